@@ -1,0 +1,57 @@
+# Everything a person runs. `make demo` and `make test` work from nothing but Python 3.11+ with venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
+UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
+PYTEST := .venv/bin/pytest
+
+.PHONY: help setup demo up test check lint types imports docs docs-check browser bench clean
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(CACHE)/uv/bin/uv:
+	@echo "fetching uv into $(CACHE)/uv"
+	@$(PYTHON) -m venv $(CACHE)/uv && $(CACHE)/uv/bin/pip install -q 'uv>=0.9,<1'
+
+.venv/.made: uv.lock pyproject.toml $(wildcard */pyproject.toml services/*/pyproject.toml) | $(UV)
+	@$(UV) sync --frozen --python $(PYTHON) --quiet
+	@touch $@
+
+setup: .venv/.made  ## .venv with everything from the lock file
+
+demo: setup  ## local Kafka and MongoDB, all services, traffic, board and dashboard
+	@.venv/bin/rapport demo
+
+up: setup  ## the same without traffic, data kept in .rapport
+	@.venv/bin/rapport up
+
+test: setup  ## all tests, against a local stack started for them
+	@$(PYTEST) $(ARGS)
+
+check: lint types imports docs-check test  ## all that must be green before a commit lands
+
+lint: setup  ## ruff, every rule
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+types: setup  ## mypy --strict
+	@.venv/bin/mypy shared/src services/intake/src services/sla-monitor/src services/followup/src services/metrics/src devkit/src tests
+
+imports: setup  ## who may import whom
+	@.venv/bin/lint-imports
+
+docs: setup  ## write the generated pages anew
+	@.venv/bin/python -m devkit.docs
+
+docs-check: setup  ## generated pages equal what the code says
+	@.venv/bin/python -m devkit.docs --check
+
+browser:  ## Debian's chromium for the browser tests
+	@command -v chromium >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core >/dev/null; }
+
+bench: setup  ## all benchmarks, minutes
+	@.venv/bin/rapport bench
+
+clean:  ## what make made, but not the per-user cache
+	@rm -rf .venv .rapport .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What people run and services never import."""

@@ -1,0 +1,1 @@
+"""Schedules check-ins and surveys without pestering anybody."""

@@ -1,0 +1,1 @@
+"""Takes in contact events from other company systems."""

@@ -1,0 +1,1 @@
+"""Folds events into figures that can be traced."""

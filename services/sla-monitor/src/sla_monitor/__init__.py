@@ -1,0 +1,1 @@
+"""Watches response deadlines and alerts on-call staff."""
