@@ -1,0 +1,87 @@
+"""What followup tells (topic followup-events)."""
+
+from typing import Literal
+
+from rapport.contracts.contact_events import CustomerData
+from rapport.contracts.envelope import Data
+from rapport.contracts.fields import Channel, Id, Instant, Label, SurveyContext, SurveyKind, Text
+
+Step = Literal["survey", "check_in", "message"]
+
+
+class FollowupData(CustomerData):
+    """Something happened to one step of a play for one customer."""
+
+    followup_id: Id
+    play: Label
+    step: int
+    do: Step
+    purpose: Label
+    contact_id: Id | None = None
+    owner: Id | None = None
+    team: Label | None = None
+
+
+class FollowupScheduled(FollowupData):
+    due_at: Instant
+
+
+class FollowupDeferred(FollowupData):
+    until: Instant
+    reason: Text
+
+
+class FollowupSuppressed(FollowupData):
+    """It will not happen, and why."""
+
+    reason: Text
+
+
+class FollowupCancelled(FollowupData):
+    """What it was for has gone, such as by a reopening."""
+
+    reason: Text
+
+
+class FollowupSent(FollowupData):
+    channel: Channel
+
+
+class FollowupFailed(FollowupData):
+    reason: Text
+
+
+class FollowupOwed(FollowupData):
+    """A person has to call."""
+
+    due_at: Instant
+
+
+class FollowupDone(FollowupData):
+    outcome: Label
+    note: Text | None = None
+    by: Label | None = None
+    due_at: Instant | None = None
+
+
+class SurveySent(CustomerData):
+    survey_id: Id
+    survey: SurveyKind
+    followup_id: Id
+    context: SurveyContext = "transactional"
+    contact_id: Id | None = None
+    channel: Channel
+    expires_at: Instant
+
+
+FOLLOWUP_EVENT_DATA: dict[str, type[Data]] = {
+    "followup.scheduled": FollowupScheduled,
+    "followup.deferred": FollowupDeferred,
+    "followup.suppressed": FollowupSuppressed,
+    "followup.cancelled": FollowupCancelled,
+    "followup.sent": FollowupSent,
+    "followup.failed": FollowupFailed,
+    "followup.owed": FollowupOwed,
+    "followup.done": FollowupDone,
+    "survey.sent": SurveySent,
+}

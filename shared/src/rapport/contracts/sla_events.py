@@ -1,0 +1,167 @@
+"""What sla-monitor tells (topic sla-events)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rapport.contracts.contact_events import ContactData, CustomerData
+from rapport.contracts.envelope import Data
+from rapport.contracts.fields import Id, Instant, Label, Target, Text
+
+Verdict = Literal["met", "breached", "cancelled", "running"]
+
+
+class Deadline(Data):
+    """One run of a target on a contact. `cycle` counts from 1."""
+
+    target: Target
+    cycle: int
+    started_at: Instant
+    due_at: Instant
+
+
+class UnderPolicy(ContactData):
+    """What every event about deadlines carries: under which policy, whose work it is."""
+
+    policy: Label | None = None
+    policy_version: int | None = None
+    owner: Id | None = None
+    team: Label | None = None
+
+
+class SlaOpened(UnderPolicy):
+    """The clocks of a contact run; all its deadlines at that moment."""
+
+    calendar: Label | None = None
+    deadlines: list[Deadline] = Field(default_factory=list)
+
+
+class SlaRescheduled(UnderPolicy):
+    """Deadlines were added or moved; `cause` is the type of the event that did it."""
+
+    cause: Text
+    deadlines: list[Deadline] = Field(default_factory=list)
+
+
+class SlaDeadlineEvent(UnderPolicy):
+    """Something became true of one deadline. `open_seconds` is business time used until then."""
+
+    target: Target
+    cycle: int
+    started_at: Instant
+    due_at: Instant
+    open_seconds: float = 0
+
+
+class SlaWarned(SlaDeadlineEvent):
+    """The deadline comes near."""
+
+
+class SlaBreached(SlaDeadlineEvent):
+    """The deadline passed unmet; `time` is the due instant."""
+
+    waiting: bool = True
+
+
+class SlaMet(SlaDeadlineEvent):
+    """The target was met at or before its due instant."""
+
+    met_at: Instant
+    without_response: bool = False
+
+
+class SlaCancelled(SlaDeadlineEvent):
+    """The target is no longer owed; `cause` says why."""
+
+    cause: Text
+
+
+class SlaCorrected(SlaDeadlineEvent):
+    """A late event proved an announced verdict wrong."""
+
+    announced: Verdict
+    verdict: Verdict
+    met_at: Instant | None = None
+    cause: Text
+
+
+class RiskRaised(CustomerData):
+    """A conflict may be near; once per cause until it clears."""
+
+    cause: Label
+    reasons: list[Text] = Field(default_factory=list)
+    contact_id: Id | None = None
+
+
+class AlertData(ContactData):
+    """Something happened to the alert on one contact, target and cycle."""
+
+    alert_id: Id
+    target: Target
+    cycle: int
+    due_at: Instant
+    owner: Id | None = None
+    team: Label | None = None
+    by: Label | None = None
+
+
+class AlertNotified(AlertData):
+    receiver: Label
+    level: int = 0
+    group: Label | None = None
+    late: bool = False
+
+
+class AlertAcknowledged(AlertData):
+    """Somebody has taken it."""
+
+
+class AlertSnoozed(AlertData):
+    until: Instant
+
+
+class AlertAssigned(AlertData):
+    to: Id
+
+
+class AlertEscalated(AlertData):
+    level: int
+
+
+class AlertCleared(AlertData):
+    """Nobody waits any more, or never did."""
+
+    cause: Text
+
+
+class AlertClosed(AlertData):
+    reason: Text
+
+
+class PolicyPublished(Data):
+    """A version of the policy is in force from `effective_from`; secrets stay unexpanded."""
+
+    version: int
+    effective_from: Instant
+    policies: list[Label]
+    document: str
+
+
+SLA_EVENT_DATA: dict[str, type[Data]] = {
+    "sla.opened": SlaOpened,
+    "sla.rescheduled": SlaRescheduled,
+    "sla.warned": SlaWarned,
+    "sla.breached": SlaBreached,
+    "sla.met": SlaMet,
+    "sla.cancelled": SlaCancelled,
+    "sla.corrected": SlaCorrected,
+    "risk.raised": RiskRaised,
+    "alert.notified": AlertNotified,
+    "alert.acknowledged": AlertAcknowledged,
+    "alert.snoozed": AlertSnoozed,
+    "alert.assigned": AlertAssigned,
+    "alert.escalated": AlertEscalated,
+    "alert.cleared": AlertCleared,
+    "alert.closed": AlertClosed,
+    "policy.published": PolicyPublished,
+}

@@ -1,0 +1,152 @@
+"""
+What a domain function returns: the states that change, the events to tell, and why.
+
+A state is one document that is changed as a whole and belongs to one partition.
+The processor loads the states that a batch touches into `States`, lets the
+domain decide record by record, and carries all decisions out in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from rapport.contracts import Data, Event
+
+
+class State(BaseModel):
+    """
+    One document of a service's database, changed as a whole.
+
+    `index` names the fields that queries need; everything else is stored as one
+    JSON text. `wake_at` is when `on_clock` wants to look at it, or None.
+    A `projection` is written whole from another state and never loaded.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    collection: ClassVar[str]
+    projection: ClassVar[bool] = False
+
+    id: str
+    partition: int
+    wake_at: datetime | None = None
+    backfill: bool = False
+
+    def index(self) -> dict[str, Any]:
+        return {}
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """An event to publish. `key` is the customer's id; the topic follows from the event's type."""
+
+    key: str
+    event: Event[Data]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Integers to add to one row of figures; rows carry their partition, readers sum."""
+
+    collection: str
+    row: Mapping[str, Any]
+    add: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """What changes, what is told, and why; empty when nothing does. States are replaced whole."""
+
+    states: tuple[S, ...] = ()
+    events: tuple[Tell, ...] = ()
+    counts: tuple[Counted, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A state by its id."""
+
+    kind: type[State]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All states whose indexed `field` is `value`, and which satisfy `where` (constants only)."""
+
+    kind: type[State]
+    field: str
+    value: str
+    where: tuple[tuple[str, Any], ...] = ()
+
+
+Touch = Ref | Match
+
+
+@dataclass(slots=True)
+class States:
+    """
+    The states a batch has loaded, as decided so far.
+
+    `get` answers None for what does not exist; asking for what was not declared
+    in `touches` is a mistake of the domain and raises `LookupError`.
+    """
+
+    _by_kind: dict[type[State], dict[str, State]] = field(default_factory=lambda: defaultdict(dict))
+    _known: set[tuple[type[State], str]] = field(default_factory=set)
+    _changed: dict[tuple[type[State], str], State] = field(default_factory=dict)
+
+    def loaded(self, refs: Iterable[Ref], found: Iterable[State]) -> None:
+        self._known.update((ref.kind, ref.id) for ref in refs)
+        for state in found:
+            self._known.add((type(state), state.id))
+            self._by_kind[type(state)][state.id] = state
+
+    def get(self, kind: type[S], state_id: str) -> S | None:
+        state = self._by_kind[kind].get(state_id)
+        if state is None:
+            if (kind, state_id) not in self._known:
+                raise LookupError(f"{kind.__name__} {state_id!r} was not declared in touches()")
+            return None
+        return state  # type: ignore[return-value] # stored under its own kind
+
+    def of(self, kind: type[S]) -> Iterator[S]:
+        """All loaded states of a kind, the ones decided in this batch among them."""
+        yield from self._by_kind[kind].values()  # type: ignore[misc] # stored under its own kind
+
+    def apply(self, decision: Decision[Any]) -> None:
+        for state in decision.states:
+            kind = type(state)
+            self._changed[kind, state.id] = state
+            if not kind.projection:
+                self._known.add((kind, state.id))
+                self._by_kind[kind][state.id] = state
+
+    @property
+    def changed(self) -> Iterable[State]:
+        return self._changed.values()
+
+
+class Domain(Protocol):
+    """What a service decides. All of it is pure: no clock, no database, no setting is read."""
+
+    def touches(self, event: Event[Data]) -> Iterable[Touch]:
+        """The states that deciding about this event may read."""
+
+    def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        """What follows from an event; new states belong to `partition`."""
+
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:
+        """The states, beside itself, that deciding about a woken state may read."""
+
+    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
+        """What has become true by `now`; the state's `wake_at` moves past `now`."""
