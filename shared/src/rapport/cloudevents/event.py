@@ -1,0 +1,44 @@
+"""An event as its reader sees it, whichever way it came, and the refusal of what is none."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class MalformedEvent(ValueError):
+    """
+    The message is no CloudEvent, because of `reason`, at `pointer`.
+
+    The pointer is a JSON pointer (RFC 6901) into the event as JSON would write it, whatever the mode: `/id`, `/data`,
+    `/3/source` in a batch, and the empty string for the message as a whole.
+    """
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(pointer, reason)
+        self.pointer = pointer
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.reason}" if self.pointer else self.reason
+
+
+class UnsupportedFormat(MalformedEvent):
+    """The content type announces a CloudEvents format that is not read here (Avro, XML, a batch in Kafka)."""
+
+
+@dataclass(slots=True)
+class CloudEvent:
+    """
+    One event. Attributes are in their canonical text form, so equal values are equal strings.
+
+    Integers are decimal, booleans `true` or `false`, `time` is in UTC with `Z` and without trailing zeros. `data` is a
+    JSON value where the content type is JSON (or the event was JSON and named none), a string where it is text,
+    bytes where it is anything else, and None where there is none; an empty body is none.
+    """
+
+    attributes: dict[str, str]
+    data: Any = field(default=None)
+
+
+def member(name: str, base: str = "") -> str:
+    """The pointer to a member of an object at `base`."""
+    return f"{base}/{name.replace('~', '~0').replace('/', '~1')}"
