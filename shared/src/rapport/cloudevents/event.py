@@ -1,6 +1,6 @@
 """An event as its reader sees it, whichever way it came, and the refusal of what is none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -36,7 +36,7 @@ class CloudEvent:
     """
 
     attributes: dict[str, str]
-    data: Any = field(default=None)
+    data: Any = None
 
 
 def member(name: str, base: str = "") -> str:

@@ -11,6 +11,7 @@ from rapport.cloudevents.values import attribute, collect
 
 _PREFIX = "ce-"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_BALANCED = re.compile(r'[^"]*+(?:"(?:[^"\\]|\\.)*+"[^"]*+)*+')
 _ESCAPED = re.compile(r"\\(.)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
@@ -80,10 +81,9 @@ def _unescaped(name: str, value: str) -> str:
     if not value.isascii():
         raise MalformedEvent(member(name), "holds bytes outside of ASCII that are not percent-encoded")
     if '"' in value:
-        rest, quoted = _QUOTED.subn("", value), _QUOTED.sub(lambda part: _ESCAPED.sub(r"\1", part[1]), value)
-        if '"' in rest:
+        if _BALANCED.fullmatch(value) is None:
             raise MalformedEvent(member(name), "has a double quote that is never closed")
-        value = quoted
+        value = _QUOTED.sub(lambda part: _ESCAPED.sub(r"\1", part[1]), value)
     if "%" not in value:
         return value
     if _BAD_ESCAPE.search(value):
