@@ -1,0 +1,34 @@
+"""What a bench reports: a rate, the rate of a named baseline measured in the same run, and the memory it took."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measurement. Rates are `unit` per second; the baseline does the same work in the way that it names."""
+
+    name: str
+    rate: float
+    unit: str
+    baseline: str
+    baseline_rate: float
+    memory_mb: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the baseline's rate."""
+        return self.rate / self.baseline_rate
+
+
+def render(rows: Iterable[Row]) -> None:
+    table = Table("what", "per second", "unit", "baseline", "its rate", "times", "MB")
+    for column in (1, 4, 5, 6):
+        table.columns[column].justify = "right"
+    for row in rows:
+        rates = f"{row.rate:,.0f}", row.unit, row.baseline, f"{row.baseline_rate:,.0f}"
+        table.add_row(row.name, *rates, f"{row.ratio:,.1f}", f"{row.memory_mb:.1f}")
+    Console().print(table)
