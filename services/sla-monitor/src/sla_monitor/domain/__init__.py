@@ -1,0 +1,1 @@
+"""What sla-monitor decides: clocks, verdicts and alerts, pure and in event time."""

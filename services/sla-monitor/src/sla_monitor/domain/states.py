@@ -1,0 +1,286 @@
+"""
+The documents that sla-monitor keeps: contacts with their log, customers, alerts, notifications.
+
+A contact is the one truth: its log decides its clocks, and its alerts live inside
+it. `AlertState` is what lists and boards read, written whole from the contact.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rapport.contracts.envelope import OrderKey
+from rapport.contracts.fields import Target
+from rapport.decision import State
+
+Verdict = Literal["running", "met", "breached", "cancelled"]
+Status = Literal["open", "waiting", "resolved", "spam", "duplicate", "merged", "abandoned", "unknown"]
+AlertStatus = Literal["warned", "breached", "acknowledged", "snoozed", "cleared", "closed"]
+Paging = Literal["now", "business_hours", "list"]
+
+LOG_LIMIT = 500
+"""Events that a contact remembers; beyond, ended exchanges of the older half are forgotten (see `log.cut`)."""
+
+
+class Entry(NamedTuple):
+    """One event of a contact's log: its place in the order, and the fields that deciding needs."""
+
+    millis: int
+    number: int
+    text: str
+    rank: int
+    name: str
+    """The identity of the event."""
+    type: str
+    facts: dict[str, Any]
+    """Fields of the event; instants as milliseconds. `recorded` is there where the event is backfilled."""
+
+    @property
+    def order(self) -> OrderKey:
+        return self[:5]
+
+
+class Told(NamedTuple):
+    """What has been announced of one clock."""
+
+    verdict: Verdict
+    due: int
+    """Milliseconds since 1970."""
+    warned: int = 0
+    """How many of its warnings."""
+    revision: int = 0
+    """How many corrections."""
+
+
+class Alert(BaseModel):
+    """
+    The alert on one clock, inside its contact.
+
+    `next_at` is when the step after `level` rings, None when none will.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: AlertStatus
+    raised_at: datetime | None = None
+    """The breach instant; None while there is only a warning."""
+    warned_at: datetime | None = None
+    paged: bool = False
+    level: int = 0
+    """How many steps of the escalation have rung."""
+    base_at: datetime | None = None
+    """The moment it could first ring; steps count from it."""
+    next_at: datetime | None = None
+    repeats: int = 0
+    rounds: int = 0
+    """How many times it came back (from a snooze, or raised anew)."""
+    revision: int = 0
+    """Rises with every event that is told about it."""
+    owner: str | None = None
+    """Assigned by hand; else the contact's own."""
+    by: str | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    notified: list[str] = Field(default_factory=list)
+    """Receivers that have been sent to, who are told when it clears."""
+
+
+class ContactState(State):
+    """
+    One contact: its log, what has been told of it, its alerts, and the sums that lists show.
+
+    Everything after `alerts` follows from the log by `fold`.
+    """
+
+    collection: ClassVar[str] = "contacts"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
+        (("customer_id", 1), ("open", 1)),
+        (("team", 1), ("open", 1), ("due_at", 1)),
+        (("owner", 1), ("open", 1), ("due_at", 1)),
+        (("open", 1), ("breached", -1), ("due_at", 1)),
+    )
+
+    customer_id: str
+    source: str = ""
+    log: list[Entry] = Field(default_factory=list)
+    cut: int = 0
+    """What is dated before this instant (milliseconds) comes too late; 0 while the log is whole."""
+    told: dict[str, Told] = Field(default_factory=dict)
+    """By `target/cycle`."""
+    cycles: dict[str, int] = Field(default_factory=dict)
+    """The number of each cycle, by `target:identity of the event that opened it`."""
+    sequence: int = 0
+    opened: bool = False
+    """Whether sla.opened has been told."""
+    swept: datetime | None = None
+    """The latest instant up to which a sweep has looked."""
+    alerts: dict[str, Alert] = Field(default_factory=dict)
+    """By `target/cycle`."""
+
+    status: Status = "unknown"
+    policy: str | None = None
+    policy_version: int | None = None
+    calendar: str | None = None
+    owner: str | None = None
+    team: str | None = None
+    channel: str | None = None
+    kind: str | None = None
+    priority: str | None = None
+    subject: str | None = None
+    reference: str | None = None
+    url: str | None = None
+    opened_at: datetime | None = None
+    due_at: datetime | None = None
+    """The earliest due instant of what still waits."""
+    breached: bool = False
+    """Whether somebody waits beyond a deadline."""
+    paused: bool = False
+    promises_moved: int = 0
+
+    @property
+    def open(self) -> bool:
+        return self.status in ("open", "waiting", "unknown")
+
+    def index(self) -> dict[str, Any]:
+        return {
+            "customer_id": self.customer_id,
+            "open": self.open,
+            "status": self.status,
+            "team": self.team,
+            "owner": self.owner,
+            "policy": self.policy,
+            "due_at": self.due_at,
+            "breached": self.breached,
+            "paused": self.paused,
+            "opened_at": self.opened_at,
+            "reference": self.reference,
+        }
+
+
+class CustomerState(State):
+    """Who a customer is; of every field the value with the newest `time`."""
+
+    collection: ClassVar[str] = "customers"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ()
+
+    name: str | None = None
+    title: str | None = None
+    form_of_address: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    region: str | None = None
+    lifecycle: str | None = None
+    tier: str | None = None
+    earned_tier: str | None = None
+    """What customer.tier_changed says; it counts where customer.updated names no tier."""
+    account_id: str | None = None
+    owner_id: str | None = None
+    audience: str | None = None
+    preferred_channel: str | None = None
+    since: dict[str, int] = Field(default_factory=dict)
+    """When each field got its value, in milliseconds."""
+    changes: list[Entry] = Field(default_factory=list)
+    """The changes that policies may ask about, in order, for contacts that arrive late; the newest 32."""
+
+
+class AlertState(State):
+    """
+    One alert as lists show it; its id is `contact/target/cycle`.
+
+    `state` is warned, breached, acknowledged, snoozed, cleared or closed.
+    """
+
+    collection: ClassVar[str] = "alerts"
+    projection: ClassVar[bool] = True
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
+        (("active", 1), ("raised", -1), ("due_at", 1)),
+        (("contact_id", 1),),
+        (("team", 1), ("active", 1), ("due_at", 1)),
+        (("group", 1), ("active", 1)),
+    )
+
+    contact_id: str
+    customer_id: str
+    target: Target
+    cycle: int
+    state: AlertStatus
+    started_at: datetime
+    due_at: datetime
+    met_at: datetime | None = None
+    warned_at: datetime | None = None
+    breached_at: datetime | None = None
+    waiting: bool = True
+    """Whether somebody still waits for what this target promises."""
+    group: str = ""
+    level: int = 0
+    next_step_at: datetime | None = None
+    next_receivers: list[str] = Field(default_factory=list)
+    owner: str | None = None
+    team: str | None = None
+    policy: str | None = None
+    policy_version: int | None = None
+    page: Paging = "list"
+    paged: bool = False
+    by: str | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    channel: str | None = None
+    subject: str | None = None
+    reference: str | None = None
+    url: str | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state not in ("cleared", "closed")
+
+    def index(self) -> dict[str, Any]:
+        return {
+            "contact_id": self.contact_id,
+            "customer_id": self.customer_id,
+            "state": self.state,
+            "active": self.active,
+            "raised": self.breached_at is not None,
+            "target": self.target,
+            "due_at": self.due_at,
+            "group": self.group,
+            "team": self.team,
+            "owner": self.owner,
+            "policy": self.policy,
+        }
+
+
+class NotificationState(State):
+    """
+    One message to one receiver about one alert, written when its step is due; a sender takes it from here.
+
+    `status`: pending → sending → sent or failed. The alert's id is the key under
+    which the receiver recognises what belongs together.
+    """
+
+    collection: ClassVar[str] = "notifications"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("status", 1), ("due", 1)), (("alert_id", 1),))
+
+    alert_id: str
+    contact_id: str
+    customer_id: str
+    kind: Literal["warning", "breach", "cleared"] = "breach"
+    receiver: str
+    """A name among the policy's receivers or people."""
+    entry: int = 0
+    """Which of the receiver's addresses, where it lists several by calendar."""
+    policy_version: int | None = None
+    level: int = 0
+    due: datetime
+    late: bool = False
+    group: str = ""
+    text: str = ""
+    status: Literal["pending", "sending", "sent", "failed"] = "pending"
+    attempts: int = 0
+    token: int | None = None
+    """Of the lease under which it is being sent."""
+    sent_at: datetime | None = None
+    error: str | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"status": self.status, "due": self.due, "alert_id": self.alert_id, "receiver": self.receiver}
