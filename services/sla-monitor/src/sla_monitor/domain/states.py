@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
-
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import Target
 from rapport.decision import State
