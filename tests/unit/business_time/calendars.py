@@ -41,7 +41,7 @@ def day_hours(draw: st.DrawFn, *, overnight: bool = False) -> list[tuple[str, st
     quarters = sorted(draw(st.sets(st.integers(0, 95), max_size=6)))
     quarters = quarters[: len(quarters) // 2 * 2]
     shifts = [(_clock(opens), _clock(closes)) for opens, closes in zip(quarters[::2], quarters[1::2], strict=True)]
-    if shifts and draw(st.booleans()):
+    if draw(st.booleans()) and shifts:
         until: int = draw(st.integers(0, quarters[0] - 1)) if overnight and quarters[0] else 96
         shifts[-1] = (shifts[-1][0], _clock(until))
     order: st.SearchStrategy[list[tuple[str, str]]] = st.permutations(shifts)

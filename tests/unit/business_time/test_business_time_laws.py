@@ -11,8 +11,7 @@ from rapport.business_time import Calendar
 
 from tests.unit.business_time.calendars import budgets, built, calendars, instants
 
-settings.register_profile("business-time", max_examples=80, deadline=None)
-law = settings.get_profile("business-time")
+law = settings(max_examples=50, deadline=None)
 
 
 @law
