@@ -8,7 +8,6 @@ Both are gone when the block is left, and also when this process dies in whateve
 """
 
 import contextlib
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from devkit.stack.cache import cache_home, locked
-from devkit.stack.data import DataFolder
+from devkit.stack.data import DataFolder, remove_if_abandoned
 from devkit.stack.distribution import KAFKA_VERSION, kafka_java
 from devkit.stack.errors import StackError
 from devkit.stack.kafka import KafkaServer
@@ -168,16 +167,15 @@ def _start_together(*servers: Server) -> None:
 
 def _ephemeral_folder(said: Say) -> DataFolder:
     """A new folder for a stack that keeps nothing; those of killed processes are swept up on the way."""
-    with locked(cache_home() / "ephemeral.lock", said=said, wait_for="makes an ephemeral stack"):
+    with locked(cache_home() / "ephemeral.lock", said=lambda _: None, wait_for="makes one"):
         for left in Path(tempfile.gettempdir()).glob(f"{_EPHEMERAL}*"):
-            with contextlib.suppress(StackError, OSError):
-                abandoned = DataFolder(left, said=lambda _: None)
-                abandoned.close()
-                abandoned.remove()
+            with contextlib.suppress(OSError):
+                remove_if_abandoned(left)
         return DataFolder(Path(tempfile.mkdtemp(prefix=_EPHEMERAL)), said=said)
 
 
 def _give_back(folder: DataFolder, *, ephemeral: bool) -> None:
     if ephemeral:
-        shutil.rmtree(folder.path, ignore_errors=True)
-    folder.close()
+        folder.remove()
+    else:
+        folder.close()

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from devkit.stack.errors import StackError
 from devkit.stack.progress import Say
 
@@ -57,8 +55,9 @@ class DataFolder:
             self.lock_fd = -1
 
     def remove(self) -> None:
-        """Throw the data away; for ephemeral stacks."""
+        """Throw the data away and give the folder back."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self.close()
 
     def note(self, *, ready: bool, **facts: Any) -> None:
         """Write down how far the stack has come, in one piece."""
@@ -69,9 +68,9 @@ class DataFolder:
     def _acquire(self) -> None:
         deadline = time.monotonic() + _HAND_OVER_SECONDS
         waiting = False
-        while not self._try_lock():
+        while not _try_lock(self.lock_fd):
             holder = self._writer()
-            if holder is None or psutil.pid_exists(holder):
+            if holder is None or _exists(holder):
                 who = f"process {holder}" if holder else "another process"
                 raise StackError(f"{self.path} is in use by the stack of {who}: stop that, or give other data")
             if time.monotonic() > deadline:
@@ -85,13 +84,6 @@ class DataFolder:
             self._said(f"{self.path} has a stale lock: process {former} ended without stopping its stack; taken over")
         os.ftruncate(self.lock_fd, 0)
         os.pwrite(self.lock_fd, str(os.getpid()).encode(), 0)
-
-    def _try_lock(self) -> bool:
-        try:
-            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def _writer(self) -> int | None:
         written = os.pread(self.lock_fd, 32, 0).decode(errors="replace").strip()
@@ -118,3 +110,31 @@ class DataFolder:
             if not (self.path / part / proof).exists():
                 raise StackError(f"{self.path} lacks {part}/{proof}: half of its data is gone; remove it to begin anew")
         return dict(noted)
+
+
+def remove_if_abandoned(path: Path) -> None:
+    """Throw away the data folder `path` where no stack and no server holds it."""
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if _try_lock(lock):
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's, but there
+    return True

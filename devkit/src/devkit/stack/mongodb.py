@@ -1,6 +1,7 @@
 """A real MongoDB of one node, as a replica set, so that transactions and change streams are to be had."""
 
 import importlib.util
+import json
 import os
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ REPLICA_SET = "rs0"
 _CACHE_GB = "1"
 _OPLOG_MB = "1024"
 _NOT_YET_INITIALIZED = 94
+_SEVERE = "EF"
 
 
 def find_mongod() -> str:
@@ -46,6 +48,11 @@ class MongoServer(Server):
     @property
     def address(self) -> str:
         return f"mongodb://{HOST}:{self._port}/?directConnection=true&replicaSet={REPLICA_SET}"
+
+    def last_words(self, lines: int = 5) -> str:
+        """Its last complaints, freed from their JSON; where it did not complain, the tail of its log."""
+        complaints = [words for line in self.log_of_this_life().splitlines() if (words := _complaint(line))]
+        return "\n".join(complaints[-lines:]) or super().last_words(lines)
 
     def _command(self) -> list[str]:
         return [
@@ -85,3 +92,15 @@ class MongoServer(Server):
         config["members"] = [config["members"][0] | member]
         config["version"] += 1
         client.admin.command("replSetReconfig", config, force=True)
+
+
+def _complaint(line: str) -> str | None:
+    """What a line of mongod's log says, if it is an error or worse."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line or None
+    if entry["s"] not in _SEVERE:
+        return None
+    facts = json.dumps(entry["attr"]) if "attr" in entry else ""
+    return f"{entry['c']}: {entry['msg'].strip()} {facts}".strip()[:400]

@@ -15,6 +15,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _LOOK_AGAIN = 0.02
 _LAST_LINES = 12
+_LARGEST_LOG = 16 * 1024 * 1024
 
 
 class Server(ABC):
@@ -70,15 +71,15 @@ class Server(ABC):
         if self.alive:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LARGEST_LOG:
+            self.log.replace(self.log.with_suffix(".log.1"))
         self._prepare()
         report_out, report_in = os.pipe()
         try:
             with self.log.open("ab") as log:
                 self._log_start = log.tell()
-                kept = ",".join(str(fd) for fd in self._kept_fds)
                 self._guard = subprocess.Popen(
-                    [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(report_in), kept]
-                    + self._command(),
+                    [*self._guarded_by(report_in), *self._command()],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -143,6 +144,10 @@ class Server(ABC):
     def last_words(self, lines: int = _LAST_LINES) -> str:
         """The tail of its log since it was last started, for an error message."""
         return "\n".join(line[:400] for line in self.log_of_this_life().splitlines()[-lines:])
+
+    def _guarded_by(self, report: int) -> list[str]:
+        kept = ",".join(str(fd) for fd in self._kept_fds)
+        return [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(report), kept]
 
     def _last_words_below(self) -> str:
         words = self.last_words()
