@@ -31,6 +31,7 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid")
     collection: ClassVar[str]
     projection: ClassVar[bool] = False
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ()
 
     id: str
     partition: int
@@ -103,12 +104,14 @@ class States:
 
     _by_kind: dict[type[State], dict[str, State]] = field(default_factory=lambda: defaultdict(dict))
     _known: set[tuple[type[State], str]] = field(default_factory=set)
+    _existed: set[tuple[type[State], str]] = field(default_factory=set)
     _changed: dict[tuple[type[State], str], State] = field(default_factory=dict)
 
     def loaded(self, refs: Iterable[Ref], found: Iterable[State]) -> None:
         self._known.update((ref.kind, ref.id) for ref in refs)
         for state in found:
             self._known.add((type(state), state.id))
+            self._existed.add((type(state), state.id))
             self._by_kind[type(state)][state.id] = state
 
     def get(self, kind: type[S], state_id: str) -> S | None:
@@ -130,6 +133,15 @@ class States:
             if not kind.projection:
                 self._known.add((kind, state.id))
                 self._by_kind[kind][state.id] = state
+
+    def existed(self, state: State) -> bool:
+        """Whether a state of this id was found when the batch was loaded."""
+        return (type(state), state.id) in self._existed
+
+    @property
+    def partitions(self) -> set[int]:
+        """The partitions of all that was loaded."""
+        return {state.partition for kind in self._by_kind.values() for state in kind.values()}
 
     @property
     def changed(self) -> Iterable[State]:

@@ -1,0 +1,248 @@
+"""What the HTTP side of every service has: problems, health, sign-in, roles, request lines."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock
+from rapport.runtime.keys import Key, Keys, Role, Sessions
+from rapport.runtime.mongo import MongoError, is_transient
+from rapport.runtime.problem import Problem
+from rapport.runtime.publisher import NotAcknowledged
+
+log = telemetry.logger()
+
+COOKIE = "rapport_session"
+_SESSION_SECONDS = 12 * 3600
+_MOST_LOGIN_BYTES = 10_000
+_QUIET = {"/healthz", "/readyz", "/metrics", "/v1/events"}
+
+Ready = Callable[[], Awaitable[Mapping[str, str]]]
+"""Answers what is wrong: nothing when ready."""
+
+
+class Auth:
+    """Who is calling, and whether they may."""
+
+    def __init__(self, keys: Keys, sessions: Sessions, clock: Clock, user_header: str | None) -> None:
+        self._keys = keys
+        self._sessions = sessions
+        self._clock = clock
+        self._user_header = user_header
+
+    def key_of(self, request: Request) -> Key | None:
+        """The caller's key from the bearer token, the session cookie or a trusted proxy's header."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return self._keys.find(token.strip())
+        if self._user_header and (user := request.headers.get(self._user_header)):
+            return Key(name=user[:100], sha256="0" * 64, roles=("act",))
+        cookie = request.cookies.get(COOKIE)
+        return self._sessions.find(cookie, self._seconds()) if cookie and _same_origin(request) else None
+
+    def sign_in(self, secret: str) -> tuple[Key, str] | None:
+        key = self._keys.find(secret)
+        return (key, self._sessions.issue(key, self._seconds() + _SESSION_SECONDS)) if key else None
+
+    def _seconds(self) -> int:
+        return int(self._clock.now().timestamp())
+
+
+def _same_origin(request: Request) -> bool:
+    """A cookie alone moves nothing on behalf of another site."""
+    if request.method in {"GET", "HEAD"}:
+        return True
+    origin = request.headers.get("origin")
+    return origin is None or origin.split("://", 1)[-1] == request.headers.get("host")
+
+
+def require(role: Role) -> Callable[[Request], Key]:
+    """A dependency that answers the caller's key, or 401 or 403; a browser is sent to the sign-in page."""
+
+    def check(request: Request) -> Key:
+        auth: Auth = request.app.state.auth
+        key = auth.key_of(request)
+        if key is None:
+            if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                raise _SignInFirst(str(request.url.path))
+            raise Problem(
+                401,
+                "send `Authorization: Bearer <key>`, or sign in at /login",
+                headers={"WWW-Authenticate": 'Bearer realm="rapport"'},
+            )
+        if not key.may(role):
+            raise Problem(403, f"the key {key.name!r} has not the role {role!r}")
+        return key
+
+    return check
+
+
+class _SignInFirst(Exception):
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> FastAPI:
+    """The application of a service with all that is the same everywhere."""
+    app = FastAPI(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
+    app.state.auth = auth
+    app.add_middleware(_RequestLine, service=name)
+    _add_problems(app)
+    _add_health(app, ready, asyncapi)
+    _add_sign_in(app, auth)
+    return app
+
+
+def _add_problems(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    async def problem(_: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.exception_handler(_SignInFirst)
+    async def sign_in_first(_: Request, error: _SignInFirst) -> Response:
+        return RedirectResponse(f"/login?next={quote(error.path)}", status_code=303)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> Response:
+        return Problem(error.status_code, str(error.detail), headers=error.headers or {}).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        errors = [("/" + "/".join(str(step) for step in item["loc"]), item["msg"]) for item in error.errors()]
+        return Problem(422, "; ".join(f"{p}: {r}" for p, r in errors), errors=errors).response()
+
+    @app.exception_handler(NotAcknowledged)
+    async def not_acknowledged(_: Request, error: NotAcknowledged) -> Response:
+        return Problem(503, f"{error}; send again", headers={"Retry-After": "2"}).response()
+
+    async def store_error(_: Request, error: Exception) -> Response:
+        if not is_transient(error):
+            raise error
+        return Problem(503, "MongoDB is away; send again", headers={"Retry-After": "2"}).response()
+
+    for kind in MongoError:
+        app.add_exception_handler(kind, store_error)
+
+
+def _add_health(app: FastAPI, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> None:
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["health"], responses={503: {"description": "what is wrong, by part"}})
+    async def readyz() -> Response:
+        """Kafka and MongoDB answer and consuming goes on; else 503 that says what is wrong."""
+        wrong = dict(await ready())
+        body = {"status": "not ready" if wrong else "ready", "wrong": wrong}
+        return JSONResponse(body, status_code=503 if wrong else 200)
+
+    @app.get("/metrics", tags=["health"], response_class=Response)
+    async def metrics() -> Response:
+        """Prometheus figures."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/asyncapi", tags=["health"])
+    async def asyncapi_document() -> dict[str, Any]:
+        """The AsyncAPI 3 document of the topics this service reads and writes."""
+        return asyncapi()
+
+
+def _add_sign_in(app: FastAPI, auth: Auth) -> None:
+    @app.get("/login", tags=["people"], response_class=HTMLResponse)
+    async def login_page() -> Response:
+        """A form that trades a key for a session."""
+        return HTMLResponse(_LOGIN.replace("{message}", ""))
+
+    @app.post(
+        "/login", tags=["people"], responses={303: {"description": "signed in"}, 401: {"description": "no such key"}}
+    )
+    async def login(request: Request) -> Response:
+        """Trade a key (form field or JSON member `key`) for an HttpOnly, SameSite cookie."""
+        body = await request.body()
+        form = parse_qs(body[:_MOST_LOGIN_BYTES].decode("utf-8", "replace"))
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        secret = _json_key(await request.json()) if is_json else form.get("key", [""])[0]
+        signed = auth.sign_in(secret)
+        if signed is None:
+            page = _LOGIN.replace("{message}", '<p role="alert">That key is not known here.</p>')
+            return Problem(401, "no such key").response() if is_json else HTMLResponse(page, status_code=401)
+        following = request.query_params.get("next", "/")
+        local = following.startswith("/") and not following.startswith(("//", "/\\"))
+        response = RedirectResponse(following if local else "/", status_code=303)
+        response.set_cookie(
+            COOKIE,
+            signed[1],
+            max_age=_SESSION_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @app.post("/logout", tags=["people"])
+    async def logout() -> Response:
+        """Forget the session cookie."""
+        response = RedirectResponse("/login", status_code=303)
+        response.delete_cookie(COOKIE)
+        return response
+
+
+def _json_key(body: Any) -> str:
+    return str(body.get("key", "")) if isinstance(body, dict) else ""
+
+
+_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in · Rapport</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:15vh auto;padding:0 1rem}
+input,button{font:inherit;width:100%;box-sizing:border-box;padding:.6rem;margin:.3rem 0 1rem}</style>
+<main><h1>Rapport</h1><form method="post"><label for="key">Key</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
+<button>Sign in</button>{message}</form></main></html>"""
+
+
+class _RequestLine:
+    """One log line and one observation a request; trace context from the caller."""
+
+    def __init__(self, app: ASGIApp, service: str) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status = 500
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"] if k.startswith(b"trace")}
+        trace = telemetry.traceparent(headers)
+        scope.setdefault("state", {})["traceparent"] = trace
+        try:
+            await self._app(scope, receive, note_status)
+        finally:
+            seconds = time.perf_counter() - start
+            route = getattr(scope.get("route"), "path", "unknown")
+            telemetry.REQUESTS.labels(self._service, scope["method"], route, status).inc()
+            telemetry.REQUEST_SECONDS.labels(self._service, route).observe(seconds)
+            if route not in _QUIET or status >= 400:  # noqa: PLR2004 - HTTP's own number
+                with structlog.contextvars.bound_contextvars(trace=trace[3:35]):
+                    taken = round(seconds * 1000, 1)
+                    log.info("request", method=scope["method"], path=scope["path"], status=status, ms=taken)

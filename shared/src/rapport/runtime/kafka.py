@@ -1,0 +1,307 @@
+"""Out of Kafka: batches to a processor, with MongoDB as the truth about positions."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from rapport.contracts import topics
+from rapport.runtime import telemetry
+from rapport.runtime.processor import Processor, WrongCluster
+from rapport.runtime.settings import Misconfigured, Settings
+from rapport.runtime.store import Row, Store
+
+log = telemetry.logger()
+
+Records = Sequence[Any]
+OnBatch = Callable[[Records], Awaitable[None]]
+
+_FRESH: Final = timedelta(seconds=2)
+_COMMIT_EVERY: Final = timedelta(seconds=1)
+_ASK_TIMEOUT: Final = 2.0
+
+_MEMBERSHIP: Final[dict[str, Any]] = {
+    "batch_timeout_ms": 20,
+    "fetch_max_wait_ms": 100,
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "max_poll_interval_ms": 600_000,
+}
+"""After a crash the others take over within 10 s; one slow batch is no crash."""
+
+
+async def ensure_topics(settings: Settings) -> None:
+    """All topics exist with the same number of partitions; `Misconfigured` names the one that has not."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="rapport-topics")
+    await admin.start()
+    try:
+        names = {settings.topic_prefix + name: name for name in topics.ALL}
+        existing = set(await admin.list_topics())
+        for name, plain in names.items():
+            if name not in existing:
+                await _create(admin, name, plain, settings)
+        for described in await admin.describe_topics(list(names)):
+            count = len(described["partitions"])
+            if described["error_code"] == 0 and count != settings.partitions:
+                raise Misconfigured(
+                    f"topic {described['topic']} has {count} partitions, RAPPORT_PARTITIONS says "
+                    f"{settings.partitions}: all topics need the same number"
+                )
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, name: str, plain: str, settings: Settings) -> None:
+    options = {"retention.ms": str(7 * 24 * 3600 * 1000)}
+    if plain == topics.DEAD_LETTERS:
+        options["max.message.bytes"] = str(2 << 20)
+    topic = NewTopic(name, settings.partitions, settings.replication, topic_configs=options)
+    try:
+        response = await admin.create_topics([topic])
+    except TopicAlreadyExistsError:
+        return
+    for _, code, *message in response.topic_errors:
+        if code not in {0, TopicAlreadyExistsError.errno}:
+            raise Misconfigured(f"topic {name} can't be created: {message}")
+
+
+def make_broker(settings: Settings, service: str) -> KafkaBroker:
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        client_id=f"rapport-{service}",
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        apply_types=False,
+        logger=None,
+        graceful_timeout=15.0,
+    )
+
+
+class Reader:
+    """
+    One consumer group's subscription to some topics, feeding a processor.
+
+    Knows which partitions this replica owns, how far each has been read, and so
+    up to which instant a sweep may look.
+    """
+
+    def __init__(
+        self,
+        broker: KafkaBroker,
+        settings: Settings,
+        service: str,
+        names: Sequence[str],
+        processor: Processor,
+        store: Store,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._settings = settings
+        self._service = service
+        self._topics = [settings.topic_prefix + name for name in names]
+        self._processor = processor
+        self._store = store
+        self._fail = fail
+        self._guard = _Guard(fail)
+        self._committed_at = datetime.min.replace(tzinfo=UTC)
+        self._subscriber = broker.subscriber(
+            *self._topics,
+            batch=True,
+            group_id=f"{settings.topic_prefix}rapport-{service}",
+            auto_offset_reset="none",
+            ack_policy=AckPolicy.MANUAL,
+            partition_assignment_strategy=[RangePartitionAssignor],
+            max_records=settings.batch_records,
+            listener=_Listener(self),
+            **_MEMBERSHIP,
+        )
+
+    def attach(self, on_batch: OnBatch) -> None:
+        """Hand each polled batch to the service's handler."""
+
+        async def handle(message: KafkaMessage) -> None:
+            if await self._guard(lambda: on_batch(message.raw_message)):
+                await self._commit_for_lag_tools(message)
+
+        self._subscriber(handle, decoder=_as_it_is)
+
+    async def _commit_for_lag_tools(self, message: KafkaMessage) -> None:
+        now = datetime.now(UTC)  # noqa: TID251 - only spaces out commits that nothing depends on
+        if now - self._committed_at < _COMMIT_EVERY:
+            return
+        self._committed_at = now
+        try:
+            await message.ack()
+        except KafkaError as error:
+            log.info("offsets for lag tools were not committed", error=str(error))
+
+    @property
+    def consumer(self) -> Any:
+        return self._subscriber.consumer
+
+    async def assigned(self, given: set[TopicPartition]) -> None:
+        """Seek to where the rows say; one before, so that the last settled record is seen to be the same."""
+        try:
+            await self._seek(given)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        owned = {
+            tp.partition for tp in given if all(TopicPartition(topic, tp.partition) in given for topic in self._topics)
+        }
+        self._processor.owned = owned
+        telemetry.PARTITIONS.labels(self._service).set(len(owned))
+        log.info("partitions assigned", partitions=sorted(owned))
+
+    async def _seek(self, given: set[TopicPartition]) -> None:
+        if not given:
+            return
+        rows = await self._rows({tp.partition for tp in given})
+        first = await self.consumer.beginning_offsets(list(given))
+        end = await self.consumer.end_offsets(list(given))
+        for tp in given:
+            row = rows.get(tp.partition, Row(tp.partition))
+            position = row.offsets.get(tp.topic)
+            if position is None:
+                position = first[tp]
+            elif position > end[tp]:
+                raise WrongCluster(
+                    f"{tp.topic}/{tp.partition} ends at {end[tp]}, but was read up to {position}: another cluster?"
+                )
+            elif position < first[tp]:
+                raise WrongCluster(
+                    f"{tp.topic}/{tp.partition} begins at {first[tp]}, but was read only up to {position}: "
+                    "records were deleted before they were read"
+                )
+            self._processor.positions[tp.topic, tp.partition] = position
+            self.consumer.seek(tp, max(first[tp], position - 1) if tp.topic in row.last else position)
+
+    async def _rows(self, partitions: set[int]) -> dict[int, Row]:
+        rows: dict[int, Row] = {}
+
+        async def read() -> None:
+            rows.update(await self._store.rows(partitions))
+
+        await self._processor.patiently("assignment", read)
+        return rows
+
+    async def revoked(self) -> None:
+        self._processor.owned = set()
+        telemetry.PARTITIONS.labels(self._service).set(0)
+
+    def horizons(self, now: datetime) -> dict[int, datetime]:
+        """
+        Up to which instant each owned partition may be swept.
+
+        `now` where the last poll emptied it, else the broker's stamp of the last
+        record settled: what waits in the topic may be the answer.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            return {}
+        horizons: dict[int, datetime] = {}
+        for partition in self._processor.owned:
+            instants = [self._horizon(consumer, topic, partition, now) for topic in self._topics]
+            known = [instant for instant in instants if instant is not None]
+            if len(known) == len(instants):
+                horizons[partition] = min(known)
+        return horizons
+
+    def _horizon(self, consumer: Any, topic: str, partition: int, now: datetime) -> datetime | None:
+        tp = TopicPartition(topic, partition)
+        if tp not in consumer.assignment():
+            return None
+        polled, end = consumer.last_poll_timestamp(tp), consumer.highwater(tp)
+        if polled is None or end is None:
+            return None
+        position = self._processor.positions.get((topic, partition), 0)
+        if position >= end and now - datetime.fromtimestamp(polled / 1000, UTC) < _FRESH:
+            return now
+        stamp = self._processor.stamps.get((topic, partition))
+        return datetime.fromtimestamp(stamp / 1000, UTC) if stamp is not None else None
+
+    async def lag(self) -> dict[str, int]:
+        """Records per topic that wait in our partitions, asked of the broker itself."""
+        consumer = self.consumer
+        ours = [tp for tp in (consumer.assignment() if consumer else ()) if tp.partition in self._processor.owned]
+        ends = await asyncio.wait_for(consumer.end_offsets(ours), _ASK_TIMEOUT) if ours else {}
+        behind = dict.fromkeys(self._topics, 0)
+        for tp, end in ends.items():
+            behind[tp.topic] += max(0, end - self._processor.positions.get((tp.topic, tp.partition), 0))
+        for topic, count in behind.items():
+            telemetry.LAG.labels(self._service, topic).set(count)
+        return behind
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - all are, in this protocol
+        await self._reader.revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        await self._reader.assigned(assigned)
+
+
+def forward(
+    broker: KafkaBroker,
+    settings: Settings,
+    service: str,
+    topic: str,
+    on_batch: OnBatch,
+    fail: Callable[[BaseException], None],
+) -> None:
+    """Hand batches to a handler that keeps no state; its offsets are committed after each batch."""
+    subscriber = broker.subscriber(
+        settings.topic_prefix + topic,
+        batch=True,
+        group_id=f"{settings.topic_prefix}rapport-{service}-{topic}",
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        max_records=settings.batch_records,
+        **_MEMBERSHIP,
+    )
+
+    guard = _Guard(fail)
+
+    async def handle(message: KafkaMessage) -> None:
+        if await guard(lambda: on_batch(message.raw_message)):
+            try:
+                await message.ack()
+            except KafkaError as error:
+                log.info("a batch will come again", topic=topic, error=str(error))
+
+    subscriber(handle, decoder=_as_it_is)
+
+
+class _Guard:
+    """
+    Ends the service on the first error of a handler, and lets nothing more through.
+
+    FastStream logs an exception and goes on past the records; so none reaches it.
+    """
+
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
+        self._failed = False
+
+    async def __call__(self, work: Callable[[], Awaitable[None]]) -> bool:
+        if self._failed:
+            return False
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - told by the service as it ends
+            self._failed = True
+            self._fail(error)
+        return not self._failed
+
+
+async def _as_it_is(message: Any) -> Any:
+    return message.body

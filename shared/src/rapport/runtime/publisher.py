@@ -1,0 +1,111 @@
+"""Into Kafka: acknowledged by all in-sync replicas, idempotent, in order per key."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from rapport.runtime import telemetry
+
+log = telemetry.logger()
+
+STRUCTURED = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
+"""The headers of a record whose value is one CloudEvent in structured mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to publish. `topic` is without the prefix of the settings."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = STRUCTURED
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where Kafka's default partitioner puts a record with this key, whichever the topic."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+class NotAcknowledged(Exception):
+    """Kafka did not say in time that it has stored the records; it may have."""
+
+
+class Publisher:
+    """One producer, replaced when it has failed for good."""
+
+    def __init__(self, bootstrap: str, *, client_id: str, topic_prefix: str = "") -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._prefix = topic_prefix
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        await self._ready()
+
+    async def stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer:
+            await producer.stop()
+
+    async def ping(self) -> None:
+        """Return when a broker has answered."""
+        producer = await self._ready()
+        await producer.client.fetch_all_metadata()
+
+    async def publish(self, records: Iterable[Outgoing], *, within: float = 30.0) -> None:
+        """
+        Return when all are stored; raise `NotAcknowledged` when that was not said within `within` seconds.
+
+        Records with the same key are stored in the order given. After a failure
+        some may be stored: publish them all again, their identity makes that harmless.
+        """
+        try:
+            async with asyncio.timeout(within):
+                producer = await self._ready()
+                sent = [
+                    await producer.send(self._prefix + r.topic, r.value, key=r.key, headers=list(r.headers))
+                    for r in records
+                ]
+                if sent:
+                    await asyncio.gather(*map(asyncio.shield, sent))
+        except TimeoutError:
+            raise NotAcknowledged(f"Kafka did not acknowledge within {within:g} s") from None
+        except KafkaError as error:
+            await self._replace()
+            raise NotAcknowledged(f"Kafka refused: {error}") from error
+
+    async def _ready(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=2,
+                    max_batch_size=1 << 20,
+                    max_request_size=2 << 20,
+                    request_timeout_ms=30_000,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _replace(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer:
+            log.warning("producer replaced after an error")
+            try:
+                await asyncio.wait_for(producer.stop(), 5)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("the old producer did not stop cleanly", error=str(error))

@@ -1,0 +1,331 @@
+"""A service put together: MongoDB, Kafka, HTTP and background work, started in order and stopped in reverse."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import uvicorn
+from aiokafka.errors import KafkaError
+
+from rapport.decision import Domain, State
+from rapport.runtime import asyncapi, telemetry
+from rapport.runtime.clock import Clock, SystemClock, backoff
+from rapport.runtime.dead_letter import TooManyDeadLetters
+from rapport.runtime.http import Auth, create_http
+from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
+from rapport.runtime.keys import Keys, Sessions
+from rapport.runtime.mongo import MongoError, connect, is_transient
+from rapport.runtime.processor import Processor, WrongCluster
+from rapport.runtime.publisher import NotAcknowledged, Publisher
+from rapport.runtime.settings import Misconfigured, Settings, load, refuse
+from rapport.runtime.store import Store
+from rapport.runtime.sweep import publish_left_overs_for_ever, sweep_for_ever
+
+log = telemetry.logger()
+
+_PING_SECONDS: Final = 2.0
+_WATCH_EVERY: Final = 5.0
+_STOP_SECONDS: Final = 20.0
+
+Background = Callable[[], Awaitable[None]]
+
+
+class Stuck(Exception):
+    """Records wait, Kafka and MongoDB answer, and still nothing has moved for too long."""
+
+
+class Service:
+    """
+    What `create_app` puts together and `run` runs.
+
+    `http` is the FastAPI application, `store` makes the store of declared kinds,
+    `consume` subscribes a processor, `background` and `on_start` add work.
+    """
+
+    def __init__(self, name: str, settings: Settings, clock: Clock | None = None) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.client = connect(settings.mongodb_uri)
+        self.database = self.client[settings.database_prefix + name.replace("-", "_")]
+        self.publisher = Publisher(
+            settings.kafka_bootstrap_servers, client_id=f"rapport-{name}", topic_prefix=settings.topic_prefix
+        )
+        self.broker = make_broker(settings, name)
+        self.keys = Keys(settings.keys_file)
+        secret = settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(32)
+        auth = Auth(self.keys, Sessions(self.keys, secret), self.clock, settings.user_header)
+        self.http = create_http(name, auth=auth, ready=self.wrong, asyncapi=self._asyncapi)
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.url = ""
+        self._receives: list[str] = []
+        self._sends: list[str] = []
+        self._stores: list[Store] = []
+        self._readers: list[tuple[Reader, Processor]] = []
+        self._backgrounds: list[Background] = []
+        self._starts: list[Background] = []
+
+    # --- putting together -----------------------------------------------------------
+
+    def store(self, *kinds: type[State]) -> Store:
+        store = Store(self.client, self.database, kinds)
+        self._stores.append(store)
+        return store
+
+    def consume(self, domain: Domain, *, topics: Sequence[str], store: Store, sends: Sequence[str] = ()) -> Processor:
+        """Feed these topics through the domain, sweep its states, publish its events to `sends`."""
+        processor = Processor(
+            self.name,
+            domain,
+            store,
+            self.publisher,
+            self.clock,
+            backfill_quiet=self.settings.backfill_quiet,
+            dead_letter_share=self.settings.dead_letter_share,
+        )
+        reader = Reader(self.broker, self.settings, self.name, topics, processor, store, self.fail)
+        reader.attach(processor.process)
+        self._readers.append((reader, processor))
+        self._receives += topics
+        self._sends += sends
+        self.background(lambda: sweep_for_ever(processor, reader, self.clock))
+        self.background(lambda: publish_left_overs_for_ever(processor, self.clock))
+        return processor
+
+    def forward(self, topic: str, on_batch: OnBatch, *, sends: Sequence[str] = ()) -> None:
+        """Hand batches of a topic to a handler that keeps no state; at least once, by Kafka's own offsets."""
+        forward(self.broker, self.settings, self.name, topic, on_batch, self.fail)
+        self._receives.append(topic)
+        self._sends += sends
+
+    def background(self, work: Background) -> None:
+        """Run beside everything else until the stop; an error in it ends the service."""
+        self._backgrounds.append(work)
+
+    def on_start(self, work: Background) -> None:
+        """Run once, when MongoDB answers and before anything is consumed."""
+        self._starts.append(work)
+
+    def fail(self, error: BaseException) -> None:
+        """End the service; the first error is the one that is told."""
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    # --- running --------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Everything started; at the end stopped in reverse: no new records, batch finished, group left."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.client.close)
+            await self._patiently("MongoDB and Kafka", self._prepare)
+            stack.push_async_callback(self.publisher.stop)
+            server = await self._listen(stack)
+            stack.push_async_callback(self.broker.stop)
+            await self._patiently("Kafka", self.broker.start)
+            tasks = [asyncio.create_task(self._guard(work)) for work in (*self._backgrounds, self._watch)]
+            stack.push_async_callback(_cancel, tasks)
+            server.log("ready")
+            yield self
+
+    async def _prepare(self) -> None:
+        await self.client.admin.command("ping")
+        for store in self._stores:
+            await store.prepare(self.settings.partitions)
+        for work in self._starts:
+            await work()
+        await ensure_topics(self.settings)
+        await self.publisher.start()
+
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> "_Server":
+        config = uvicorn.Config(
+            self.http,
+            host=self.settings.host,
+            port=self.settings.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            timeout_keep_alive=75,
+            server_header=False,
+        )
+        server = _Server(config, self)
+        await server.begin()
+        stack.push_async_callback(server.end)
+        self.url = server.url
+        return server
+
+    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        waits = backoff(0.2, 3)
+        while True:
+            try:
+                return await attempt()
+            except (KafkaError, NotAcknowledged, *MongoError) as error:
+                if not isinstance(error, KafkaError | NotAcknowledged) and not is_transient(error):
+                    raise
+                log.warning("waiting at the start", what=what, error=str(error)[:200])
+                await self.clock.sleep(next(waits))
+
+    async def _guard(self, work: Background) -> None:
+        try:
+            await work()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - told by `run`, with its traceback
+            self.fail(error)
+
+    # --- health ---------------------------------------------------------------------
+
+    async def wrong(self) -> Mapping[str, str]:
+        """What keeps this replica from its work, by part; empty when nothing does."""
+        found: dict[str, str] = {}
+        try:
+            await asyncio.wait_for(self.client.admin.command("ping"), _PING_SECONDS)
+        except (TimeoutError, *MongoError) as error:
+            found["mongodb"] = f"does not answer: {type(error).__name__}"
+        try:
+            await asyncio.wait_for(self.publisher.ping(), _PING_SECONDS)
+        except (TimeoutError, NotAcknowledged, KafkaError) as error:
+            found["kafka"] = f"does not answer: {type(error).__name__}"
+        for reader, processor in self._readers:
+            idle = self.clock.now() - processor.progressed_at
+            if not found and idle > self.settings.stuck_after / 2 and any((await self._lag(reader)).values()):
+                found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
+        if self.failed.done():
+            found["service"] = str(self.failed.result())
+        return found
+
+    async def _lag(self, reader: Reader) -> dict[str, int]:
+        try:
+            return await reader.lag()
+        except (TimeoutError, KafkaError):
+            return {}
+
+    async def _watch(self) -> None:
+        """End the process when it is stuck; the supervisor starts it anew."""
+        since = self.clock.now()
+        while True:
+            await self.clock.sleep(_WATCH_EVERY)
+            waiting = [(await self._lag(reader), processor) for reader, processor in self._readers]
+            now = self.clock.now()
+            behind = [p for lag, p in waiting if any(lag.values())]
+            if not behind or set(await self.wrong()) - {"consumer"}:
+                since = now
+                continue
+            newest = max([since, *(p.progressed_at for p in behind)])
+            if now - newest > self.settings.stuck_after:
+                raise Stuck(f"no progress for {(now - newest) / timedelta(seconds=1):.0f} s despite lag")
+
+    def _asyncapi(self) -> dict[str, Any]:
+        return asyncapi.document(
+            self.name, receives=self._receives, sends=self._sends, server=self.settings.kafka_bootstrap_servers
+        )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside our own event loop, with our own signals."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+    async def begin(self) -> None:
+        self._task = asyncio.create_task(self.serve())
+        self._task.add_done_callback(lambda task: None if task.cancelled() else task.exception())
+        while not self.started:
+            if self._task.done():
+                settings = self._service.settings
+                raise Misconfigured(f"HTTP can't listen on {settings.host}:{settings.port}: is the port taken?")
+            await self._service.clock.sleep(0.01)
+
+    async def end(self) -> None:
+        self.should_exit = True
+        if self._task:
+            await self._task
+
+    @property
+    def url(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def log(self, message: str) -> None:
+        log.info(message, service=self._service.name, url=self.url)
+
+
+async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def run(create_app: Callable[[S], Service], kind: type[S]) -> None:
+    """Run a service until SIGTERM or SIGINT; the exit status is 2 for a wrong setting, 1 for a failure."""
+    settings = load(kind)
+    with asyncio.Runner(loop_factory=_loop()) as runner:
+        raise SystemExit(runner.run(_run(create_app, settings)))
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop  # type: ignore[no-any-return,unused-ignore]
+
+
+async def _run(create_app: Callable[[S], Service], settings: S) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        service = create_app(settings)
+        telemetry.configure(service.name, settings.log_level)
+        loop.add_signal_handler(signal.SIGHUP, _reload, service)
+        return await _until(service, stopped)
+    except Misconfigured as error:
+        refuse(str(error))
+
+
+async def _until(service: Service, stopped: asyncio.Event) -> int:
+    """Run until told to stop or failed; past 20 s of stopping, go without waiting any longer."""
+    stopping = asyncio.create_task(stopped.wait())
+    body = asyncio.create_task(_body(service, stopping))
+    await asyncio.wait({stopping, body}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS if stopping.done() else None)
+    if not done:
+        log.error("not stopped in time; going all the same", seconds=_STOP_SECONDS)
+        return 1
+    return body.result()
+
+
+async def _body(service: Service, stopping: "asyncio.Task[Any]") -> int:
+    async with service.running():
+        await asyncio.wait({stopping, service.failed}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+        if not service.failed.done():
+            return 0
+    error = service.failed.result()
+    expected = isinstance(error, Misconfigured | TooManyDeadLetters | WrongCluster | Stuck)
+    log.error("failed", error=str(error), exc_info=None if expected else error)
+    return 1
+
+
+def _reload(service: Service) -> None:
+    try:
+        service.keys.reload()
+        log.info("keys read again")
+    except Misconfigured as error:
+        log.warning("the keys in force stay", error=str(error))

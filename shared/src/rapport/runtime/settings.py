@@ -1,0 +1,73 @@
+"""Settings from the environment, checked before anything starts."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Misconfigured(Exception):
+    """The start can't go on; the message is the one line for the operator."""
+
+
+class Settings(BaseSettings):
+    """What every service needs to know. Variables are `RAPPORT_<NAME>` unless said otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="RAPPORT_", extra="ignore", populate_by_name=True)
+
+    kafka_bootstrap_servers: str = Field(
+        "127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS", description="host:port of the Kafka brokers"
+    )
+    mongodb_uri: str = Field(
+        "mongodb://127.0.0.1:27017/?directConnection=true",
+        validation_alias="MONGODB_URI",
+        description="a replica set or mongos; transactions are needed",
+    )
+    host: str = Field("127.0.0.1", description="the address that HTTP listens on")
+    port: int = Field(0, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
+    database_prefix: str = Field("rapport_", description="a service's database is this and its name")
+    topic_prefix: str = Field(
+        "", description="stands before every topic and consumer group; for tests that share a broker"
+    )
+    partitions: int = Field(12, ge=1, le=1000, description="partitions of every topic; the same for all")
+    replication: int = Field(1, ge=1, description="replicas of every topic")
+    keys_file: Path | None = Field(None, description="YAML file of API keys; without it nobody can sign in")
+    secret: SecretStr | None = Field(None, description="signs sessions and unsubscribe links; random when absent")
+    user_header: str | None = Field(
+        None, description="a header by which a trusted proxy names the person; nobody else may reach the service then"
+    )
+    live_window: timedelta = Field(timedelta(hours=24), description="older events are backfill on arrival")
+    backfill_quiet: timedelta = Field(
+        timedelta(seconds=60), description="contacts of a backfill wait until none has come for this long"
+    )
+    batch_records: int = Field(1000, ge=1, le=10_000, description="most records in one batch")
+    stuck_after: timedelta = Field(
+        timedelta(seconds=60), description="no progress despite lag for this long ends the process"
+    )
+    dead_letter_share: float = Field(
+        0.5, gt=0, le=1, description="past this share of refused records among the last 1,000 a consumer stops"
+    )
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severity that is logged")
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings of the environment; what is wrong ends the process with one line and status 2."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        variable = name if name.isupper() else f"RAPPORT_{name.upper()}"
+        refuse(f"{variable}: {first['msg']} (got {first['input']!r})")
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the start with one readable line and status 2."""
+    print(f"cannot start: {reason}", file=sys.stderr, flush=True)  # noqa: T201 - logging is not set up yet
+    raise SystemExit(2)

@@ -1,0 +1,277 @@
+"""States, positions and the outbox in MongoDB: read together, changed in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from rapport.decision import Counted, Match, Ref, State, States, Touch
+from rapport.runtime.mongo import (
+    Client,
+    Collection,
+    Database,
+    DeleteOne,
+    DuplicateKeyError,
+    InsertOne,
+    ReplaceOne,
+    Session,
+    UpdateOne,
+    transaction,
+)
+from rapport.runtime.publisher import STRUCTURED, Outgoing
+
+S = TypeVar("S", bound=State)
+
+OUTBOX_LIMIT = 8 << 20
+"""Bytes of events that one outbox document may hold."""
+
+
+class Conflict(Exception):
+    """Somebody else changed the partition since its row was read."""
+
+
+class OutboxFull(Exception):
+    """The events of one batch do not fit into one outbox document."""
+
+
+@dataclass(slots=True)
+class Row:
+    """
+    Where a partition number stands: the truth about positions.
+
+    `seq` rises with every transaction that changes a state of the partition.
+    `offsets` holds the next offset per topic, `last` the offset and digest of
+    the newest settled record per topic.
+    """
+
+    partition: int
+    seq: int = 0
+    offsets: dict[str, int] = field(default_factory=dict)
+    last: dict[str, tuple[int, str]] = field(default_factory=dict)
+    backfilled_at: datetime | None = None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Row:
+        return cls(
+            document["_id"],
+            document["seq"],
+            dict(document.get("offsets", {})),
+            {topic: (offset, digest) for topic, (offset, digest) in document.get("last", {}).items()},
+            document.get("backfilled_at"),
+        )
+
+
+@dataclass(slots=True)
+class Change:
+    """All that one transaction writes. `rows` are as read; `moved` holds what becomes of them."""
+
+    rows: dict[int, Row]
+    moved: dict[int, Row]
+    states: States
+    outbox: dict[int, list[Outgoing]]
+    counts: list[tuple[int, Counted]]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.moved and not self.outbox and not self.counts and not any(True for _ in self.states.changed)
+
+
+class Store:
+    """The documents of one service."""
+
+    def __init__(self, client: Client, database: Database, kinds: Sequence[type[State]]) -> None:
+        self._client = client
+        self._database = database
+        self.kinds = tuple(kinds)
+        self._rows = database["partitions"]
+        self._outbox = database["outbox"]
+
+    def collection(self, name: str) -> Collection:
+        return self._database[name]
+
+    async def prepare(self, partitions: int) -> None:
+        """Indexes and one row per partition number, where they are missing."""
+        for kind in self.kinds:
+            collection = self._database[kind.collection]
+            for keys in kind.indexes:
+                await collection.create_index(list(keys))
+            if not kind.projection:
+                await collection.create_index(
+                    [("wake_at", 1), ("p", 1), ("backfill", 1)], partialFilterExpression={"wake_at": {"$type": "date"}}
+                )
+        await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
+        for partition in range(partitions):
+            try:
+                await self._rows.update_one({"_id": partition}, {"$setOnInsert": {"seq": 0}}, upsert=True)
+            except DuplicateKeyError:
+                continue
+
+    async def get(self, kind: type[S], state_id: str) -> S | None:
+        document = await self._database[kind.collection].find_one({"_id": state_id})
+        return _state(kind, document) if document else None
+
+    async def find(
+        self,
+        kind: type[S],
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (("_id", 1),),
+        limit: int = 0,
+    ) -> list[S]:
+        """The states whose indexed fields fit, in order."""
+        cursor = self._database[kind.collection].find(where).sort(list(sort)).limit(limit)
+        return [_state(kind, document) async for document in cursor]
+
+    async def rows(self, partitions: Iterable[int]) -> dict[int, Row]:
+        cursor = self._rows.find({"_id": {"$in": sorted(partitions)}})
+        return {document["_id"]: Row.of(document) async for document in cursor}
+
+    async def load(self, touches: Iterable[Touch]) -> States:
+        """All that is touched, with one query for each collection and field."""
+        refs: dict[type[State], set[str]] = defaultdict(set)
+        matches: dict[tuple[type[State], str, tuple[tuple[str, Any], ...]], set[str]] = defaultdict(set)
+        for touch in touches:
+            if isinstance(touch, Ref):
+                refs[touch.kind].add(touch.id)
+            elif isinstance(touch, Match):
+                matches[touch.kind, touch.field, touch.where].add(touch.value)
+        states = States()
+        for kind, ids in refs.items():
+            cursor = self._database[kind.collection].find({"_id": {"$in": list(ids)}})
+            states.loaded((Ref(kind, i) for i in ids), [_state(kind, d) async for d in cursor])
+        for (kind, name, where), values in matches.items():
+            cursor = self._database[kind.collection].find({name: {"$in": list(values)}, **dict(where)})
+            states.loaded((), [_state(kind, d) async for d in cursor])
+        return states
+
+    async def due(
+        self, kind: type[State], horizons: Mapping[int, datetime], *, live_only: set[int], limit: int
+    ) -> list[tuple[str, int]]:
+        """Ids and partitions of the states to wake, oldest first. Those of `live_only` leave out backfill."""
+        groups: dict[tuple[datetime, bool], list[int]] = defaultdict(list)
+        for partition, horizon in horizons.items():
+            groups[horizon, partition in live_only].append(partition)
+        found: list[tuple[datetime, str, int]] = []
+        for (horizon, live), partitions in groups.items():
+            where: dict[str, Any] = {
+                "wake_at": {"$gt": datetime(1, 1, 1, tzinfo=horizon.tzinfo), "$lte": horizon},
+                "p": {"$in": partitions},
+            }
+            if live:
+                where["backfill"] = False
+            cursor = self._database[kind.collection].find(where, {"p": 1, "wake_at": 1}).sort("wake_at", 1).limit(limit)
+            found += [(d["wake_at"], d["_id"], d["p"]) async for d in cursor]
+        return [(state_id, partition) for _, state_id, partition in sorted(found)[:limit]]
+
+    async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
+        where = {"wake_at": {"$gt": after}, "p": {"$in": list(partitions)}}
+        document = await self._database[kind.collection].find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
+        return document["wake_at"] if document else None
+
+    async def put_off(self, kind: type[State], state_id: str, until: datetime) -> None:
+        """Wake a state later, whatever it says itself; for one that can't be decided about."""
+        await self._database[kind.collection].update_one({"_id": state_id}, {"$set": {"wake_at": until}})
+
+    async def commit(self, change: Change) -> None:
+        """Write all or nothing; `Conflict` when a row is no longer as it was read."""
+        async with transaction(self._client) as session:
+            await self._move_rows(change, session)
+            for name, writes in _state_writes(change).items():
+                await self._database[name].bulk_write(writes, ordered=False, session=session)
+            if change.outbox:
+                documents = [_outbox_document(change.rows[p], out) for p, out in change.outbox.items()]
+                await self._outbox.insert_many(documents, session=session)
+
+    async def _move_rows(self, change: Change, session: Session) -> None:
+        updates = []
+        for partition, row in change.rows.items():
+            to = change.moved.get(partition, row)
+            fields: dict[str, Any] = {
+                "seq": row.seq + 1,
+                "offsets": to.offsets,
+                "last": {topic: list(last) for topic, last in to.last.items()},
+                "backfilled_at": to.backfilled_at,
+            }
+            updates.append(UpdateOne({"_id": partition, "seq": row.seq}, {"$set": fields}))
+        result = await self._rows.bulk_write(updates, ordered=False, session=session)
+        if result.matched_count != len(updates):
+            raise Conflict
+
+    async def outbox(self, partitions: Iterable[int]) -> list[tuple[dict[str, int], list[Outgoing]]]:
+        """What was decided and perhaps not published yet, in order."""
+        cursor = self._outbox.find({"p": {"$in": list(partitions)}}).sort([("p", 1), ("_id.seq", 1)]).limit(50)
+        return [(d["_id"], [_outgoing(item) for item in d["events"]]) async for d in cursor]
+
+    async def forget(self, keys: Sequence[Mapping[str, int]]) -> None:
+        """Delete outbox documents whose events are published."""
+        if len(keys) == 1:
+            await self._outbox.delete_one({"_id": keys[0]})
+        elif keys:
+            await self._outbox.bulk_write([DeleteOne({"_id": key}) for key in keys], ordered=False)
+
+
+def outbox_key(row: Row) -> dict[str, int]:
+    return {"p": row.partition, "seq": row.seq + 1}
+
+
+def _outbox_document(row: Row, events: Sequence[Outgoing]) -> dict[str, Any]:
+    size = sum(len(e.value or b"") + len(e.key or b"") + sum(len(v) for _, v in e.headers) + 64 for e in events)
+    if size > OUTBOX_LIMIT:
+        raise OutboxFull
+    items = []
+    for e in events:
+        item: dict[str, Any] = {"t": e.topic, "k": e.key, "v": e.value}
+        if e.headers is not STRUCTURED:
+            item["h"] = [[name, value] for name, value in e.headers]
+        items.append(item)
+    return {"_id": outbox_key(row), "p": row.partition, "events": items}
+
+
+def _outgoing(item: Mapping[str, Any]) -> Outgoing:
+    headers = tuple((name, value) for name, value in item["h"]) if "h" in item else STRUCTURED
+    return Outgoing(item["t"], item["k"], item["v"], headers)
+
+
+def _state(kind: type[S], document: Mapping[str, Any]) -> S:
+    return kind.model_validate_json(document["s"])
+
+
+def _document(state: State) -> dict[str, Any]:
+    return {
+        "_id": state.id,
+        "p": state.partition,
+        "wake_at": state.wake_at,
+        "backfill": state.backfill,
+        **state.index(),
+        "s": state.model_dump_json(exclude_defaults=True),
+    }
+
+
+def _state_writes(change: Change) -> dict[str, list[Any]]:
+    writes: dict[str, list[Any]] = defaultdict(list)
+    for state in change.states.changed:
+        document = _document(state)
+        if change.states.existed(state):
+            writes[state.collection].append(ReplaceOne({"_id": state.id}, document))
+        elif state.projection:
+            writes[state.collection].append(ReplaceOne({"_id": state.id}, document, upsert=True))
+        else:
+            writes[state.collection].append(InsertOne(document))
+    for (name, key), (row, add) in _merged(change.counts).items():
+        writes[name].append(UpdateOne({"_id": key}, {"$inc": add, "$setOnInsert": row}, upsert=True))
+    return writes
+
+
+def _merged(
+    counts: Iterable[tuple[int, Counted]],
+) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]]:
+    merged: dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]] = {}
+    for partition, counted in counts:
+        key = "|".join([str(partition), *(str(value) for value in counted.row.values())])
+        _, add = merged.setdefault((counted.collection, key), ({"p": partition, **counted.row}, {}))
+        for name, amount in counted.add.items():
+            add[name] = add.get(name, 0) + amount
+    return {key: (row, {n: a for n, a in add.items() if a}) for key, (row, add) in merged.items() if any(add.values())}

@@ -1,0 +1,39 @@
+"""The loop that wakes states in time: it sleeps until the earliest is due, or a batch sets an earlier one."""
+
+import asyncio
+import contextlib
+from datetime import datetime, timedelta
+from typing import Final, NoReturn, Protocol
+
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock
+from rapport.runtime.processor import Processor
+
+log = telemetry.logger()
+
+_LONGEST: Final = timedelta(seconds=1)
+_LEFT_OVERS_EVERY: Final = 0.25
+
+
+class Horizons(Protocol):
+    def horizons(self, now: datetime) -> dict[int, datetime]: ...
+
+
+async def sweep_for_ever(processor: Processor, reader: Horizons, clock: Clock) -> NoReturn:
+    """Late by milliseconds, not by a polling period; at least once a second, since a click elsewhere may wake too."""
+    while True:
+        processor.woken.clear()
+        processor.next_wake = None
+        now = clock.now()
+        following = await processor.sweep(reader.horizons(now))
+        processor.next_wake = min((wake for wake in (following, processor.next_wake) if wake), default=None)
+        wait = max(timedelta(), min(_LONGEST, following - clock.now())) if following else _LONGEST
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(processor.woken.wait(), wait.total_seconds())
+
+
+async def publish_left_overs_for_ever(processor: Processor, clock: Clock) -> NoReturn:
+    """Publish what clicks on other replicas decide about our partitions."""
+    while True:
+        await processor.patiently("outbox", processor.collect_left_overs)
+        await clock.sleep(_LEFT_OVERS_EVERY)
