@@ -129,7 +129,7 @@ class Reader:
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._commit_for_lag_tools(message)
 
-        self._subscriber(handle, decoder=_as_it_is)
+        self._subscriber(handle, decoder=_whole_message)
 
     async def _commit_for_lag_tools(self, message: KafkaMessage) -> None:
         now = datetime.now(UTC)  # noqa: TID251 - only spaces out commits that nothing depends on
@@ -278,7 +278,7 @@ def forward(
             except KafkaError as error:
                 log.info("a batch will come again", topic=topic, error=str(error))
 
-    subscriber(handle, decoder=_as_it_is)
+    subscriber(handle, decoder=_whole_message)
 
 
 class _Guard:
@@ -303,5 +303,6 @@ class _Guard:
         return not self._failed
 
 
-async def _as_it_is(message: Any) -> Any:
-    return message.body
+async def _whole_message(message: Any) -> Any:
+    """Not only its bodies: our handlers want keys, headers and offsets."""
+    return message

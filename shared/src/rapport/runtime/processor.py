@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from rapport.contracts import TOPIC_OF, Data, Event, UndecodableEvent, decode, encode
@@ -32,7 +33,8 @@ Decide = Callable[[States, datetime], Decision[Any]]
 
 _SWEEP_AT_ONCE = 500
 _PUT_OFF = timedelta(minutes=1)
-_MOST_CONFLICTS = 100
+_MOST_CONFLICTS = 120
+"""With its waits, longer than MongoDB keeps the transaction of a process that was killed (60 s)."""
 
 
 class WrongCluster(Exception):
@@ -285,7 +287,7 @@ class Processor:
         async with AsyncExitStack() as held:
             for partition in sorted(partitions):
                 await held.enter_async_context(self._locks[partition])
-            for _ in range(_MOST_CONFLICTS):
+            for wait in islice(backoff(0.002, 2), _MOST_CONFLICTS):
                 rows = await self._store.rows(partitions)
                 await self._publish_left_overs(rows)
                 planned = await plan(rows)
@@ -301,6 +303,7 @@ class Processor:
                     if not isinstance(error, Conflict) and not is_conflict(error):
                         raise
                     telemetry.CONFLICTS.labels(self._service).inc()
+                    await self._clock.sleep(wait)
                     continue
                 telemetry.BATCHES.labels(self._service, by).inc()
                 await self._after_commit(change, partitions)
