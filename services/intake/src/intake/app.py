@@ -1,0 +1,33 @@
+"""intake put together."""
+
+from rapport.contracts import topics
+from rapport.runtime.clock import Clock
+from rapport.runtime.service import Service
+
+from intake import http, http_dead_letters
+from intake.gate import Gate, Publishes
+from intake.handlers import forwarder, mirror
+from intake.load import Load
+from intake.records import SERVICE
+from intake.replay import Replay
+from intake.settings import IntakeSettings
+from intake.store import DeadLetters
+
+
+def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: Publishes | None = None) -> Service:
+    """The service, ready to run. `publisher` stands in for Kafka where there is none."""
+    service = Service(SERVICE, settings, clock)
+    to_kafka = publisher or service.publisher
+    letters = DeadLetters(service.database)
+    gate = Gate(to_kafka, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
+    replay = Replay(letters, to_kafka, settings.live_window)
+    service.on_start(letters.prepare)
+    service.http.include_router(http.routes(gate, Load(settings.max_in_flight), service.clock))
+    service.http.include_router(http_dead_letters.routes(letters, replay, service.clock))
+    service.forward(
+        topics.CONTACT_EVENTS_IN,
+        forwarder(to_kafka, service.clock, settings.live_window),
+        sends=(topics.CONTACT_EVENTS, topics.DEAD_LETTERS),
+    )
+    service.forward(topics.DEAD_LETTERS, mirror(letters, service.clock, settings.topic_prefix))
+    return service

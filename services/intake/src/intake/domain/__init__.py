@@ -1,0 +1,32 @@
+"""What intake decides: whether an event satisfies the contract, may come from this caller, and is not too much."""
+
+from intake.domain.admission import (
+    MAX_EVENT,
+    Accepted,
+    Caller,
+    Door,
+    Refused,
+    admit,
+    may_send,
+)
+from intake.domain.faults import Fault, Refusal, malformed
+from intake.domain.inflate import NotCompressed, TooMuch, UnknownEncoding, inflate
+from intake.domain.rate import Bucket
+
+__all__ = [
+    "MAX_EVENT",
+    "Accepted",
+    "Bucket",
+    "Caller",
+    "Door",
+    "Fault",
+    "NotCompressed",
+    "Refusal",
+    "Refused",
+    "TooMuch",
+    "UnknownEncoding",
+    "admit",
+    "inflate",
+    "malformed",
+    "may_send",
+]

@@ -1,0 +1,186 @@
+"""Whether an event is let in, and the record that it then becomes on contact-events."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+from rapport.cloudevents import CloudEvent, to_structured
+from rapport.contracts import CONTACT_EVENT_DATA, format_instant
+
+from intake.domain.exactness import exactness_faults
+from intake.domain.faults import Fault, Refusal, contract_faults
+from intake.domain.json_limits import limit_fault
+
+MAX_EVENT: Final = 256 * 1024
+"""Bytes that one event may have, written as structured JSON."""
+
+MAX_NAME: Final = 500
+"""Characters that `id` and `source` may have."""
+
+AHEAD: Final = timedelta(minutes=5)
+"""How far the sender's clock may be ahead of ours."""
+
+ERASED: Final = "customer.erased"
+_JSON: Final = "application/json"
+_WHOLE_SECONDS = len("2026-03-02T09:00:00Z")
+_VALIDATORS: Final = {name: model.__pydantic_validator__ for name, model in CONTACT_EVENT_DATA.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """
+    Who sends. `sources` are globs of what this caller may speak for.
+
+    `emit` lets everything be sent but the order to forget a person, for which
+    `admin` is needed.
+    """
+
+    sources: tuple[str, ...] = ("*",)
+    emit: bool = True
+    admin: bool = False
+
+
+class Accepted(NamedTuple):
+    """`value` is the record's value on contact-events, structured JSON; `key` its key, the customer's id."""
+
+    id: str
+    key: str
+    value: bytes
+
+
+class Refused(NamedTuple):
+    """Why not. `faults` has at least one."""
+
+    id: str
+    refusal: Refusal
+    faults: tuple[Fault, ...]
+
+
+class Door:
+    """What is the same for all events that arrive together. `trace` is the traceparent of the request, if any."""
+
+    __slots__ = ("caller", "latest", "live_since", "recorded", "trace")
+
+    def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: str | None = None) -> None:
+        self.caller = caller
+        self.latest = now + AHEAD
+        self.live_since = now - live_window
+        self.recorded = format_instant(now)
+        self.trace = trace
+
+
+def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
+    """
+    The record that the event becomes, or all that keeps it out.
+
+    What this lets in, every consumer can decode: the typed fields have been
+    validated, unknown ones are kept as they are. `time` is in UTC cut to
+    milliseconds, `recordedtime` is now, and what happened before the live
+    window is marked as backfill.
+    """
+    attributes = event.attributes
+    refusal = _forbidden(attributes, door.caller)
+    if refusal:
+        return Refused(attributes["id"], Refusal.FORBIDDEN, (refusal,))
+    faults: list[Fault] = []
+    _check_attributes(attributes, faults)
+    envelope = _envelope(attributes, door, faults)
+    data = event.data
+    event_type = attributes["type"]
+    validator = _VALIDATORS.get(event_type)
+    if validator is None:
+        faults.append(Fault("/type", "unknown type"))
+    elif not isinstance(data, dict):
+        faults.append(_no_object(data))
+    else:
+        faults += _data_faults(event_type, validator, data)
+    if faults:
+        return Refused(attributes["id"], Refusal.CONTRACT, tuple(faults))
+    key: str = data["customer_id"]
+    envelope["partitionkey"] = key
+    envelope["data"] = data
+    value = to_json(envelope)
+    if len(value) > MAX_EVENT and len(to_structured(event)) > MAX_EVENT:
+        fault = Fault("", f"is larger than {MAX_EVENT} bytes")
+        return Refused(attributes["id"], Refusal.TOO_LARGE, (fault,))
+    if fault_in_data := limit_fault(data, value):
+        return Refused(attributes["id"], Refusal.CONTRACT, (fault_in_data,))
+    return Accepted(attributes["id"], key, value)
+
+
+@lru_cache(maxsize=4096)
+def may_send(source: str, globs: tuple[str, ...]) -> bool:
+    """Whether one of the globs covers the source; `*` also matches slashes."""
+    return any(fnmatchcase(source, glob) for glob in globs)
+
+
+def _forbidden(attributes: dict[str, str], caller: Caller) -> Fault | None:
+    if not may_send(attributes["source"], caller.sources):
+        return Fault("/source", "the key is not allowed to send for this source")
+    if attributes["type"] == ERASED:
+        return None if caller.admin else Fault("/type", f"{ERASED} needs the role admin")
+    return None if caller.emit else Fault("/type", "the key has not the role emit")
+
+
+def _check_attributes(attributes: dict[str, str], faults: list[Fault]) -> None:
+    for name in ("id", "source"):
+        if len(attributes[name]) > MAX_NAME:
+            fault = Fault(f"/{name}", f"must have at most {MAX_NAME} characters")
+            faults.append(fault)
+    media = attributes.get("datacontenttype", _JSON)
+    if media != _JSON and media.partition(";")[0].strip().lower() != _JSON:
+        faults.append(Fault("/datacontenttype", f"must be {_JSON}"))
+
+
+def _envelope(attributes: dict[str, str], door: Door, faults: list[Fault]) -> dict[str, Any]:
+    """The attributes as the record carries them; what is wrong with them is added to `faults`."""
+    envelope: dict[str, Any] = attributes.copy()
+    envelope["datacontenttype"] = _JSON
+    history = envelope.pop("backfill", None)
+    if history == "true":
+        envelope["backfill"] = True
+    elif history not in (None, "false"):
+        faults.append(Fault("/backfill", "must be true or false"))
+    moment = _moment(attributes, faults)
+    if moment is not None:
+        text = attributes["time"]
+        envelope["time"] = text if len(text) == _WHOLE_SECONDS else format_instant(moment)
+        if moment > door.latest:
+            faults.append(Fault("/time", "future_time"))
+        elif moment < door.live_since:
+            envelope["backfill"] = True
+    if door.trace is not None and "traceparent" not in attributes:
+        envelope["traceparent"] = door.trace
+    envelope["recordedtime"] = door.recorded
+    return envelope
+
+
+def _moment(attributes: dict[str, str], faults: list[Fault]) -> datetime | None:
+    text = attributes.get("time")
+    if text is None:
+        faults.append(Fault("/time", "is required"))
+    elif text[-1] != "Z":
+        faults.append(Fault("/time", "must be between the years 1 and 9999 in UTC"))
+    else:
+        return datetime.fromisoformat(text)
+    return None
+
+
+def _no_object(data: Any) -> Fault:
+    if data is None:
+        return Fault("/data", "is required")
+    if isinstance(data, bytes):
+        return Fault("/data", "must be JSON, not base64 or another content type")
+    return Fault("/data", "must be an object")
+
+
+def _data_faults(event_type: str, validator: Any, data: dict[str, Any]) -> list[Fault]:
+    try:
+        validator.validate_python(data)
+    except ValidationError as error:
+        return contract_faults(error, event_type)
+    return exactness_faults(event_type, data)

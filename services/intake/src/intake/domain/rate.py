@@ -1,0 +1,38 @@
+"""How much a key may send: a token bucket that lets a batch through and then makes the key wait."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(slots=True)
+class Bucket:
+    """
+    Tokens of one key: `rate` come in each second, at most one second's worth is saved up.
+
+    Whoever finds the bucket above nothing may take as many as a batch needs, into
+    debt: so a batch larger than the rate is not refused for ever, and the long-run
+    rate is still kept.
+    """
+
+    rate: float
+    tokens: float
+    at: datetime
+
+    @classmethod
+    def full(cls, rate: float, now: datetime) -> "Bucket":
+        return cls(rate, max(rate, 1.0), now)
+
+    def wait(self, now: datetime) -> float:
+        """Seconds until something may be taken; 0 where it may be taken now."""
+        self._fill(now)
+        return 0.0 if self.tokens > 0 else (1 - self.tokens) / self.rate
+
+    def take(self, count: int, now: datetime) -> None:
+        self._fill(now)
+        self.tokens -= count
+
+    def _fill(self, now: datetime) -> None:
+        passed = (now - self.at).total_seconds()
+        if passed > 0:
+            self.tokens = min(max(self.rate, 1.0), self.tokens + passed * self.rate)
+            self.at = now

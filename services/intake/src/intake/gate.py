@@ -1,0 +1,53 @@
+"""The way in for events by HTTP: judged, stored, and only then answered."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from rapport.cloudevents import CloudEvent
+from rapport.runtime.publisher import Outgoing
+
+from intake import telemetry
+from intake.domain import Accepted, Caller, Door, admit
+from intake.records import HTTP, Verdict, posted_records
+
+
+class Publishes(Protocol):
+    """Stores records in Kafka; `NotAcknowledged` where it did not say in time that it has."""
+
+    async def publish(self, records: Iterable[Outgoing], *, within: float = 30.0) -> None: ...
+
+
+class Gate:
+    """Lets events in one request at a time. What is returned has been stored."""
+
+    def __init__(self, publisher: Publishes, *, live_window: timedelta, ack_timeout: float) -> None:
+        self._publisher = publisher
+        self._live_window = live_window
+        self._ack_timeout = ack_timeout
+
+    async def take_in(
+        self, events: Sequence[CloudEvent], caller: Caller, now: datetime, trace: str | None
+    ) -> list[Verdict]:
+        """
+        What became of each event, in their order, once Kafka has acknowledged all that had to be stored.
+
+        Events of one customer are stored in the order given. After
+        `NotAcknowledged` some may be stored; sending all again is harmless.
+        """
+        door = Door(caller, now, self._live_window, trace)
+        verdicts = [admit(event, door) for event in events]
+        await self._publisher.publish(posted_records(events, verdicts, now), within=self._ack_timeout)
+        count_verdicts(HTTP, verdicts)
+        return verdicts
+
+
+def count_verdicts(via: str, verdicts: Sequence[Verdict]) -> None:
+    """Note how many came this way and what became of them."""
+    taken = sum(isinstance(verdict, Accepted) for verdict in verdicts)
+    if taken:
+        telemetry.EVENTS.labels(via, "accepted").inc(taken)
+    if taken < len(verdicts):
+        for verdict in verdicts:
+            if not isinstance(verdict, Accepted):
+                telemetry.EVENTS.labels(via, verdict.refusal).inc()

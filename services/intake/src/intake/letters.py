@@ -1,0 +1,109 @@
+"""A dead letter as intake keeps it: the record as it came, with why and whence."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic_core import from_json
+from rapport.runtime import dead_letter as names
+
+_OURS: Final = frozenset(
+    (names.REASON, names.POINTER, names.SERVICE, names.TOPIC, names.PARTITION, names.OFFSET, names.AT)
+)
+_NAMED: Final = ("source", "id", "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """
+    One refused record. `key`, `value` and `headers` are what came, byte for byte.
+
+    `topic` is where it was refused from (`http` for what came by HTTP), `service`
+    who refused it. `source` and `event_id` are empty where they can't be told.
+    """
+
+    id: str
+    at: datetime
+    reason: str
+    pointer: str
+    service: str
+    topic: str
+    partition: int
+    offset: int
+    source: str
+    event_id: str
+    event_type: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    replayed_at: datetime | None = None
+    replayed_by: str | None = None
+
+
+def letter_of(record: Any, topic_prefix: str = "") -> Letter:
+    """
+    The letter in a record of the topic dead-letters; whatever is in it, there is always one.
+
+    The id is made of what was refused, why and whence: published twice, or sent
+    again by a stubborn sender, it is the same letter.
+    """
+    said = {name: value.decode(errors="replace") for name, value in record.headers if name in _OURS and value}
+    headers = tuple((name, value) for name, value in record.headers if name not in _OURS and value is not None)
+    source, event_id, event_type = _attributes(record.value, dict(headers))
+    reason = said.get(names.REASON, "unknown")
+    topic = said.get(names.TOPIC, "").removeprefix(topic_prefix)
+    partition, offset = _number(said.get(names.PARTITION)), _number(said.get(names.OFFSET))
+    return Letter(
+        id=_name(reason, topic, partition, offset, record),
+        at=_instant(said.get(names.AT), record.timestamp),
+        reason=reason,
+        pointer=said.get(names.POINTER, ""),
+        service=said.get(names.SERVICE, ""),
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        source=source,
+        event_id=event_id,
+        event_type=event_type,
+        key=record.key,
+        value=record.value,
+        headers=headers,
+    )
+
+
+def _name(reason: str, topic: str, partition: int, offset: int, record: Any) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    for part in (reason, topic, str(partition), str(offset)):
+        digest.update(part.encode() + b"\0")
+    digest.update(record.key or b"")
+    digest.update(b"\0")
+    digest.update(record.value or b"")
+    return digest.hexdigest()
+
+
+def _attributes(value: bytes | None, headers: Mapping[str, bytes]) -> tuple[str, str, str]:
+    """Source, id and type, as far as they can be read: from the headers of binary mode, else from JSON."""
+    found: Mapping[str, Any] = {
+        name: headers[f"ce_{name}"].decode(errors="replace") for name in _NAMED if f"ce_{name}" in headers
+    }
+    if not found and value:
+        try:
+            document = from_json(value)
+        except ValueError:
+            document = None
+        found = document if isinstance(document, dict) else {}
+    source, event_id, event_type = (text if isinstance(text := found.get(name), str) else "" for name in _NAMED)
+    return source, event_id, event_type
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else -1
+
+
+def _instant(text: str | None, timestamp_ms: int) -> datetime:
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)

@@ -1,0 +1,95 @@
+"""The mirror of the topic dead-letters in MongoDB: looked at, counted and replayed here."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rapport.runtime.mongo import Database, UpdateOne
+
+from intake.letters import Letter
+
+COLLECTION: Final = "dead_letters"
+
+Cursor = tuple[datetime, str]
+"""Where a page ended: the instant and the id of its last letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The letters meant: all, or those that satisfy what is given."""
+
+    ids: tuple[str, ...] | None = None
+    reason: str | None = None
+    source: str | None = None
+
+    def query(self) -> dict[str, Any]:
+        query: dict[str, Any] = {}
+        if self.ids is not None:
+            query["_id"] = {"$in": list(self.ids)}
+        if self.reason is not None:
+            query["reason"] = self.reason
+        if self.source is not None:
+            query["source"] = self.source
+        return query
+
+
+class DeadLetters:
+    """Copies are written once: a record delivered again changes nothing, a replay stays recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._letters = database[COLLECTION]
+
+    async def prepare(self) -> None:
+        """Have the indexes that looking by reason, source and age needs."""
+        for fields in (("at", "_id"), ("reason", "at"), ("source", "at")):
+            await self._letters.create_index([(name, -1) for name in fields])
+
+    async def add(self, letters: Iterable[Letter]) -> None:
+        writes = [UpdateOne({"_id": letter.id}, {"$setOnInsert": _document(letter)}, upsert=True) for letter in letters]
+        if writes:
+            await self._letters.bulk_write(writes, ordered=False)
+
+    async def page(self, which: Which, *, limit: int, after: Cursor | None = None) -> list[Letter]:
+        """The newest first, those after the cursor."""
+        query = which.query()
+        if after is not None:
+            at, last = after
+            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]
+        found = self._letters.find(query).sort([("at", -1), ("_id", -1)]).limit(limit)
+        return [_letter(document) async for document in found]
+
+    async def waiting(self, which: Which, *, limit: int, after: Cursor | None = None) -> list[Letter]:
+        """The oldest first, those that have not been replayed with success."""
+        query = {**which.query(), "replayed_at": None}
+        if after is not None:
+            at, last = after
+            query["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": last}}]
+        found = self._letters.find(query).sort([("at", 1), ("_id", 1)]).limit(limit)
+        return [_letter(document) async for document in found]
+
+    async def counts(self, which: Which) -> dict[str, int]:
+        """How many letters wait, by reason, the commonest first; those replayed with success no longer count."""
+        stages = [
+            {"$match": {**which.query(), "replayed_at": None}},
+            {"$group": {"_id": "$reason", "count": {"$sum": 1}}},
+            {"$sort": {"count": -1, "_id": 1}},
+        ]
+        return {row["_id"]: row["count"] async for row in self._letters.aggregate(stages)}
+
+    async def replayed(self, ids: Iterable[str], *, by: str, now: datetime) -> None:
+        await self._letters.update_many({"_id": {"$in": list(ids)}}, {"$set": {"replayed_at": now, "replayed_by": by}})
+
+
+def _document(letter: Letter) -> dict[str, Any]:
+    document = asdict(letter)
+    del document["id"]
+    document["headers"] = [[name, value] for name, value in letter.headers]
+    return document
+
+
+def _letter(document: Mapping[str, Any]) -> Letter:
+    fields = {name: value for name, value in document.items() if name != "_id"}
+    fields["at"] = document["at"].astimezone(UTC)
+    fields["headers"] = tuple((name, value) for name, value in document["headers"])
+    return Letter(id=document["_id"], **fields)

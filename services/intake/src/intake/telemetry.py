@@ -1,0 +1,10 @@
+"""The figures that only intake has, each declared here once with its meaning."""
+
+from prometheus_client import Counter, Gauge
+
+EVENTS = Counter(
+    "rapport_intake_events_total", "Events settled, by the way they came and what became of them", ["via", "outcome"]
+)
+IN_FLIGHT = Gauge("rapport_intake_in_flight_bytes", "Bytes of request bodies being worked on")
+THROTTLED = Counter("rapport_intake_throttled_total", "Requests answered 429 or 503", ["why"])
+MIRRORED = Counter("rapport_intake_dead_letters_mirrored_total", "Records of dead-letters copied to MongoDB")

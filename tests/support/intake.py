@@ -1,0 +1,127 @@
+"""Events as senders write them, keys, and an intake whose Kafka is a list."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from intake.app import create_app
+from intake.settings import IntakeSettings
+from rapport.contracts import topics
+from rapport.runtime.publisher import NotAcknowledged, Outgoing
+from rapport.runtime.service import Service
+
+from tests.support.clock import ManualClock
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+KEYS: dict[str, dict[str, Any]] = {
+    "emit-key": {"name": "crm", "roles": ["emit"], "sources": ["/crm", "/crm/*"]},
+    "slow-key": {"name": "slow", "roles": ["emit"], "rate": 2},
+    "watch-key": {"name": "screen", "roles": ["watch"]},
+    "admin-key": {"name": "boss", "roles": ["admin"]},
+}
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """A contact event as the CRM sends it; a change to None leaves the attribute out."""
+    written = {
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "/crm",
+        "type": "contact.received",
+        "time": "2026-03-02T08:59:00Z",
+        "data": data(),
+        **changes,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    written = {"customer_id": "K-5", "contact_id": "C-77", "channel": "email", "subject": "Broken again", **changes}
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def batch(*events: Mapping[str, Any]) -> bytes:
+    return json.dumps(list(events)).encode()
+
+
+def keys_file(folder: Path) -> Path:
+    path = folder / "keys.yaml"
+    lines = [{"sha256": hashlib.sha256(secret.encode()).hexdigest(), **key} for secret, key in KEYS.items()]
+    path.write_text(yaml.safe_dump({"keys": lines}), "utf-8")
+    return path
+
+
+@dataclass
+class RecordingPublisher:
+    """
+    Kafka as a list: what is published is stored at once, in order.
+
+    `away` makes it acknowledge nothing, `held` makes it wait for `release`.
+    """
+
+    stored: list[Outgoing] = field(default_factory=list)
+    away: bool = False
+    held: asyncio.Event | None = None
+
+    async def publish(self, records: Iterable[Outgoing], *, within: float = 30.0) -> None:
+        outgoing = list(records)
+        if self.held:
+            await self.held.wait()
+        if self.away:
+            raise NotAcknowledged(f"Kafka did not acknowledge within {within:g} s")
+        self.stored += outgoing
+
+    def on(self, topic: str) -> list[Outgoing]:
+        return [record for record in self.stored if record.topic == topic]
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(record.value or b"") for record in self.on(topics.CONTACT_EVENTS)]
+
+    def dead(self) -> list[dict[str, str]]:
+        """The headers of the dead letters."""
+        return [{name: value.decode() for name, value in record.headers} for record in self.on(topics.DEAD_LETTERS)]
+
+
+@dataclass
+class Intake:
+    """An intake as its senders see it."""
+
+    service: Service
+    http: httpx.AsyncClient
+    kafka: RecordingPublisher
+    clock: ManualClock
+
+    async def post(
+        self, body: Any, content_type: str | None = STRUCTURED, key: str | None = "emit-key", **headers: str
+    ) -> httpx.Response:
+        """POST /v1/events; what is no bytes is written as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if content_type is not None:
+            sent["content-type"] = content_type
+        if key is not None:
+            sent["authorization"] = f"Bearer {key}"
+        return await self.http.post("/v1/events", content=content, headers=sent)
+
+
+@contextlib.asynccontextmanager
+async def intake_without_kafka(folder: Path, **settings: Any) -> AsyncIterator[Intake]:
+    """The real application over ASGI, its publisher a list, its clock set by hand to `NOW`."""
+    clock, kafka = ManualClock(NOW), RecordingPublisher()
+    service = create_app(IntakeSettings(keys_file=keys_file(folder), **settings), clock, kafka)
+    transport = httpx.ASGITransport(service.http)
+    async with httpx.AsyncClient(transport=transport, base_url="http://intake") as http:
+        yield Intake(service, http, kafka, clock)
+    service.client.close()
