@@ -8,6 +8,7 @@ Both are gone when the block is left, and also when this process dies in whateve
 """
 
 import contextlib
+import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from devkit.stack.cache import cache_home, locked
+from devkit.stack.cache import locked
 from devkit.stack.data import DataFolder, remove_if_abandoned
 from devkit.stack.distribution import KAFKA_VERSION, kafka_java
 from devkit.stack.errors import StackError
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 DEFAULT_DATA = Path(".rapport", "stack")
-_EPHEMERAL = "rapport-stack-"
 
 
 class Stack:
@@ -167,11 +167,13 @@ def _start_together(*servers: Server) -> None:
 
 def _ephemeral_folder(said: Say) -> DataFolder:
     """A new folder for a stack that keeps nothing; those of killed processes are swept up on the way."""
-    with locked(cache_home() / "ephemeral.lock", said=lambda _: None, wait_for="makes one"):
-        for left in Path(tempfile.gettempdir()).glob(f"{_EPHEMERAL}*"):
+    place, prefix = Path(tempfile.gettempdir()), f"rapport-stack-{os.getuid()}-"
+    # beside the folders, not in the cache: whoever sees the same folders must see the same lock
+    with locked(place / f"{prefix}lock", said=lambda _: None, wait_for="makes one"):
+        for left in place.glob(f"{prefix}*/"):
             with contextlib.suppress(OSError):
                 remove_if_abandoned(left)
-        return DataFolder(Path(tempfile.mkdtemp(prefix=_EPHEMERAL)), said=said)
+        return DataFolder(Path(tempfile.mkdtemp(prefix=prefix)), said=said)
 
 
 def _give_back(folder: DataFolder, *, ephemeral: bool) -> None:
