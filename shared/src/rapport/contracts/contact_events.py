@@ -211,6 +211,8 @@ class CustomerErased(CustomerData):
 
 
 class PurchaseMade(CustomerData):
+    """The customer bought something. `amount` and `margin` are in `currency`."""
+
     purchase_id: Id
     amount: Decimal
     currency: Currency
@@ -220,10 +222,14 @@ class PurchaseMade(CustomerData):
 
 
 class PurchaseDelivered(CustomerData):
+    """What was bought has arrived."""
+
     purchase_id: Id
 
 
 class PurchaseReturned(CustomerData):
+    """What was bought came back, worth `amount`."""
+
     purchase_id: Id
     amount: Decimal
 
@@ -262,6 +268,8 @@ class QualityReviewed(ContactData):
 
 
 class ReviewPosted(CustomerData):
+    """A review on somebody else's site: `rating` out of `out_of`."""
+
     site: Label
     rating: float
     out_of: Annotated[float, Field(gt=0)]

@@ -23,10 +23,14 @@ class FollowupData(CustomerData):
 
 
 class FollowupScheduled(FollowupData):
+    """A step is planned for `due_at`."""
+
     due_at: Instant
 
 
 class FollowupDeferred(FollowupData):
+    """It waits until `until`, and why."""
+
     until: Instant
     reason: Text
 
@@ -44,10 +48,14 @@ class FollowupCancelled(FollowupData):
 
 
 class FollowupSent(FollowupData):
+    """It went out."""
+
     channel: Channel
 
 
 class FollowupFailed(FollowupData):
+    """It could not be sent, and why."""
+
     reason: Text
 
 
@@ -58,6 +66,8 @@ class FollowupOwed(FollowupData):
 
 
 class FollowupDone(FollowupData):
+    """A person has done it."""
+
     outcome: Label
     note: Text | None = None
     by: Label | None = None
@@ -65,6 +75,8 @@ class FollowupDone(FollowupData):
 
 
 class SurveySent(CustomerData):
+    """The customer has been asked."""
+
     survey_id: Id
     survey: SurveyKind
     followup_id: Id

@@ -106,6 +106,8 @@ class AlertData(ContactData):
 
 
 class AlertNotified(AlertData):
+    """A message about it went to a receiver. `level` counts the steps of the escalation."""
+
     receiver: Label
     level: int = 0
     group: Label | None = None
@@ -117,14 +119,20 @@ class AlertAcknowledged(AlertData):
 
 
 class AlertSnoozed(AlertData):
+    """Somebody wants to hear of it again at `until`."""
+
     until: Instant
 
 
 class AlertAssigned(AlertData):
+    """Somebody gave it to `to`."""
+
     to: Id
 
 
 class AlertEscalated(AlertData):
+    """Nobody took it in time; it climbed to `level`."""
+
     level: int
 
 
@@ -135,6 +143,8 @@ class AlertCleared(AlertData):
 
 
 class AlertClosed(AlertData):
+    """Somebody closed it though the target was not met; the verdict stays."""
+
     reason: Text
 
 
