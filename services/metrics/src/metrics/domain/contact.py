@@ -1,0 +1,125 @@
+"""How the fact of a contact changes, and what that changes in the hourly rows."""
+
+from bisect import bisect_left
+from typing import Any
+
+from rapport.contracts import Data, Event, natural_order
+from rapport.contracts.contact_events import SurveyAnswered
+from rapport.contracts.sla_events import UnderPolicy
+from rapport.decision import Counted
+
+from metrics.domain.deadlines import Run, told_by, word_of
+from metrics.domain.marks import NOTHING, Answer, Counting, difference, marks_of
+from metrics.domain.notes import LONGEST_LOG, is_noted, note_of
+from metrics.domain.states import ContactFact, CustomerFact, Order
+from metrics.domain.story import fold
+
+_SAID_IN_PASSING, _ANONYMOUS, _KNOWN = range(3)
+
+
+def is_about_figures(event: Event[Data]) -> bool:
+    """Whether the figures of the event's contact depend on it."""
+    if isinstance(event.data, SurveyAnswered):
+        return event.data.contact_id is not None
+    return isinstance(event.data, UnderPolicy) or is_noted(event)
+
+
+def order_of(event: Event[Data]) -> Order:
+    return natural_order(event.time, event.sequence, event.type, event.identity)
+
+
+def is_too_late(fact: ContactFact, event: Event[Data], order: Order) -> bool:
+    """Whether the event is dated before what has been folded for good."""
+    return fact.cut is not None and order < fact.cut and is_noted(event)
+
+
+def after(fact: ContactFact, event: Event[Data], order: Order) -> ContactFact:
+    """The fact with one more event in its place; its figures are not derived yet."""
+    changes = _named(fact, event, order)
+    data = event.data
+    if isinstance(data, SurveyAnswered):
+        told = answer_of(data, order)
+        held = fact.answers.get(data.survey_id)
+        if held is None or told > held:
+            changes["answers"] = {**fact.answers, data.survey_id: told}
+    elif isinstance(data, UnderPolicy):
+        changes |= _after_deadlines(fact, event, data)
+    else:
+        place = bisect_left(fact.log, order, key=lambda held: held.order)
+        changes["log"] = (*fact.log[:place], note_of(event, order), *fact.log[place:])
+    return fact.model_copy(update=changes)
+
+
+def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy) -> dict[str, Any]:
+    runs = dict(fact.runs)
+    for target, cycle, scheduled, decided in told_by(event):
+        key = f"{target}/{cycle}"
+        runs[key] = runs.get(key, Run()).after(scheduled, decided, data)
+    changes: dict[str, Any] = {"runs": runs}
+    word = word_of(event)
+    if data.policy is not None and (fact.policy_word is None or word > fact.policy_word):
+        changes |= {"policy": data.policy, "policy_word": word}
+    return changes
+
+
+def _named(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
+    """Whose contact it is: what contact events say counts most, and a person known more than `anonymous:…`."""
+    customer_id: str = getattr(event.data, "customer_id", "")
+    standing = _SAID_IN_PASSING
+    if is_noted(event):
+        standing = _ANONYMOUS if customer_id.startswith("anonymous:") else _KNOWN
+    named = (standing, order)
+    if fact.named is not None and named <= fact.named:
+        return {}
+    return {"customer_id": customer_id, "named": named}
+
+
+def answer_of(data: SurveyAnswered, order: Order) -> Answer:
+    return Answer(order[0], order[1], order[4], data.survey, data.score, data.context)
+
+
+def derived(fact: ContactFact, customer: CustomerFact | None) -> ContactFact:
+    """The fact with everything that follows from its events; `customer` None keeps what is known of whose it is."""
+    fact = _shortened(fact)
+    story = fold(fact.log, fact.base)
+    known = fact.profile if customer is None else customer.profile_at(story.opened_at)
+    dimensions = {**story.dimensions}
+    given = {
+        "team": story.now.team,
+        "agent": story.now.agent,
+        "tier": known.tier,
+        "policy": fact.policy,
+        "outcome": story.outcome,
+        "direction": None if story.opened_at is None else "outbound" if story.outbound else "inbound",
+    }
+    dimensions |= {name: value for name, value in given.items() if value is not None}
+    return fact.model_copy(
+        update={
+            "profile": known,
+            "status": story.status,
+            "opened_at": story.opened_at,
+            "dimensions": dimensions,
+            "marks": marks_of(story, fact.runs, fact.answers),
+        }
+    )
+
+
+def _shortened(fact: ContactFact) -> ContactFact:
+    """The fact with the older half of an overlong log folded for good."""
+    if len(fact.log) <= LONGEST_LOG:
+        return fact
+    half = len(fact.log) // 2
+    base = fold(fact.log[:half], fact.base).by_the_hour()
+    return fact.model_copy(update={"base": base, "cut": fact.log[half].order, "log": fact.log[half:]})
+
+
+def recounted(new: ContactFact, old: ContactFact | None) -> tuple[Counted, ...]:
+    """What to add to the hourly rows so that they hold `new` where they held `old`."""
+    return difference(_counting(new), _counting(old))
+
+
+def _counting(fact: ContactFact | None) -> Counting:
+    """What the fact has in the hourly rows; those of staff, tests and partners have nothing there."""
+    if fact is None or fact.profile.audience != "customer":
+        return NOTHING
+    return Counting(fact.marks, fact.dimensions.get("channel"))

@@ -1,0 +1,54 @@
+"""What metrics learns about a customer: tier and audience over time, and answers that belong to no contact."""
+
+from typing import Any
+
+from rapport.contracts import Data, Event
+from rapport.contracts.contact_events import CustomerUpdated, SurveyAnswered
+from rapport.contracts.metrics_events import CustomerTierChanged
+from rapport.decision import Counted
+
+from metrics.domain.contact import answer_of, order_of
+from metrics.domain.marks import NOTHING, Counting, difference, survey_marks
+from metrics.domain.states import CustomerFact
+
+
+def says_who(event: Event[Data]) -> bool:
+    """Whether the event tells a customer's tier or audience."""
+    data = event.data
+    if isinstance(data, CustomerUpdated):
+        return bool(data.model_fields_set & {"tier", "audience"})
+    return isinstance(data, CustomerTierChanged)
+
+
+def after_update(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
+    """The customer as known after being told who they are; null clears."""
+    data, order = event.data, order_of(event)
+    name = order[-1]
+    changes: dict[str, Any] = {}
+    if isinstance(data, CustomerTierChanged):
+        changes["tiers"] = {**customer.tiers, name: (order, data.tier, False)}
+    elif isinstance(data, CustomerUpdated):
+        if "tier" in data.model_fields_set:
+            changes["tiers"] = {**customer.tiers, name: (order, data.tier, True)}
+        if "audience" in data.model_fields_set:
+            changes["audiences"] = {**customer.audiences, name: (order, data.audience or "customer")}
+    return customer.model_copy(update=changes)
+
+
+def after_answer(customer: CustomerFact, event: Event[Data], data: SurveyAnswered) -> CustomerFact:
+    told, held = answer_of(data, order_of(event)), customer.answers.get(data.survey_id)
+    if held is not None and held >= told:
+        return customer
+    answers = {**customer.answers, data.survey_id: told}
+    return customer.model_copy(update={"answers": answers, "marks": tuple(survey_marks(answers.values()))})
+
+
+def recounted(new: CustomerFact, old: CustomerFact | None) -> tuple[Counted, ...]:
+    return difference(_counting(new), _counting(old))
+
+
+def _counting(customer: CustomerFact | None) -> Counting:
+    """What the customer's own answers have in the hourly rows; staff, tests and partners have nothing there."""
+    if customer is None or customer.audience != "customer":
+        return NOTHING
+    return Counting(customer.marks)

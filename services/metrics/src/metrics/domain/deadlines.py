@@ -1,0 +1,110 @@
+"""What sla-monitor has told of one deadline: the newest word counts, whatever the order of arrival."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+
+from rapport.contracts import Data, Event
+from rapport.contracts.sla_events import (
+    SlaBreached,
+    SlaCancelled,
+    SlaCorrected,
+    SlaDeadlineEvent,
+    SlaMet,
+    SlaOpened,
+    SlaRescheduled,
+    SlaWarned,
+    UnderPolicy,
+    Verdict,
+)
+
+
+class Word(NamedTuple):
+    """The place of an announcement: sla-monitor numbers them per contact."""
+
+    number: int
+    millis: int
+    rank: int
+    name: str
+
+
+class Scheduled(NamedTuple):
+    word: Word
+    due: int
+
+
+class Decided(NamedTuple):
+    word: Word
+    verdict: Verdict
+    due: int
+    open_millis: int
+    """Business time used up to the verdict."""
+
+
+class Run(NamedTuple):
+    """One cycle of a target on a contact."""
+
+    scheduled: Scheduled | None = None
+    decided: Decided | None = None
+    owner: str | None = None
+    team: str | None = None
+
+    def after(self, scheduled: Scheduled | None, decided: Decided | None, under: UnderPolicy) -> "Run":
+        """The run after one more announcement. A deadline told again never takes back a verdict; a correction does."""
+        newest = max((part.word for part in (self.scheduled, self.decided) if part), default=None)
+        told = scheduled or decided
+        is_news = told is not None and (newest is None or told.word > newest)
+        return Run(
+            _newer(self.scheduled, scheduled),
+            _newer(self.decided, decided),
+            under.owner if is_news else self.owner,
+            under.team if is_news else self.team,
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.decided.verdict if self.decided else "running"
+
+    @property
+    def due(self) -> int | None:
+        """The due instant: of the verdict, or of the newest word while it runs."""
+        if self.decided and self.decided.verdict != "running":
+            return self.decided.due
+        parts = [part for part in (self.scheduled, self.decided) if part]
+        return max(parts, key=lambda part: part.word).due if parts else None
+
+
+P = TypeVar("P", Scheduled, Decided)
+
+
+def _newer(held: P | None, told: P | None) -> P | None:
+    if held is None or told is None:
+        return held or told
+    return max(held, told, key=lambda part: part.word)
+
+
+def millis(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000 + 0.5)
+
+
+_RANK: dict[type[Data], int] = {SlaOpened: 0, SlaRescheduled: 1, SlaWarned: 2, SlaCorrected: 4}
+_VERDICT: dict[type[Data], Verdict] = {SlaMet: "met", SlaBreached: "breached", SlaCancelled: "cancelled"}
+
+
+def word_of(event: Event[Data]) -> Word:
+    number = int(event.sequence) if event.sequence and event.sequence.isdecimal() else -1
+    return Word(number, millis(event.time), _RANK.get(type(event.data), 3), event.identity)
+
+
+def told_by(event: Event[Data]) -> Iterator[tuple[str, int, Scheduled | None, Decided | None]]:
+    """(target, cycle, its schedule, its verdict) for every deadline that the event speaks of."""
+    data, word = event.data, word_of(event)
+    if isinstance(data, SlaOpened | SlaRescheduled):
+        for deadline in data.deadlines:
+            yield deadline.target, deadline.cycle, Scheduled(word, millis(deadline.due_at)), None
+    elif isinstance(data, SlaWarned):
+        yield data.target, data.cycle, Scheduled(word, millis(data.due_at)), None
+    elif isinstance(data, SlaDeadlineEvent):
+        verdict = data.verdict if isinstance(data, SlaCorrected) else _VERDICT[type(data)]
+        used = int(data.open_seconds * 1000 + 0.5)
+        yield data.target, data.cycle, None, Decided(word, verdict, millis(data.due_at), used)

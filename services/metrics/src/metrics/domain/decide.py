@@ -1,0 +1,98 @@
+"""What follows from an event: its journal entry, the facts that change, and what is added to the hourly rows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import Data, Event
+from rapport.contracts.contact_events import SurveyAnswered
+from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
+
+from metrics.domain import contact, customer, journal
+from metrics.domain.states import ContactFact, CustomerFact, JournalEntry
+
+
+class Figures:
+    """The domain of metrics: every event is kept in the journal and folded into the fact of its contact."""
+
+    def touches(self, event: Event[Data]) -> Iterable[Touch]:
+        yield Ref(JournalEntry, event.identity)
+        customer_id: str | None = getattr(event.data, "customer_id", None)
+        if contact.is_about_figures(event):
+            yield Ref(ContactFact, _contact_id(event))
+        elif not _is_about_customer(event):
+            return
+        if customer_id is not None:
+            yield Ref(CustomerFact, customer_id)
+            if customer.says_who(event):
+                yield Match(ContactFact, "customer_id", customer_id)
+
+    def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        """
+        The event in the journal, and what it changes.
+
+        The figures depend on which events there are, never on the order or the
+        number of times in which they came.
+        """
+        known = states.get(JournalEntry, event.identity)
+        if known is not None:
+            return journal.again(known, event, now)
+        if contact.is_about_figures(event):
+            return _fold_contact(event, partition, states)
+        if _is_about_customer(event):
+            return _fold_customer(event, partition, states)
+        return journal.taken(event, partition, why="kept; no figure depends on it")
+
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:  # noqa: ARG002 - nothing here sleeps
+        return ()
+
+    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - likewise
+        return Decision((state.model_copy(update={"wake_at": None}),))
+
+
+def _contact_id(event: Event[Data]) -> str:
+    found: str = event.data.contact_id  # type: ignore[attr-defined] # only asked of events about a contact
+    return found
+
+
+def _is_about_customer(event: Event[Data]) -> bool:
+    return customer.says_who(event) or isinstance(event.data, SurveyAnswered)
+
+
+def _fold_contact(event: Event[Data], partition: int, states: States) -> Decision[Any]:
+    contact_id = _contact_id(event)
+    old = states.get(ContactFact, contact_id)
+    order = contact.order_of(event)
+    if old is not None and contact.is_too_late(old, event, order):
+        return journal.taken(event, partition, fate="too_late", why="dated before what is folded for good")
+    new = contact.after(old or ContactFact(id=contact_id, partition=partition, backfill=event.backfill), event, order)
+    new = contact.derived(new, _whose(new, event, states))
+    return journal.taken(event, partition, (new,), contact.recounted(new, old))
+
+
+def _whose(fact: ContactFact, event: Event[Data], states: States) -> CustomerFact | None:
+    """The customer of the contact, or None where the event is another customer's."""
+    customer_id: str = getattr(event.data, "customer_id", "")
+    if customer_id != fact.customer_id:
+        return None
+    return states.get(CustomerFact, customer_id) or CustomerFact(id=customer_id, partition=fact.partition)
+
+
+def _fold_customer(event: Event[Data], partition: int, states: States) -> Decision[Any]:
+    customer_id: str = getattr(event.data, "customer_id", "")
+    old = states.get(CustomerFact, customer_id)
+    held = old or CustomerFact(id=customer_id, partition=partition)
+    if isinstance(event.data, SurveyAnswered):
+        new = customer.after_answer(held, event, event.data)
+        return journal.taken(event, partition, (new,), customer.recounted(new, old))
+    new = customer.after_update(held, event)
+    changed: list[State] = [new]
+    counts: list[Counted] = [*customer.recounted(new, old)]
+    for fact in states.of(ContactFact):
+        if fact.customer_id != customer_id:
+            continue
+        if new.profile_at(fact.opened_at) != fact.profile:
+            again = contact.derived(fact, new)
+            changed.append(again)
+            counts += contact.recounted(again, fact)
+    return journal.taken(event, partition, tuple(changed), tuple(counts))

@@ -1,0 +1,78 @@
+"""Every event is kept as it came, and counted: taken in = kept + repeated, kept = folded + too late."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.contracts import Data, Event
+from rapport.decision import Counted, Decision, State
+
+from metrics.domain.states import Fate, JournalEntry, Repeat, Repeated
+
+BALANCE: Final = "balance"
+_REPEATS_KEPT: Final = 20
+
+
+def digest_of(event: Event[Data]) -> str:
+    """A short name for what an event says, however its fields are ordered and whichever way it travelled."""
+    data = event.data
+    said = data.__pydantic_serializer__.to_json(data, exclude_unset=True)
+    if getattr(data, "attributes", None):  # the one field whose own fields have no order of ours
+        said = json.dumps(json.loads(said), sort_keys=True).encode()
+    whole = f"{event.type}\0{event.time.timestamp()}\0{event.subject}\0".encode() + said
+    return hashlib.blake2b(whole, digest_size=12).hexdigest()
+
+
+def hour_of(event: Event[Data]) -> datetime:
+    """The hour in which the event was taken in."""
+    return event.recorded.replace(minute=0, second=0, microsecond=0)
+
+
+def taken(
+    event: Event[Data],
+    partition: int,
+    states: tuple[State, ...] = (),
+    counts: tuple[Counted, ...] = (),
+    *,
+    fate: Fate = "folded",
+    why: str = "",
+) -> Decision[Any]:
+    """The event enters the journal, together with what it changes."""
+    data = event.data
+    entry = JournalEntry(
+        id=event.identity,
+        partition=partition,
+        backfill=event.backfill,
+        source=event.source,
+        event_id=event.id,
+        type=event.type,
+        time=event.time,
+        recorded=event.recorded,
+        customer_id=getattr(data, "customer_id", None),
+        contact_id=getattr(data, "contact_id", None),
+        cause=event.causationid,
+        fate=fate,
+        why=why,
+        digest=digest_of(event),
+        text=event.__pydantic_serializer__.to_json(event, exclude_unset=True).decode(),
+    )
+    return Decision((entry, *states), counts=(_balance(event, fate), *counts), why=why)
+
+
+def again(known: JournalEntry, event: Event[Data], now: datetime) -> Decision[Any]:
+    """An identity that the journal has already changes nothing but the note that it came again."""
+    fate: Repeated = "duplicate" if digest_of(event) == known.digest else "duplicate (differs)"
+    repeat = Repeat(event.recordedtime or now, fate)
+    entry = known.model_copy(
+        update={
+            "duplicates": known.duplicates + 1,
+            "differing": known.differing + (fate != "duplicate"),
+            "repeats": (*known.repeats, repeat)[-_REPEATS_KEPT:],
+        }
+    )
+    return Decision((entry,), counts=(_balance(event, "duplicate" if fate == "duplicate" else "differing"),), why=fate)
+
+
+def _balance(event: Event[Data], what: str) -> Counted:
+    return Counted(BALANCE, {"hour": hour_of(event)}, {"taken": 1, what: 1})

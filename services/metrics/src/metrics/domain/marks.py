@@ -1,0 +1,201 @@
+"""What a contact adds to the figures, and the hourly rows that it is added to."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from rapport.contracts.fields import SurveyKind
+from rapport.decision import Counted
+
+from metrics.domain.buckets import bucket_of
+from metrics.domain.deadlines import Run
+from metrics.domain.story import NO_REAL_CONTACT, Story
+
+HOURS: Final = "hours"
+
+COMBINATIONS: Final[Mapping[str, tuple[str, ...]]] = {"channel_team": ("channel", "team", "part")}
+"""The named combinations of dimensions that hourly rows are kept for; they serve any subset of themselves."""
+
+_HOUR = 3_600_000
+
+
+class Mark(NamedTuple):
+    """Figures that a contact adds to one measure at one instant, and whose they are."""
+
+    measure: str
+    at: int
+    agent: str | None
+    team: str | None
+    part: str | None
+    """Of sla the target, of a survey its context."""
+    figures: dict[str, int]
+
+
+class Answer(NamedTuple):
+    """The standing answer to one survey; the newest wins."""
+
+    at: int
+    number: int
+    name: str
+    survey: SurveyKind
+    score: int
+    context: str
+
+
+def marks_of(story: Story, runs: Mapping[str, Run], answers: Mapping[str, Answer]) -> tuple[Mark, ...]:
+    """Everything that a contact adds to the figures, in integers: counts and milliseconds."""
+    marks: list[Mark] = []
+    if story.opened_at is not None:
+        marks += _contact_marks(story)
+        if story.asked_at is not None:
+            marks += _response_marks(story, story.asked_at, runs)
+            marks += _resolution_marks(story, story.asked_at, runs)
+    marks += _sla_marks(story, runs)
+    marks += survey_marks(answers.values(), story.credited or story.last_answered_by, story.now.team)
+    return tuple(marks)
+
+
+def _contact_marks(story: Story) -> Iterator[Mark]:
+    agent, team = story.now.agent, story.now.team
+    if not story.outbound and story.opened_at is not None:
+        yield Mark("contacts", story.opened_at, agent, team, None, {"contacts": 1})
+    for minute, count in story.messages.items():
+        yield Mark("messages", minute, agent, team, None, {"messages": count})
+
+
+def _duration(prefix: str, millis: int) -> dict[str, int]:
+    return {f"{prefix}count": 1, f"{prefix}sum": millis, f"{prefix}b{bucket_of(millis)}": 1}
+
+
+def _response_marks(story: Story, asked_at: int, runs: Mapping[str, Run]) -> Iterator[Mark]:
+    if story.answered_at is not None:
+        figures = {"count": 1, **_duration("calendar_", story.answered_at - asked_at)}
+        figures |= _open_time("open_", [run for key, run in runs.items() if key.startswith("first_response/")])
+        team = story.at(story.answered_at).team
+        yield Mark("first_response", asked_at, story.answered_by, team, None, figures)
+    else:
+        waits = story.status == "open"
+        figure = "still_waiting" if waits else "without_response"
+        yield Mark("first_response", asked_at, story.now.agent, story.now.team, None, {figure: 1})
+
+
+def _resolution_marks(story: Story, asked_at: int, runs: Mapping[str, Run]) -> Iterator[Mark]:
+    figures: dict[str, int] = {}
+    cycles = sorted((int(key.partition("/")[2]), run) for key, run in runs.items() if key.startswith("resolution/"))
+    agent, team = story.now.agent, story.now.team
+    if story.first_resolved_at is not None and story.first_resolved_at >= asked_at:
+        figures |= {"first_count": 1, **_duration("first_calendar_", story.first_resolved_at - asked_at)}
+        figures |= _open_time("first_open_", [run for _, run in cycles[:1]])
+    if story.resolved_at is not None and story.outcome not in NO_REAL_CONTACT:
+        if story.resolved_at >= asked_at:
+            figures |= {"count": 1, **_duration("calendar_", story.resolved_at - asked_at)}
+            figures |= _open_time("open_", [run for _, run in cycles])
+            agent, team = story.resolved_by, story.at(story.resolved_at).team
+    elif story.status == "open":
+        figures["still_waiting"] = 1
+    if figures:
+        yield Mark("resolution", asked_at, agent, team, None, figures)
+
+
+def _open_time(prefix: str, cycles: list[Run]) -> dict[str, int]:
+    """
+    Business time used, summed over the cycles of a target, as far as sla-monitor has told it.
+
+    Of a breach only the time up to the due instant is known: it was at least
+    that, and such figures are counted as `at_least`.
+    """
+    decided = [run.decided for run in cycles if run.decided and run.decided.verdict in ("met", "breached")]
+    if not decided or len(decided) < len(cycles):
+        return {}
+    figures = _duration(prefix, sum(one.open_millis for one in decided))
+    if any(one.verdict == "breached" for one in decided):
+        figures[f"{prefix}at_least"] = 1
+    return figures
+
+
+def _sla_marks(story: Story, runs: Mapping[str, Run]) -> Iterator[Mark]:
+    """One mark per deadline, on the day of its due instant, credited to whoever had the contact then."""
+    for key, run in runs.items():
+        due = run.due
+        if due is None:
+            continue
+        held = story.at(due)
+        target = key.partition("/")[0]
+        yield Mark("sla", due, held.agent or run.owner, held.team or run.team, target, {run.verdict: 1})
+
+
+_GOOD: Final[Mapping[str, int]] = {"csat": 4, "ces": 5}
+_PROMOTER, _DETRACTOR = 9, 6
+
+
+def survey_marks(answers: Iterable[Answer], agent: str | None = None, team: str | None = None) -> Iterator[Mark]:
+    """One mark per answered survey, at the instant of the answer that stands."""
+    for answer in answers:
+        figures = {"answers": 1, "sum": answer.score}
+        if answer.survey == "nps":
+            figures |= {"promoters": int(answer.score >= _PROMOTER), "detractors": int(answer.score <= _DETRACTOR)}
+        else:
+            figures["good"] = int(answer.score >= _GOOD[answer.survey])
+        yield Mark(answer.survey, answer.at, agent, team, answer.context, figures)
+
+
+class Counting(NamedTuple):
+    """Marks that are counted in the hourly rows, and the channel they are counted under."""
+
+    marks: tuple[Mark, ...] = ()
+    channel: str | None = None
+
+
+NOTHING: Final = Counting()
+
+_Rows = dict[tuple[str, int, tuple[str | None, ...]], dict[str, int]]
+"""(combination, hour, values) → figure → amount."""
+
+
+def difference(new: Counting, old: Counting) -> tuple[Counted, ...]:
+    """What turns the hourly rows that had `old` added into rows that have `new` added."""
+    new, old = _without_common(new, old)
+    rows: _Rows = {}
+    _add(rows, new, 1)
+    _add(rows, old, -1)
+    counts = []
+    for row, add in rows.items():
+        changes = {key: amount for key, amount in add.items() if amount}
+        if changes:
+            counts.append(Counted(HOURS, _row(*row), changes))
+    return tuple(counts)
+
+
+def _without_common(new: Counting, old: Counting) -> tuple[Counting, Counting]:
+    """Both without the marks that they begin and end with in common, which need no counting."""
+    if new.channel != old.channel:
+        return new, old
+    shorter = min(len(new.marks), len(old.marks))
+    head = tail = 0
+    while head < shorter and new.marks[head] == old.marks[head]:
+        head += 1
+    while tail < shorter - head and new.marks[-1 - tail] == old.marks[-1 - tail]:
+        tail += 1
+    return (
+        Counting(new.marks[head : len(new.marks) - tail], new.channel),
+        Counting(old.marks[head : len(old.marks) - tail], old.channel),
+    )
+
+
+def _add(rows: _Rows, counting: Counting, sign: int) -> None:
+    for mark in counting.marks:
+        hour = mark.at - mark.at % _HOUR
+        held = {"channel": counting.channel, "agent": mark.agent, "team": mark.team, "part": mark.part}
+        for name, combination in COMBINATIONS.items():
+            row = rows.setdefault((name, hour, tuple([held[dimension] for dimension in combination])), {})
+            for figure, amount in mark.figures.items():
+                key = f"{mark.measure}.{figure}"
+                row[key] = row.get(key, 0) + sign * amount
+
+
+def _row(combination: str, hour: int, values: tuple[str | None, ...]) -> dict[str, Any]:
+    names = COMBINATIONS[combination]
+    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    key = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return {"combination": combination, "hour": datetime.fromtimestamp(hour / 1000, UTC), "key": key, **given}

@@ -1,0 +1,207 @@
+"""What a report is asked: checked word by word, so that a slip never answers with wrong figures."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Final, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rapport.contracts import cut_to_milliseconds
+
+from metrics.domain.marks import COMBINATIONS
+from metrics.domain.measures import MEASURES, Measure
+from metrics.domain.periods import is_whole_hour_zone, local_midnight
+from metrics.domain.states import DIMENSIONS
+
+Granularity = Literal["hour", "day", "week", "month"]
+Where = Mapping[str, tuple[str | None, ...]]
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+PARAMETERS: Final = frozenset({"measure", "from", "to", "by", "granularity", "tz", "week_start", "filter", "format"})
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_TERM: Final = re.compile(r'(?P<name>[a-z_]+):(?P<values>(?:"[^"]*"|[^,"|]*)(?:\|(?:"[^"]*"|[^,"|]*))*)(?:,|$)')
+_VALUE: Final = re.compile(r'"([^"]*)"|([^|"]+)|(?<![^|])(?=\||$)')
+
+
+class BadQuestion(ValueError):
+    """The report can't be made; `errors` are pairs of the parameter's pointer and what is wrong with it."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{pointer[1:]}: {reason}" for pointer, reason in errors))
+        self.errors = tuple(errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A report's measure, range (from, inclusive, to, exclusive) and grouping."""
+
+    measure: Measure
+    since: datetime | None = None
+    until: datetime | None = None
+    by: tuple[str, ...] = ()
+    granularity: Granularity | None = None
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    week_start: int = 0
+    where: Where = field(default_factory=dict)
+
+    @property
+    def grouping(self) -> tuple[str, ...]:
+        """The dimensions of the rows: those asked for, and the one that is never pooled."""
+        part = self.measure.part
+        if self.measure.kept_apart and part and part not in self.by:
+            return (*self.by, part)
+        return self.by
+
+    @property
+    def dimensions(self) -> frozenset[str]:
+        return frozenset(self.grouping) | frozenset(self.where)
+
+    def field_of(self, dimension: str) -> str:
+        """Under which name rows and marks keep a dimension."""
+        return "part" if dimension == self.measure.part else dimension
+
+    def combination(self) -> str | None:
+        """The hourly rows that can answer exactly, or None where only the facts can."""
+        ends = [at for at in (self.since, self.until) if at is not None]
+        if any(at != at.replace(minute=0, second=0, microsecond=0) for at in ends):
+            return None
+        if self.granularity and not is_whole_hour_zone(self.zone.key):
+            return None
+        wanted = {self.field_of(dimension) for dimension in self.dimensions}
+        return next((name for name, held in COMBINATIONS.items() if wanted <= set(held)), None)
+
+
+def parse(parameters: Mapping[str, Sequence[str]], *, also: frozenset[str] = frozenset()) -> Question:
+    """The question that query parameters ask; `also` names further parameters that the caller reads itself."""
+    return _Reader(parameters, also).question()
+
+
+class _Reader:
+    def __init__(self, parameters: Mapping[str, Sequence[str]], also: frozenset[str]) -> None:
+        self.errors: list[tuple[str, str]] = []
+        self.given = {name: [value for value in values if value] for name, values in parameters.items()}
+        for name in parameters:
+            if name not in PARAMETERS | also:
+                self.wrong(name, f"unknown parameter; there are {', '.join(sorted(PARAMETERS | also))}")
+
+    def wrong(self, name: str, reason: str) -> None:
+        self.errors.append((f"/{name}", reason))
+
+    def one(self, name: str) -> str | None:
+        values = self.given.get(name) or []
+        if len(values) > 1:
+            self.wrong(name, "is given more than once")
+        return values[0] if values else None
+
+    def choice(self, name: str, among: Sequence[str]) -> str | None:
+        value = self.one(name)
+        if value is not None and value not in among:
+            self.wrong(name, f"must be one of {', '.join(among)}")
+            return None
+        return value
+
+    def question(self) -> Question:
+        name = self.choice("measure", tuple(MEASURES))
+        if name is None and not any(pointer == "/measure" for pointer, _ in self.errors):
+            self.wrong("measure", f"is missing; there are {', '.join(MEASURES)}")
+        measure = MEASURES[name or "contacts"]
+        zone = self.zone()
+        granularity = self.choice("granularity", get_args(Granularity))
+        self.choice("format", ("json", "csv"))
+        question = Question(
+            measure,
+            self.instant("from", zone),
+            self.instant("to", zone),
+            self.by(measure),
+            granularity,  # type: ignore[arg-type] # one of the literals, checked above
+            zone,
+            self.week_start(),
+            self.where(measure),
+        )
+        if question.since and question.until and question.since >= question.until:
+            self.wrong("to", "must be after from; the range ends before `to`")
+        if self.errors:
+            raise BadQuestion(self.errors)
+        return question
+
+    def zone(self) -> ZoneInfo:
+        name = self.one("tz") or "UTC"
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.wrong("tz", f"{name!r} is no time zone of the IANA database, such as Europe/Berlin")
+            return ZoneInfo("UTC")
+
+    def instant(self, name: str, zone: ZoneInfo) -> datetime | None:
+        text = self.one(name)
+        if text is None:
+            return None
+        try:
+            if _DATE.fullmatch(text):
+                return local_midnight(date.fromisoformat(text), zone)
+            at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))  # "+" of a query string is a blank
+        except (ValueError, OverflowError):
+            self.wrong(name, "must be a date, or an RFC 3339 date and time with an offset")
+            return None
+        if at.tzinfo is None:
+            self.wrong(name, "lacks an offset; a date alone means midnight in tz")
+            return None
+        return cut_to_milliseconds(at)
+
+    def known(self, measure: Measure) -> tuple[str, ...]:
+        return (*DIMENSIONS, "audience", *([measure.part] if measure.part else []))
+
+    def by(self, measure: Measure) -> tuple[str, ...]:
+        names = [name.strip() for value in self.given.get("by", []) for name in value.split(",") if name.strip()]
+        known = self.known(measure)
+        for name in names:
+            if name not in known:
+                self.wrong("by", f"{name!r} is no dimension of {measure.name}; there are {', '.join(known)}")
+        return tuple(dict.fromkeys(names))
+
+    def week_start(self) -> int:
+        value = (self.one("week_start") or "monday").lower()
+        found = [number for number, day in enumerate(WEEKDAYS) if value in (day, day[:3])]
+        if not found:
+            self.wrong("week_start", f"must be one of {', '.join(WEEKDAYS)}")
+        return found[0] if found else 0
+
+    def where(self, measure: Measure) -> Where:
+        terms: dict[str, tuple[str | None, ...]] = {}
+        known = self.known(measure)
+        for text in self.given.get("filter", []):
+            for name, values in self.terms(text):
+                if name not in known:
+                    self.wrong("filter", f"{name!r} is no dimension of {measure.name}; there are {', '.join(known)}")
+                elif name in terms:
+                    self.wrong("filter", f"{name!r} is given twice; alternatives are written {name}:a|b")
+                terms[name] = values
+        return terms
+
+    def terms(self, text: str) -> Iterator[tuple[str, tuple[str | None, ...]]]:
+        position = 0
+        while position < len(text):
+            term = _TERM.match(text, position)
+            if not term:
+                self.wrong("filter", f"can't be read from {text[position:]!r} on; it is written channel:email,team:a|b")
+                return
+            yield term["name"], alternatives(term["values"])
+            position = term.end()
+
+
+def alternatives(text: str) -> tuple[str | None, ...]:
+    """The values of a filter's term: `a|b`, quotes around what holds a comma or a bar; an empty one means none."""
+    return tuple((quoted or plain or None) for quoted, plain in _VALUE.findall(text)) or (None,)
+
+
+def term(dimension: str, value: str | None) -> str:
+    """A filter's term for one value; the inverse of reading it."""
+    text = value or ""
+    return f'{dimension}:"{text}"' if set(text) & set(",|") else f"{dimension}:{text}"
+
+
+def narrowed(question: Question, where: Mapping[str, str | None]) -> Question:
+    """The question of one cell: the same with its dimensions pinned."""
+    return replace(question, where={**question.where, **{name: (value,) for name, value in where.items()}})

@@ -1,0 +1,92 @@
+"""Rows of a report out of summed figures."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from rapport.contracts import format_instant
+
+from metrics.domain.measures import Sums
+from metrics.domain.periods import period_of_day, period_of_hour
+from metrics.domain.question import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sums of one group. `key` is the local date, for hours the instant, without granularity None."""
+
+    key: date | datetime | None
+    values: tuple[str | None, ...]
+    sums: Sums
+
+
+def columns(question: Question) -> tuple[str, ...]:
+    period = ("period",) if question.granularity else ()
+    return (*period, *question.grouping, *question.measure.figures)
+
+
+def rows(question: Question, groups: Iterable[Group]) -> list[dict[str, Any]]:
+    """
+    The rows in order of period and dimensions, those without a value last.
+
+    Groups with nothing in them are left out; the whole range undivided always
+    has its row.
+    """
+    totals: dict[tuple[date | datetime | None, tuple[str | None, ...]], dict[str, int]] = defaultdict(dict)
+    for group in groups:
+        row = totals[_period(question, group.key), group.values]
+        for figure, amount in group.sums.items():
+            row[figure] = row.get(figure, 0) + amount
+    held = {key: sums for key, sums in totals.items() if any(sums.values())}
+    if not held and not question.granularity and not question.grouping:
+        held = {(None, ()): {}}
+    ordered = sorted(held, key=lambda key: (_rank(key[0]), [(value is None, value or "") for value in key[1]]))
+    return [_row(question, period, values, held[period, values]) for period, values in ordered]
+
+
+def _period(question: Question, key: date | datetime | None) -> date | datetime | None:
+    if key is None or question.granularity is None:
+        return None
+    if isinstance(key, datetime):
+        return period_of_hour(key, question.zone)
+    return period_of_day(key, question.granularity, question.week_start)
+
+
+def _rank(period: date | datetime | None) -> float:
+    if period is None:
+        return 0
+    return period.timestamp() if isinstance(period, datetime) else period.toordinal()
+
+
+def _row(
+    question: Question, period: date | datetime | None, values: Sequence[str | None], sums: Sums
+) -> dict[str, Any]:
+    head: dict[str, Any] = {"period": period.isoformat()} if period else {}
+    return head | dict(zip(question.grouping, values, strict=True)) | question.measure.finish(sums)
+
+
+def document(question: Question, groups: Iterable[Group], now: datetime) -> dict[str, Any]:
+    """The report as JSON."""
+    return {
+        "measure": question.measure.name,
+        "from": format_instant(question.since) if question.since else None,
+        "to": format_instant(question.until) if question.until else None,
+        "tz": question.zone.key,
+        "granularity": question.granularity,
+        "by": list(question.grouping),
+        "as_of": format_instant(now),
+        "rows": rows(question, groups),
+    }
+
+
+def as_csv(question: Question, groups: Iterable[Group]) -> str:
+    """The same rows as CSV (RFC 4180); what is null is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns(question), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows(question, groups))
+    return text.getvalue()

@@ -1,0 +1,187 @@
+"""What metrics keeps: every event, one fact per contact, and what it knows of customers."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from pydantic import Field
+from rapport.decision import State
+
+from metrics.domain.deadlines import Run, Word
+from metrics.domain.marks import Answer, Mark
+from metrics.domain.notes import Note
+from metrics.domain.story import Status, Story
+
+Fate = Literal["folded", "too_late"]
+Repeated = Literal["duplicate", "duplicate (differs)"]
+
+Order = tuple[int, int, str, int, str]
+"""The place of an event among those of its contact (`rapport.contracts.natural_order`)."""
+
+DIMENSIONS: Final = (
+    "channel",
+    "kind",
+    "priority",
+    "topic",
+    "region",
+    "location",
+    "team",
+    "agent",
+    "language",
+    "tier",
+    "policy",
+    "product",
+    "outcome",
+    "direction",
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(millis: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=millis)
+
+
+class Repeat(NamedTuple):
+    """One more arrival of an event that was known."""
+
+    at: datetime
+    fate: Repeated
+
+
+class JournalEntry(State):
+    """
+    An event as it was taken in, and what became of it. The id is its identity.
+
+    `text` is the whole event in structured JSON; the digest is of what it says
+    (type, time, subject, data), not of how it travelled.
+    """
+
+    collection: ClassVar[str] = "journal"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
+        (("hour", 1),),
+        (("customer_id", 1), ("time", -1)),
+        (("contact_id", 1), ("time", 1)),
+    )
+
+    source: str
+    event_id: str
+    type: str
+    time: datetime
+    recorded: datetime
+    customer_id: str | None = None
+    contact_id: str | None = None
+    cause: str | None = None
+    fate: Fate = "folded"
+    why: str = ""
+    digest: str
+    text: str
+    duplicates: int = 0
+    differing: int = 0
+    repeats: tuple[Repeat, ...] = ()
+    """The last few arrivals after the first."""
+
+    def index(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "source": self.source,
+            "event_id": self.event_id,
+            "type": self.type,
+            "time": self.time,
+            "hour": self.recorded.replace(minute=0, second=0, microsecond=0),
+            "fate": self.fate,
+        }
+        given = {"customer_id": self.customer_id, "contact_id": self.contact_id, "cause": self.cause}
+        return fields | {name: value for name, value in given.items() if value is not None}
+
+
+class Profile(NamedTuple):
+    """What figures need to know of the customer of a contact."""
+
+    tier: str | None = None
+    audience: str = "customer"
+
+
+class ContactFact(State):
+    """
+    One contact: the log it was folded from, and what it last added to the figures.
+
+    `base` is the story of notes folded for good, up to `cut`; `named` is the
+    place of the event that says whose contact it is.
+    """
+
+    collection: ClassVar[str] = "facts"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
+        (("customer_id", 1), ("opened_at", -1)),
+        (("until", 1),),
+    )
+
+    customer_id: str = ""
+    named: tuple[int, Order] | None = None
+    log: tuple[Note, ...] = ()
+    base: Story | None = None
+    cut: Order | None = None
+    runs: dict[str, Run] = Field(default_factory=dict)
+    policy: str | None = None
+    policy_word: Word | None = None
+    answers: dict[str, Answer] = Field(default_factory=dict)
+    profile: Profile = Profile()
+    status: Status = "unknown"
+    opened_at: int | None = None
+    dimensions: dict[str, str] = Field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+
+    def index(self) -> dict[str, Any]:
+        opened = None if self.opened_at is None else instant(self.opened_at)
+        about = {"customer_id": self.customer_id, "status": self.status, "opened_at": opened}
+        return about | {"audience": self.profile.audience} | self.dimensions | marks_index(self.marks)
+
+
+class CustomerFact(State):
+    """What metrics knows of a customer: who they are to us over time, and their answers that belong to no contact."""
+
+    collection: ClassVar[str] = "customers"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("until", 1),),)
+
+    tiers: dict[str, tuple[Order, str | None, bool]] = Field(default_factory=dict)
+    """By event: its place, the tier, and whether a word of another system said so."""
+    audiences: dict[str, tuple[Order, str]] = Field(default_factory=dict)
+    answers: dict[str, Answer] = Field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+
+    def index(self) -> dict[str, Any]:
+        return {"customer_id": self.id, "audience": self.audience} | marks_index(self.marks)
+
+    @property
+    def audience(self) -> str:
+        return max(self.audiences.values())[1] if self.audiences else "customer"
+
+    def tier_at(self, millis: int | None) -> str | None:
+        """
+        The tier at an instant; failing that the first that became known.
+
+        A tier that another system gave wins over what purchases made of it.
+        """
+        if not self.tiers:
+            return None
+        told = sorted(self.tiers.values(), key=lambda tier: tier[0])
+        before = [tier for tier in told if millis is None or tier[0][0] <= millis] or told[:1]
+        given = [tier for tier in before if tier[2]]
+        if given and given[-1][1] is not None:
+            return given[-1][1]
+        earned = [tier for tier in before if not tier[2]]
+        return earned[-1][1] if earned else None
+
+    def profile_at(self, millis: int | None) -> Profile:
+        return Profile(self.tier_at(millis), self.audience)
+
+
+def marks_index(marks: tuple[Mark, ...]) -> dict[str, Any]:
+    """Marks as reports query them, and the range of their instants."""
+    documents = []
+    for mark in marks:
+        document: dict[str, Any] = {"measure": mark.measure, "at": instant(mark.at), "figures": mark.figures}
+        given = {"agent": mark.agent, "team": mark.team, "part": mark.part}
+        documents.append(document | {name: value for name, value in given.items() if value is not None})
+    if not documents:
+        return {"marks": []}
+    instants = [mark.at for mark in marks]
+    return {"since": instant(min(instants)), "until": instant(max(instants)), "marks": documents}

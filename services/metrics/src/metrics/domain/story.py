@@ -1,0 +1,184 @@
+"""What has happened on a contact, folded from its log in the order of events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from metrics.domain.notes import Note
+
+Status = Literal["unknown", "open", "resolved", "merged", "abandoned"]
+
+NO_REAL_CONTACT = frozenset({"spam", "duplicate"})
+"""Outcomes after which nothing reopens a contact, and which are no resolution."""
+
+_MINUTE = 60_000
+_HOUR = 60 * _MINUTE
+
+
+class Hands(NamedTuple):
+    """Whose work a contact is, from an instant on."""
+
+    since: int
+    agent: str | None
+    team: str | None
+
+
+@dataclass(slots=True)
+class Story:
+    """
+    One contact as its events in order tell it; instants are milliseconds since 1970.
+
+    A story goes on: folding the later half of a log onto the story of the
+    earlier half gives the story of the whole log.
+    """
+
+    status: Status = "unknown"
+    opened_at: int | None = None
+    outbound: bool = False
+    asked_at: int | None = None
+    """The customer's first message; waiting for an answer counts from here."""
+    answered_at: int | None = None
+    answered_by: str | None = None
+    last_answered_by: str | None = None
+    resolved_at: int | None = None
+    """The resolution that stands; None while the contact is open."""
+    first_resolved_at: int | None = None
+    resolved_by: str | None = None
+    credited: str | None = None
+    """Who answered last before the resolution: a score is theirs."""
+    outcome: str | None = None
+    dimensions: dict[str, str] = field(default_factory=dict)
+    hands: list[Hands] = field(default_factory=list)
+    messages: dict[int, int] = field(default_factory=dict)
+    """How many messages the customer sent, by the minute."""
+
+    def at(self, millis: int) -> Hands:
+        """Whose work the contact was at an instant; before anybody had it, whoever got it first."""
+        found = self.hands[0] if self.hands else Hands(millis, None, None)
+        for hands in self.hands:
+            if hands.since > millis:
+                break
+            found = hands
+        return found
+
+    @property
+    def now(self) -> Hands:
+        return self.hands[-1] if self.hands else Hands(0, None, None)
+
+    @property
+    def is_closed_for_good(self) -> bool:
+        return self.status == "merged" or self.outcome in NO_REAL_CONTACT
+
+    def copy(self) -> "Story":
+        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return Story(
+            **{
+                **fields,
+                "dimensions": dict(self.dimensions),
+                "hands": list(self.hands),
+                "messages": dict(self.messages),
+            }
+        )
+
+    def by_the_hour(self) -> "Story":
+        """The same with its messages counted by the hour, so that an endless contact stays small."""
+        story = self.copy()
+        story.messages = {}
+        for minute, count in self.messages.items():
+            hour = minute - minute % _HOUR
+            story.messages[hour] = story.messages.get(hour, 0) + count
+        return story
+
+
+def fold(notes: Iterable[Note], before: Story | None = None) -> Story:
+    """The story that sorted notes tell, going on from `before`."""
+    story = before.copy() if before else Story()
+    for note in notes:
+        _FOLD[note.type](story, note)
+    return story
+
+
+def _passed_to(story: Story, note: Note) -> None:
+    agent, team = note.what.get("agent"), note.what.get("team")
+    if agent is None and team is None:
+        return
+    held = story.now
+    story.hands.append(Hands(note.millis, agent or held.agent, team or held.team))
+
+
+def _reopen(story: Story) -> None:
+    story.status = "open"
+    story.resolved_at = story.resolved_by = story.outcome = None
+
+
+def _received(story: Story, note: Note) -> None:
+    what = note.what
+    for name, value in what.items():
+        if name not in ("agent", "team", "outbound"):
+            story.dimensions.setdefault(name, value)
+    if story.opened_at is None:
+        story.opened_at = note.millis
+        story.outbound = "outbound" in what
+        if story.status == "unknown":
+            story.status = "open"
+        _passed_to(story, note)
+    elif not story.hands:
+        _passed_to(story, note)
+    if "outbound" in what:
+        return
+    minute = note.millis - note.millis % _MINUTE
+    story.messages[minute] = story.messages.get(minute, 0) + 1
+    if story.asked_at is None:
+        story.asked_at = note.millis
+    if story.status in ("resolved", "abandoned") and not story.is_closed_for_good:
+        _reopen(story)
+
+
+def _responded(story: Story, note: Note) -> None:
+    agent = note.what.get("agent") or story.now.agent
+    story.last_answered_by = agent
+    if story.asked_at is not None and story.answered_at is None:
+        story.answered_at, story.answered_by = note.millis, agent
+
+
+def _reclassified(story: Story, note: Note) -> None:
+    story.dimensions.update({name: value for name, value in note.what.items() if name != "team"})
+    _passed_to(story, note)
+
+
+def _resolved(story: Story, note: Note) -> None:
+    if story.is_closed_for_good:
+        return
+    story.status = "resolved"
+    story.outcome = note.what.get("outcome")
+    story.resolved_at = note.millis
+    story.resolved_by = note.what.get("agent") or story.now.agent
+    story.credited = story.last_answered_by or story.resolved_by
+    if story.first_resolved_at is None and story.outcome not in NO_REAL_CONTACT:
+        story.first_resolved_at = note.millis
+
+
+def _reopened(story: Story, _: Note) -> None:
+    if story.status in ("resolved", "abandoned") and not story.is_closed_for_good:
+        _reopen(story)
+
+
+def _merged(story: Story, _: Note) -> None:
+    story.status = "merged"
+
+
+def _abandoned(story: Story, _: Note) -> None:
+    if story.status in ("open", "unknown"):
+        story.status = "abandoned"
+
+
+_FOLD = {
+    "contact.received": _received,
+    "contact.responded": _responded,
+    "contact.assigned": _passed_to,
+    "contact.reclassified": _reclassified,
+    "contact.resolved": _resolved,
+    "contact.reopened": _reopened,
+    "contact.merged": _merged,
+    "contact.abandoned": _abandoned,
+}
