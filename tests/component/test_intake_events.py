@@ -147,9 +147,19 @@ async def test_422_points_at_what_is_wrong(intake: Intake, changes: dict[str, An
         b"[" * 100_000,
     ],
     ids=[
-        "empty", "no json", "no utf-8", "a list", "no id", "no zone", "id missing", "version", "nan", "surrogate", "deep"
+        "empty",
+        "not-json",
+        "not-utf-8",
+        "a-list",
+        "no-id",
+        "no-zone",
+        "id-missing",
+        "version",
+        "nan",
+        "surrogate",
+        "deep",
     ],
-)  # fmt: skip
+)
 async def test_400_for_what_is_no_event_and_nothing_is_kept_of_it(intake: Intake, body: bytes):
     assert problem(await intake.post(body), 400)["errors"]
     assert not intake.kafka.stored

@@ -179,8 +179,10 @@ def _no_object(data: Any) -> Fault:
 
 
 def _data_faults(event_type: str, validator: Any, data: dict[str, Any]) -> list[Fault]:
+    inexact = exactness_faults(event_type, data)
     try:
         validator.validate_python(data)
     except ValidationError as error:
-        return contract_faults(error, event_type)
-    return exactness_faults(event_type, data)
+        told = {fault.pointer for fault in inexact}
+        return inexact + [fault for fault in contract_faults(error, event_type) if fault.pointer not in told]
+    return inexact
