@@ -16,6 +16,7 @@ from devkit.stack.process import Server
 
 REPLICA_SET = "rs0"
 _CACHE_GB = "1"
+_TRANSACTION_SECONDS = 10  # what a killed service has open holds up the next for so long
 _OPLOG_MB = "1024"
 _NOT_YET_INITIALIZED = 94
 _SEVERE = "EF"
@@ -60,6 +61,7 @@ class MongoServer(Server):
             *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", _CACHE_GB, "--oplogSize", _OPLOG_MB),
             *("--quiet", "--nounixsocket", "--setParameter", "diagnosticDataCollectionEnabled=false"),
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
+            *("--setParameter", f"transactionLifetimeLimitSeconds={_TRANSACTION_SECONDS}"),
         ]
 
     def _prepare(self) -> None:
