@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from intake.app import create_app
 from intake.settings import IntakeSettings
 from rapport.contracts import topics
@@ -125,3 +126,83 @@ async def intake_without_kafka(folder: Path, **settings: Any) -> AsyncIterator[I
     async with httpx.AsyncClient(transport=transport, base_url="http://intake") as http:
         yield Intake(service, http, kafka, clock)
     service.client.close()
+
+
+@dataclass
+class RealIntake:
+    """An intake with real Kafka and MongoDB, on topics and a database of its own."""
+
+    service: Service
+    http: httpx.AsyncClient
+    producer: AIOKafkaProducer
+
+    async def post(self, body: Any, content_type: str = STRUCTURED, key: str = "emit-key") -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": content_type, "authorization": f"Bearer {key}"}
+        return await self.http.post("/v1/events", content=content, headers=headers)
+
+    async def get(self, path: str, key: str = "watch-key", **params: Any) -> dict[str, Any]:
+        response = await self.http.get(path, params=params, headers={"authorization": f"Bearer {key}"})
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    async def replay(self, key: str = "admin-key", **order: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {key}"}
+        return await self.http.post("/v1/dead-letters/replay", json=order, headers=headers)
+
+    async def produce(self, value: bytes | None, key: bytes | None = None, **headers: str) -> None:
+        """A record on contact-events.in; an underscore in `content_type` is written as a hyphen."""
+        named = [(name.replace("content_type", "content-type"), text.encode()) for name, text in headers.items()]
+        await self.producer.send_and_wait(self._named(topics.CONTACT_EVENTS_IN), value, key=key, headers=named)
+
+    async def stored(self, count: int, topic: str = topics.CONTACT_EVENTS) -> list[Any]:
+        """The first `count` records of a topic, once they are there."""
+        consumer = AIOKafkaConsumer(
+            self._named(topic),
+            bootstrap_servers=self.service.settings.kafka_bootstrap_servers,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            async with asyncio.timeout(20):
+                return [await consumer.getone() for _ in range(count)]
+        finally:
+            await consumer.stop()
+
+    async def letters(self, count: int, **params: Any) -> list[dict[str, Any]]:
+        """The dead letters in the mirror, once there are `count`."""
+        async with asyncio.timeout(20):
+            while True:
+                items: list[dict[str, Any]] = (await self.get("/v1/dead-letters", **params))["items"]
+                if len(items) >= count:
+                    return items
+                await self.service.clock.sleep(0.05)
+
+    def _named(self, topic: str) -> str:
+        return self.service.settings.topic_prefix + topic
+
+
+@contextlib.asynccontextmanager
+async def real_intake(folder: Path, kafka: str, mongodb: str, name: str, **settings: Any) -> AsyncIterator[RealIntake]:
+    """A running intake; `name` is a prefix that nobody else uses."""
+    service = create_app(
+        IntakeSettings(
+            kafka_bootstrap_servers=kafka,
+            mongodb_uri=mongodb,
+            port=0,
+            partitions=3,
+            topic_prefix=f"{name}.",
+            database_prefix=f"{name}_",
+            keys_file=keys_file(folder),
+            **settings,
+        )
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    async with service.running():
+        await producer.start()
+        try:
+            async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+                yield RealIntake(service, http, producer)
+        finally:
+            await producer.stop()
