@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from devkit.stack import guard
@@ -26,10 +27,13 @@ class Server(ABC):
     over all lives.
     """
 
-    def __init__(self, name: str, log: Path, *, kept_fds: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, name: str, log: Path, *, kept_fds: tuple[int, ...] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = log
         self._kept_fds = kept_fds
+        self._environment = environment
         self._guard: subprocess.Popen[bytes] | None = None
         self._pid: int | None = None
         self._log_start = 0
@@ -84,6 +88,7 @@ class Server(ABC):
                     stdout=log,
                     stderr=log,
                     pass_fds=(report_in, *self._kept_fds),
+                    env=None if self._environment is None else {**os.environ, **self._environment},
                     start_new_session=True,
                 )
         finally:

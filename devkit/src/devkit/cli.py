@@ -1,0 +1,30 @@
+"""The `rapport` command."""
+
+import sys
+
+import typer
+
+from devkit.commands.up import up
+from devkit.stack import StackError
+
+app = typer.Typer(
+    name="rapport",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(up)
+
+
+@app.callback()
+def _rapport() -> None:
+    """Every contact between a company and its customers is an event."""
+
+
+def main() -> None:
+    """Run the command; what a person can act upon is one line on stderr and status 1."""
+    try:
+        app()
+    except StackError as error:
+        print(f"rapport: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
