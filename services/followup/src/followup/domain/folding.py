@@ -1,0 +1,313 @@
+"""What an event says about a customer, folded in so that neither order nor repetition of arrival matters."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from rapport.contracts import TOPIC_OF, ContactData, Data, Event, Identity, natural_order
+from rapport.contracts.contact_events import (
+    ConsentChanged,
+    ContactReceived,
+    ContactResolved,
+    ContactResponded,
+    CustomerErased,
+    CustomerUpdated,
+    MessageBounced,
+    MessageComplained,
+    SurveyAnswered,
+)
+from rapport.contracts.envelope import OrderKey
+from rapport.contracts.metrics_events import CustomerTierChanged
+from rapport.contracts.topics import CONTACT_EVENTS
+
+from followup.domain.state import Contact, CustomerState, Entry, Stamped, Value
+
+_OPENS_OR_CLOSES = {
+    "contact.received",
+    "contact.resolved",
+    "contact.confirmed",
+    "contact.reopened",
+    "contact.merged",
+    "contact.abandoned",
+}
+_SPEAKS = {
+    "contact.received",
+    "contact.reopened",
+    "contact.confirmed",
+    "purchase.made",
+    "survey.answered",
+    "review.posted",
+    "mention.posted",
+}
+_LOW = {"csat": 2, "nps": 6, "ces": 3}
+_BAD = {"declined", "no_response"}
+_NO_REOPENING = {"spam", "duplicate"}
+_FIELDS = ("channel", "kind", "priority", "topic", "region", "location", "team", "language", "product", "agent_id")
+_MOST_ENTRIES = 200
+_MOST_SUBJECT = 200
+_KEPT_CLOSED = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A stretch during which a contact counts as done. `ended_by` is the type of the event that opened it again."""
+
+    key: OrderKey
+    outcome: str | None
+    live: bool
+    confirmed: bool = False
+    ended: OrderKey | None = None
+    ended_by: str | None = None
+
+    def covers(self, key: OrderKey) -> bool:
+        return self.key <= key and (self.ended is None or key < self.ended)
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the openings and closings of a contact come to."""
+
+    status: str = "unknown"
+    resolutions: list[Resolution] = field(default_factory=list)
+
+    def over(self, key: OrderKey) -> Resolution | None:
+        """The resolution in force at an event's place in the order."""
+        return next((one for one in self.resolutions if one.covers(key)), None)
+
+    def end(self, entry: Entry, status: str) -> None:
+        if self.status == "resolved":
+            last = self.resolutions[-1]
+            self.resolutions[-1] = Resolution(last.key, last.outcome, last.live, last.confirmed, entry.key, entry.type)
+        self.status = status
+
+
+def order_of(event: Event[Data]) -> OrderKey:
+    return natural_order(event.time, event.sequence, event.type, event.identity)
+
+
+def is_caused_by_us(event: Event[Data]) -> bool:
+    """
+    Whether a contact event only follows from what we did, such as the answer to a survey of ours.
+
+    What other services of the platform conclude carries a cause as well, for
+    tracing; it is news all the same.
+    """
+    return event.causationid is not None and TOPIC_OF[event.type] == CONTACT_EVENTS
+
+
+def standing(contact: Contact) -> Standing:
+    """
+    The contact's status and resolutions, by the order of its events.
+
+    A message from the customer opens a resolved contact again, unless it was spam
+    or a duplicate. What was merged into another contact stays closed.
+    """
+    result = Standing()
+    for entry in contact.entries:
+        match entry.type:
+            case _ if result.status == "merged":
+                break
+            case "contact.received":
+                silenced = result.status == "resolved" and result.resolutions[-1].outcome in _NO_REOPENING
+                if not silenced:
+                    result.end(entry, "open")
+            case "contact.reopened":
+                result.end(entry, "open")
+            case "contact.resolved" if result.status != "resolved":
+                result.resolutions.append(Resolution(entry.key, entry.outcome, entry.live))
+                result.status = "resolved"
+            case "contact.confirmed" if result.status == "resolved":
+                last = result.resolutions[-1]
+                result.resolutions[-1] = Resolution(last.key, last.outcome, last.live, confirmed=True)
+            case "contact.merged":
+                result.end(entry, "merged")
+            case "contact.abandoned" if result.status in {"open", "unknown"}:
+                result.status = "abandoned"
+    return result
+
+
+def anything_open(customer: CustomerState) -> bool:
+    return any(standing(contact).status == "open" for contact in customer.contacts.values())
+
+
+def fold(
+    customer: CustomerState, event: Event[Data], cancelling: frozenset[str], attributes: frozenset[str]
+) -> CustomerState:
+    """
+    The customer with what the event says.
+
+    `cancelling` are the types of event that cancel some play, `attributes` the
+    names of contact attributes that some play asks for; nothing else is kept of them.
+    """
+    key = order_of(event)
+    update: dict[str, Any] = {"backfill": event.backfill}
+    data = event.data
+    if isinstance(data, CustomerErased):
+        return _forget(customer)
+    if isinstance(data, ContactData) and is_caused_by_us(event):
+        return customer
+    if isinstance(data, ContactData) and event.type.startswith("contact."):
+        contact = _fold_contact(customer.contacts.get(data.contact_id), event, data, key, cancelling, attributes)
+        update["contacts"] = {**customer.contacts, data.contact_id: contact}
+    update |= _fold_customer(customer, data, key)
+    if event.type.startswith("purchase."):
+        first = customer.firsts.get(event.type)
+        update["firsts"] = {**customer.firsts, event.type: min(first, key) if first else key}
+    if event.type in cancelling:
+        update["latest"] = _newest(customer.latest, event.type, key)
+    if event.type in _SPEAKS and not (isinstance(data, ContactReceived) and data.direction == "outbound"):
+        update["heard"] = max(customer.heard, key) if customer.heard else key
+    if sign := _sign(event):
+        update["signs"] = _newest(customer.signs, sign, key)
+    return customer.model_copy(update=update)
+
+
+def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> CustomerState:
+    """Without contacts closed for 30 days, and without follow-ups and slots that bind nobody any more."""
+    contacts = {
+        name: contact
+        for name, contact in customer.contacts.items()
+        if contact.touched_at > now - _KEPT_CLOSED or standing(contact).status == "open"
+    }
+    horizon = now - max(memory, _KEPT_CLOSED) - _KEPT_CLOSED
+    followups = {
+        name: one for name, one in customer.followups.items() if one.finished_at is None or one.finished_at > horizon
+    }
+    slots = tuple(slot for slot in customer.slots if slot.at > horizon)
+    if (len(contacts), len(followups), len(slots)) == (
+        len(customer.contacts),
+        len(customer.followups),
+        len(customer.slots),
+    ):
+        return customer
+    return customer.model_copy(update={"contacts": contacts, "followups": followups, "slots": slots})
+
+
+def _fold_customer(customer: CustomerState, data: Data, key: OrderKey) -> dict[str, Any]:
+    update: dict[str, Any] = {}
+    match data:
+        case CustomerUpdated():
+            profile = dict(customer.profile)
+            for name in data.model_fields_set - {"customer_id"}:
+                if name not in profile or profile[name][0] < key:
+                    profile[name] = (key, getattr(data, name))
+            update["profile"] = profile
+        case ConsentChanged(purpose=purpose, granted=granted):
+            known = customer.consent.get(purpose)
+            if known is None or known[0] < key:
+                update["consent"] = {**customer.consent, purpose: (key, granted)}
+        case MessageBounced(address=address, permanent=True):
+            update["blocked"] = {address.lower(): "bounced", **customer.blocked}
+        case MessageComplained(address=address):
+            update["blocked"] = {**customer.blocked, address.lower(): "complained"}
+        case CustomerTierChanged(tier=tier) if customer.earned_tier is None or customer.earned_tier[0] < key:
+            update["earned_tier"] = (key, tier)
+    return update
+
+
+def _fold_contact(
+    contact: Contact | None,
+    event: Event[Data],
+    data: ContactData,
+    key: OrderKey,
+    cancelling: frozenset[str],
+    attributes: frozenset[str],
+) -> Contact:
+    contact = contact or Contact(touched_at=event.time)
+    update: dict[str, Any] = {"touched_at": max(contact.touched_at, event.time)}
+    outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
+    if event.type in _OPENS_OR_CLOSES and not outbound:
+        update["entries"] = _with(contact.entries, event, data, key)
+    if event.type in cancelling and not outbound:
+        update["latest"] = _newest(contact.latest, event.type, key)
+    said = _said(data, attributes)
+    if isinstance(data, ContactReceived):
+        if contact.opened is None or key < contact.opened[0]:
+            update["opened"] = (key, said)
+    elif said:
+        changed: dict[str, Stamped] = dict(contact.changed)
+        for name, value in said.items():
+            if name not in changed or changed[name][0] < key:
+                changed[name] = (key, value)
+        update["changed"] = changed
+    return contact.model_copy(update=update)
+
+
+def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: OrderKey) -> tuple[Entry, ...]:
+    name: Identity = event.identity
+    if any(entry.identity == name for entry in entries):
+        return entries
+    outcome = data.outcome if isinstance(data, ContactResolved) else None
+    result = list(entries)
+    insort(result, Entry(key=key, type=event.type, outcome=outcome, live=not event.backfill), key=lambda one: one.key)
+    if len(result) > _MOST_ENTRIES:  # of messages that follow each other the later ones change nothing
+        pairs = zip(result[1:], result, strict=False)
+        again = next(
+            (i for i, (one, before) in enumerate(pairs, 1) if one.type == before.type == "contact.received"), 0
+        )
+        del result[again]
+    return tuple(result)
+
+
+def _said(data: ContactData, attributes: frozenset[str]) -> dict[str, Value]:
+    """The fields of a contact that an event gives."""
+    if isinstance(data, ContactResponded | ContactResolved):
+        automated = isinstance(data, ContactResponded) and data.automated
+        return {"answered_by": data.agent_id} if data.agent_id and not automated else {}
+    said: dict[str, Value] = {}
+    for name in _FIELDS:
+        value = getattr(data, name, None)
+        if value is not None:
+            said[name] = value
+    if isinstance(data, ContactReceived):
+        said |= {"direction": data.direction}
+        said |= {"subject": data.subject[:_MOST_SUBJECT]} if data.subject else {}
+        said |= {"reference": data.reference} if data.reference else {}
+    given: Mapping[str, Any] = getattr(data, "attributes", None) or {}
+    for name in attributes & given.keys():
+        value = given[name]
+        said[f"attributes.{name}"] = value if isinstance(value, str | int | float | bool) else None
+    return said
+
+
+def _sign(event: Event[Data]) -> str | None:
+    """The sign of a customer at risk that an event is, if it is one."""
+    match event.data:
+        case SurveyAnswered(survey=survey, score=score) if score <= _LOW[survey]:
+            return "low_score"
+        case ContactResolved(outcome=outcome) if outcome in _BAD:
+            return "bad_outcome"
+    return {"sla.breached": "breach", "risk.raised": "risk"}.get(event.type)
+
+
+def _newest(known: dict[str, OrderKey], name: str, key: OrderKey) -> dict[str, OrderKey]:
+    return {**known, name: max(known[name], key) if name in known else key}
+
+
+def _forget(customer: CustomerState) -> CustomerState:
+    """Nothing that names the person or holds their words; what was done stays as bare figures."""
+    contacts = {
+        name: contact.model_copy(
+            update={"opened": (contact.opened[0], _without_words(contact.opened[1])) if contact.opened else None}
+        )
+        for name, contact in customer.contacts.items()
+    }
+    followups = {name: one.model_copy(update={"note": None}) for name, one in customer.followups.items()}
+    return customer.model_copy(
+        update={
+            "profile": {},
+            "consent": {},
+            "blocked": {},
+            "contacts": contacts,
+            "followups": followups,
+            "erased": True,
+        }
+    )
+
+
+def _without_words(fields: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in fields.items() if name not in {"subject", "reference"}}

@@ -1,0 +1,92 @@
+"""The domain of followup: what each event and each instant means for what a customer hears from us."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import ContactData, Data, Event
+from rapport.contracts.contact_events import CustomerErased
+from rapport.decision import Decision, Ref, State, States, Touch
+
+from followup.domain.draft import Draft, Rules, finished
+from followup.domain.folding import fold, forget_old, is_caused_by_us, order_of
+from followup.domain.planning import end, follow_contact, follow_event, watch_silence
+from followup.domain.release import release_due
+from followup.domain.state import CustomerState
+
+
+class NotOwed(Exception):
+    """A call that is not owed (any more); the message says what it is instead."""
+
+
+class Followups:
+    """What `rapport.decision.Domain` asks for; each customer decides alone."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def touches(self, event: Event[Data]) -> Iterable[Touch]:
+        customer_id = getattr(event.data, "customer_id", None)
+        return [Ref(CustomerState, customer_id)] if customer_id else []
+
+    def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        """
+        What an event starts and ends for its customer.
+
+        History (backfill) is remembered and starts nothing. What falls due is let
+        go by the clock alone, so that all that is known by then is known.
+        """
+        customer_id = getattr(event.data, "customer_id", None)
+        if customer_id is None:
+            return Decision(why="about no customer")
+        known = states.get(CustomerState, customer_id)
+        before = known or CustomerState(id=customer_id, partition=partition)
+        customer = fold(before, event, self.rules.cancelling, self.rules.attributes)
+        draft = Draft(forget_old(customer, now, self.rules.plays.budget.memory), self.rules, event)
+        if isinstance(event.data, CustomerErased):
+            for followup in list(customer.followups.values()):
+                end(draft, followup, "erased", order_of(event))
+            return draft.decision("erased")
+        contact_id = getattr(event.data, "contact_id", None)
+        if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
+            follow_contact(draft, event.data.contact_id)
+        follow_event(draft, event)
+        if customer.heard != before.heard and not event.backfill:
+            watch_silence(draft)
+        if not draft.changed and draft.customer == before and known:
+            return Decision(why="nothing new")
+        return draft.decision()
+
+    def touches_on_clock(self, _: State) -> Iterable[Touch]:
+        return ()
+
+    def on_clock(self, state: State, _: States, now: datetime) -> Decision[Any]:
+        """What falls due by `now` is let go: sent, owed, put off or dropped."""
+        if not isinstance(state, CustomerState):
+            raise TypeError(f"{type(state).__name__} never wakes")
+        draft = Draft(forget_old(state, now, self.rules.plays.budget.memory), self.rules)
+        release_due(draft, now)
+        return draft.decision()
+
+
+def call_done(
+    customer: CustomerState,
+    followup_id: str,
+    rules: Rules,
+    now: datetime,
+    *,
+    outcome: str,
+    note: str | None,
+    by: str,
+) -> Decision[Any]:
+    """Somebody has called; `NotOwed` when that call is not owed (any more)."""
+    followup = customer.followups.get(followup_id)
+    if followup is None or followup.status != "owed":
+        raise NotOwed(f"this call is {followup.status if followup else 'forgotten'}")
+    draft = Draft(customer, rules)
+    done = finished(followup, "done", now, outcome=outcome, note=note, done_by=by)
+    draft.put(done)
+    draft.tell("followup.done", done, now, outcome=outcome, note=note, by=by, due_at=followup.until)
+    return draft.decision("done")

@@ -1,0 +1,207 @@
+"""Which plays an event starts, and which of their follow-ups it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rapport.contracts import ContactData, Data, Event, identity
+from rapport.contracts.contact_events import ContactReceived
+from rapport.contracts.envelope import OrderKey
+from rapport.contracts.sla_events import SlaOpened
+
+from followup.domain.draft import SOURCE, Draft, finished, owners
+from followup.domain.folding import Resolution, is_caused_by_us, order_of, standing
+from followup.domain.plays import Play, Step, Value
+from followup.domain.state import CANCELLABLE, Contact, CustomerState, Followup, from_millis
+from followup.domain.timetable import due_at
+
+RESOLVED = "contact.resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What starts a play: an event's place in the order, and what is known of it."""
+
+    type: str
+    key: OrderKey
+    contact_id: str | None
+    facts: Mapping[str, Value]
+    promised_at: datetime | None = None
+
+
+def follow_contact(draft: Draft, contact_id: str) -> None:
+    """
+    Bring the follow-ups of a contact's resolutions in line with how the contact stands now.
+
+    Each resolution that is news starts the plays it fits once, whichever of its
+    events came first; one that has ended cancels what it started, and withdraws
+    the survey that has already gone out.
+    """
+    contact = draft.customer.contacts[contact_id]
+    resolutions = standing(contact).resolutions
+    for followup in _of_resolutions(draft.customer, contact_id):
+        over = next((one for one in reversed(resolutions) if one.key <= followup.trigger_key), None)
+        if over is None:
+            continue
+        if over.ended_by:
+            end(draft, followup, over.ended_by, over.ended)
+        elif over.confirmed and followup.silent:
+            end(draft, followup, "contact.confirmed", over.key)
+    for resolution in resolutions:
+        if resolution.live and not resolution.ended:
+            _start_for(draft, contact_id, contact, resolution)
+
+
+def _of_resolutions(customer: CustomerState, contact_id: str) -> list[Followup]:
+    return [f for f in customer.followups.values() if f.contact_id == contact_id and f.trigger_type == RESOLVED]
+
+
+def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Resolution) -> None:
+    facts = _facts(draft.customer, contact, {"outcome": resolution.outcome})
+    trigger = Trigger(RESOLVED, resolution.key, contact_id, facts)
+    started = {f.play for f in _of_resolutions(draft.customer, contact_id) if resolution.covers(f.trigger_key)}
+    for play in draft.rules.plays.plays:
+        silent = play.on.silent is not None and play.on.silent.resolved_unconfirmed is not None
+        if play.name in started or not (play.on.type == RESOLVED or silent) or not matches(play, facts):
+            continue
+        if not (silent and resolution.confirmed) and not _called_off(draft.customer, contact, play, resolution.key):
+            start(draft, play, trigger)
+
+
+def follow_event(draft: Draft, event: Event[Data]) -> None:
+    """Start the plays that this event starts by itself, and cancel what it cancels."""
+    key = order_of(event)
+    data = event.data
+    contact_id: str | None = getattr(data, "contact_id", None)
+    outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
+    if not outbound and not is_caused_by_us(event):
+        _cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
+    if event.backfill or is_caused_by_us(event):
+        return
+    contact = draft.customer.contacts.get(contact_id or "")
+    given: dict[str, Value] = {n: v for n, v in data if isinstance(v, str | int | float | bool)}
+    given["first"] = draft.customer.firsts.get(event.type) == key
+    trigger = Trigger(event.type, key, contact_id, _facts(draft.customer, contact, given), _promised(event))
+    for play in draft.rules.plays.plays:
+        fits = play.on.type == event.type != RESOLVED and matches(play, trigger.facts)
+        if fits and not _called_off(draft.customer, contact, play, key):
+            start(draft, play, trigger)
+
+
+def watch_silence(draft: Draft) -> None:
+    """Count the silence of `quiet_for` plays anew from the last time that the customer was heard."""
+    heard = draft.customer.heard
+    if heard is None:
+        return
+    for play in draft.rules.plays.plays:
+        if play.on.silent is None or play.on.silent.quiet_for is None:
+            continue
+        for followup in list(draft.customer.followups.values()):
+            if followup.play == play.name and followup.trigger_key < heard:
+                end(draft, followup, "customer_heard", heard)
+        trigger = Trigger("silent", heard, None, _facts(draft.customer, None, {}))
+        if matches(play, trigger.facts):
+            start(draft, play, trigger)
+
+
+def start(draft: Draft, play: Play, trigger: Trigger) -> None:
+    """Plan the steps of a play; nothing where they are planned already."""
+    silent = play.on.silent
+    quiet_first = (silent.resolved_unconfirmed or silent.quiet_for or timedelta()) if silent else timedelta()
+    for index, step in enumerate(play.steps):
+        name = _name(play, index, draft.customer, trigger)
+        if name in draft.customer.followups:
+            continue
+        due = due_at(step, from_millis(trigger.key[0]) + quiet_first, draft.customer, draft.rules.plays)
+        followup = _planned(name, play, index, step, trigger, due)
+        owner, team = owners(followup, draft.customer)
+        followup = draft.put(followup.model_copy(update={"owner": owner, "team": team}))
+        if not silent:
+            draft.tell("followup.scheduled", followup, followup.triggered_at, due_at=due)
+
+
+def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None) -> None:
+    """What it was for has gone: cancel what is not done, withdraw what was asked."""
+    at = from_millis(key[0]) if key else followup.triggered_at
+    if followup.status == "watched":
+        draft.drop(followup)
+    elif followup.status in CANCELLABLE:
+        draft.free(followup)
+        draft.put(finished(followup, "cancelled", at, reason))
+        draft.tell("followup.cancelled", followup, at, reason=reason)
+    elif not followup.withdrawn and (
+        followup.status == "sending" or (followup.do == "survey" and followup.status in {"sent", "failed"})
+    ):
+        draft.put(followup.model_copy(update={"withdrawn": True}))
+
+
+def matches(play: Play, facts: Mapping[str, Value]) -> bool:
+    """Whether every field asked for is what is asked, or one of it."""
+    return all(
+        facts.get(name) in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in play.on.match.items()
+    )
+
+
+def _cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | None) -> None:
+    """Cancel what is waiting for this type of event: of the same contact, where it is about one."""
+    for followup in list(draft.customer.followups.values()):
+        same = not (contact_id and followup.contact_id) or followup.contact_id == contact_id
+        if event_type in followup.cancel_on and same and followup.trigger_key < key:
+            end(draft, followup, event_type, key)
+
+
+def _called_off(customer: CustomerState, contact: Contact | None, play: Play, key: OrderKey) -> bool:
+    """Whether an event that came before its turn has already cancelled this play."""
+    for name in play.cancel_on:
+        known = contact.latest if contact and name.startswith("contact.") else customer.latest
+        if name in known and known[name] > key:
+            return True
+    return False
+
+
+def _facts(customer: CustomerState, contact: Contact | None, given: Mapping[str, Value]) -> dict[str, Value]:
+    """What a play's match is asked of: the event's own fields, then the contact's, then the customer's."""
+    profile = {name: customer.says(name) for name in (*customer.profile, "tier")}
+    return {**profile, **(contact.fields if contact else {}), **given}
+
+
+def _promised(event: Event[Data]) -> datetime | None:
+    if isinstance(event.data, SlaOpened):
+        by_target = {deadline.target: deadline.due_at for deadline in event.data.deadlines}
+        return by_target.get("first_response") or min(by_target.values(), default=None)
+    promised = getattr(event.data, "promised_by", None)
+    return promised if isinstance(promised, datetime) else None
+
+
+def _name(play: Play, index: int, customer: CustomerState, trigger: Trigger) -> str:
+    return "fu-" + identity(f"{SOURCE}/{play.name}/{index}", f"{customer.id}\0{trigger.key[4]}")
+
+
+def _planned(name: str, play: Play, index: int, step: Step, trigger: Trigger, due: datetime) -> Followup:
+    silent = play.on.silent
+    return Followup(
+        id=name,
+        play=play.name,
+        step=index,
+        do=step.do,
+        survey=step.survey,
+        template=step.template,
+        by=step.by,
+        purpose=step.purpose,
+        sender=step.sender,
+        priority=play.priority,
+        within=int(step.within.total_seconds()),
+        cancel_on=play.cancel_on,
+        silent=None if silent is None else "quiet" if silent.quiet_for else "unconfirmed",
+        needs_risk=silent is not None and silent.risk,
+        trigger_type=trigger.type,
+        trigger_key=trigger.key,
+        contact_id=trigger.contact_id,
+        promised_at=trigger.promised_at,
+        due_at=due,
+        patient_until=due + step.patient_for,
+        release_at=due,
+        status="watched" if silent else "planned",
+    )

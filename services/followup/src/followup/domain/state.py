@@ -1,0 +1,260 @@
+"""What followup keeps: a state per customer, messages to send, links of surveys, and what intake has to get."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from rapport.contracts import Identity
+from rapport.contracts.envelope import OrderKey
+from rapport.contracts.fields import SurveyKind
+from rapport.decision import State
+
+Value = str | int | float | bool | None
+Stamped = tuple[OrderKey, Value]
+"""A value and the event that gave it; the newest event wins, whatever the order of arrival."""
+
+Status = Literal[
+    "watched",  # nobody has been told yet: waits whether the customer stays silent
+    "planned",
+    "deferred",
+    "reserved",  # the slot is taken and the message written, not yet sent
+    "sending",
+    "sent",
+    "owed",  # a person has to call
+    "done",
+    "failed",
+    "suppressed",
+    "cancelled",
+]
+
+WAITING: frozenset[Status] = frozenset({"watched", "planned", "deferred"})
+CANCELLABLE: frozenset[Status] = WAITING | {"reserved", "owed"}
+HEARD: frozenset[Status] = frozenset({"reserved", "sending", "sent"})
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entry(Part):
+    """One event that opens or closes a contact. `live` is not history: it may start plays."""
+
+    key: OrderKey
+    type: str
+    outcome: str | None = None
+    live: bool = True
+
+    @property
+    def identity(self) -> Identity:
+        return self.key[4]
+
+
+class Contact(Part):
+    """
+    What is known of a contact: its openings and closings in order, and its newest fields.
+
+    `opened` holds the fields that its earliest message gave, `changed` those that
+    were said since; `latest` the newest event of each type that cancels a play.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    opened: tuple[OrderKey, dict[str, Value]] | None = None
+    changed: dict[str, Stamped] = Field(default_factory=dict)
+    latest: dict[str, OrderKey] = Field(default_factory=dict)
+    touched_at: datetime
+
+    def field(self, name: str) -> Value:
+        if name in self.changed:
+            return self.changed[name][1]
+        return self.opened[1].get(name) if self.opened else None
+
+    @property
+    def fields(self) -> dict[str, Value]:
+        opened = self.opened[1] if self.opened else {}
+        return {**opened, **{name: value for name, (_, value) in self.changed.items()}}
+
+
+class Slot(Part):
+    """One time that the customer hears from us, reserved before it happens."""
+
+    followup_id: str
+    at: datetime
+    survey: SurveyKind | None = None
+    exempt: bool = False
+
+
+class Followup(Part):
+    """One step of a play for one customer, as the file had it when its trigger came."""
+
+    id: str
+    play: str
+    step: int
+    do: Literal["survey", "check_in", "message"]
+    survey: SurveyKind | None = None
+    template: str | None = None
+    by: str = "owner"
+    purpose: str
+    sender: str = "default"
+    priority: int = 0
+    within: int = 0
+    cancel_on: tuple[str, ...] = ()
+    silent: Literal["unconfirmed", "quiet"] | None = None
+    needs_risk: bool = False
+
+    trigger_type: str
+    trigger_key: OrderKey
+    contact_id: str | None = None
+    promised_at: datetime | None = None
+
+    due_at: datetime
+    patient_until: datetime
+    release_at: datetime
+    status: Status = "planned"
+    reason: str | None = None
+    until: datetime | None = None
+    owner: str | None = None
+    team: str | None = None
+    finished_at: datetime | None = None
+    withdrawn: bool = False
+    outcome: str | None = None
+    note: str | None = None
+    done_by: str | None = None
+
+    @property
+    def triggered_at(self) -> datetime:
+        return from_millis(self.trigger_key[0])
+
+
+class CustomerState(State):
+    """Everything that decides what a customer hears from us; the unit that a slot is reserved in."""
+
+    collection: ClassVar[str] = "customers"
+
+    profile: dict[str, Stamped] = Field(default_factory=dict)
+    earned_tier: Stamped | None = None
+    consent: dict[str, tuple[OrderKey, bool]] = Field(default_factory=dict)
+    blocked: dict[str, Literal["bounced", "complained"]] = Field(default_factory=dict)
+    contacts: dict[str, Contact] = Field(default_factory=dict)
+    firsts: dict[str, OrderKey] = Field(default_factory=dict)
+    latest: dict[str, OrderKey] = Field(default_factory=dict)
+    signs: dict[str, OrderKey] = Field(default_factory=dict)
+    heard: OrderKey | None = None
+    erased: bool = False
+    followups: dict[str, Followup] = Field(default_factory=dict)
+    slots: tuple[Slot, ...] = ()
+    sequence: int = 0
+
+    def says(self, name: str) -> Value:
+        """A field of the customer's profile; a tier that somebody set wins over one that was earned."""
+        if name in self.profile:
+            value = self.profile[name][1]
+            if value is not None or name != "tier":
+                return value
+        return self.earned_tier[1] if name == "tier" and self.earned_tier else None
+
+    def text(self, name: str) -> str | None:
+        value = self.says(name)
+        return value if isinstance(value, str) and value else None
+
+    @property
+    def address(self) -> str | None:
+        return self.text("email")
+
+
+class Message(State):
+    """
+    One message to be sent. What it says is made when it is sent, from what is known then.
+
+    `fence` is the token of the sender that took it: one in `sending` under an older
+    token was lost in a crash, and nobody knows whether it went out.
+    """
+
+    collection: ClassVar[str] = "messages"
+    indexes = ((("status", 1), ("next_at", 1)),)
+
+    customer_id: str
+    status: Literal["pending", "sending", "sent", "failed", "withdrawn"] = "pending"
+    next_at: datetime
+    first_at: datetime
+    attempts: int = 0
+    fence: int = 0
+    reason: str | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"status": self.status, "next_at": self.next_at}
+
+
+class CheckIn(State):
+    """A call that a person owes, as the work list shows it; written from the customer's state."""
+
+    collection: ClassVar[str] = "check_ins"
+    projection = True
+    indexes = (
+        (("status", 1), ("due_at", 1)),
+        (("status", 1), ("owner", 1), ("due_at", 1)),
+        (("status", 1), ("team", 1), ("due_at", 1)),
+    )
+
+    customer_id: str
+    contact_id: str | None = None
+    play: str
+    owner: str | None = None
+    team: str | None = None
+    due_at: datetime
+    status: str
+    outcome: str | None = None
+    note: str | None = None
+    by: str | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"status": self.status, "owner": self.owner, "team": self.team, "due_at": self.due_at}
+
+
+class Answer(Part):
+    number: int
+    score: int
+    comment: str | None = None
+    at: datetime
+
+
+class SurveyLink(State):
+    """
+    One survey that was sent, found by the hash of the token in its link.
+
+    `answer` is the last answer; `id` is both the survey's and the follow-up's.
+    """
+
+    collection: ClassVar[str] = "survey_links"
+    indexes = ((("token", 1),),)
+
+    customer_id: str
+    token: str
+    survey: SurveyKind
+    contact_id: str | None = None
+    expires_at: datetime
+    answer: Answer | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"token": self.token}
+
+
+class Posting(State):
+    """An event of ours that intake has not confirmed yet; kept until it has."""
+
+    collection: ClassVar[str] = "postings"
+    indexes = ((("status", 1), ("next_at", 1)),)
+
+    event: str
+    status: Literal["pending", "taken", "refused"] = "pending"
+    next_at: datetime
+    attempts: int = 0
+    reason: str | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"status": self.status, "next_at": self.next_at}
+
+
+def from_millis(millis: int) -> datetime:
+    return datetime.fromtimestamp(millis / 1000, UTC)

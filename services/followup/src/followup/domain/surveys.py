@@ -1,0 +1,71 @@
+"""The answer to a survey: taken until the link expires or is withdrawn, and the last one counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from rapport.contracts import encode, tell
+from rapport.contracts.contact_events import ConsentChanged, SurveyAnswered
+from rapport.contracts.fields import SCORE_RANGE
+from rapport.decision import Decision
+
+from followup.domain.draft import SOURCE, context_of
+from followup.domain.state import Answer, CustomerState, Posting, SurveyLink
+
+MOST_COMMENT = 5_000
+
+Closed = Literal["expired", "withdrawn"]
+
+
+def closed(link: SurveyLink, customer: CustomerState | None, now: datetime) -> Closed | None:
+    """Why a survey takes no answer any more; None while it does. It does up to the instant it expires."""
+    followup = customer.followups.get(link.id) if customer else None
+    if followup and followup.withdrawn:
+        return "withdrawn"
+    return "expired" if now > link.expires_at else None
+
+
+def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> Decision[Any]:
+    """
+    Keep the answer, and the event that intake has to get.
+
+    The same answer again (a page sent twice) is the same answer. ValueError for a
+    score that the survey does not have.
+    """
+    low, high = SCORE_RANGE[link.survey]
+    if not low <= score <= high:
+        raise ValueError(f"a {link.survey} survey is answered from {low} to {high}")
+    before = link.answer
+    if before and (before.score, before.comment) == (score, comment):
+        return Decision(why="the same answer again")
+    given = Answer(number=before.number + 1 if before else 1, score=score, comment=comment, at=now)
+    data = SurveyAnswered(
+        customer_id=link.customer_id,
+        survey_id=link.id,
+        survey=link.survey,
+        score=score,
+        comment=comment,
+        contact_id=link.contact_id,
+        context=context_of(link.contact_id),
+    )
+    event = tell("survey.answered", data, source=SOURCE, id=posting_id(link.id, given.number), time=now)
+    event = event.model_copy(update={"causationid": link.id})
+    posting = Posting(id=event.id, partition=link.partition, event=encode(event).decode(), next_at=now)
+    return Decision((link.model_copy(update={"answer": given}), posting))
+
+
+def posting_id(survey_id: str, number: int) -> str:
+    return f"{survey_id}:answer:{number}"
+
+
+def change_consent(
+    customer_id: str, partition: int, purposes: dict[str, bool], now: datetime, name: str
+) -> Decision[Any]:
+    """The events by which a customer's choice of what to get reaches everybody."""
+    postings = []
+    for purpose, granted in sorted(purposes.items()):
+        data = ConsentChanged(customer_id=customer_id, purpose=purpose, granted=granted, channel="email")
+        event = tell("consent.changed", data, source=SOURCE, id=f"{name}:{purpose}", time=now)
+        postings.append(Posting(id=event.id, partition=partition, event=encode(event).decode(), next_at=now))
+    return Decision(tuple(postings))

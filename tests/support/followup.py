@@ -1,0 +1,179 @@
+"""A customer's story in virtual time: events in, what followup tells and sends out. Speaks the domain."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from followup.domain import sending
+from followup.domain.draft import Rules
+from followup.domain.followups import Followups
+from followup.domain.plays import parse_plays
+from followup.domain.state import CustomerState, Message
+from pydantic_core import to_json
+from rapport.contracts import Data, Event, decode, encode
+from rapport.decision import Decision, Ref, State, States
+
+PLAYS = """
+plays:
+  - name: after-resolution
+    on: {type: contact.resolved, match: {outcome: [solved, workaround, refunded]}}
+    steps:
+      - {after: 1d, do: survey, survey: csat, template: thanks}
+      - {after: 14d, do: check_in, by: owner}
+    cancel_on: [contact.reopened, contact.received]
+    priority: 5
+budget: {max: 2 per 30d, gap: 3d, per: {csat: 1 per 30d, nps: 1 per 180d}, exempt: [service]}
+quiet: {hours: "20:00-09:00", days: [sat, sun], holidays: true}
+timezone: Europe/Berlin
+consent: {default: {survey: true, marketing: true, service: true}}
+senders: {default: {from: "care@example.org", reply_to: "help@example.org", url: "smtp://localhost"}}
+links: {survey_ttl: 7d}
+"""
+
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+"""Times in stories are days and hours of the week from this Monday on, in UTC: `1 09:00` is Tuesday morning."""
+
+
+def at(text: str) -> datetime:
+    day, _, clock = text.partition(" ")
+    hours, minutes = clock.split(":")
+    return MONDAY + timedelta(days=int(day), hours=int(hours), minutes=int(minutes))
+
+
+def said(instant: datetime) -> str:
+    """The inverse of `at`."""
+    passed = instant - MONDAY
+    return f"{passed.days} {passed.seconds // 3600:02}:{passed.seconds // 60 % 60:02}"
+
+
+def event(kind: str, when: datetime, *, customer: str = "K-1", id: str = "", **more: Any) -> Event[Data]:  # noqa: A002
+    """An event as it would be read from a topic; envelope attributes by their names."""
+    envelope = {n: more.pop(n) for n in ("source", "backfill", "causationid", "sequence") if n in more}
+    name = id or f"{kind}:{more.get('contact_id', customer)}:{when.isoformat()}"
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": name,
+        "source": "/test",
+        "type": kind,
+        "partitionkey": customer,
+    }
+    record = {**attributes, "time": when, **envelope, "data": {"customer_id": customer, **more}}
+    return decode(to_json(record))
+
+
+def received(when: str, contact: str = "C-1", **more: Any) -> Event[Data]:
+    return event("contact.received", at(when), contact_id=contact, **{"channel": "email", **more})
+
+
+def resolved(when: str, contact: str = "C-1", **more: Any) -> Event[Data]:
+    return event("contact.resolved", at(when), contact_id=contact, **{"outcome": "solved", **more})
+
+
+def reopened(when: str, contact: str = "C-1", **more: Any) -> Event[Data]:
+    return event("contact.reopened", at(when), contact_id=contact, **more)
+
+
+def profile(when: str = "0 00:00", **fields: Any) -> Event[Data]:
+    return event("customer.updated", at(when), **{"email": "ada@example.org", "name": "Ada Rossi", **fields})
+
+
+def consent(when: str, purpose: str, *, granted: bool) -> Event[Data]:
+    return event("consent.changed", at(when), purpose=purpose, granted=granted)
+
+
+@dataclass
+class Story:
+    """One followup service without Kafka, MongoDB and SMTP, and the world's time."""
+
+    plays: str = PLAYS
+    senders: frozenset[str] = frozenset({"default"})
+    now: datetime = MONDAY
+    told: list[Event[Data]] = field(default_factory=list)
+    states: dict[tuple[type[State], str], State] = field(default_factory=dict)
+    sends: list[tuple[str, datetime]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rules = Rules(parse_plays(self.plays), self.senders)
+        self.domain = Followups(self.rules)
+
+    def customer(self, name: str = "K-1") -> CustomerState:
+        state = self.states[CustomerState, name]
+        assert isinstance(state, CustomerState)
+        return state
+
+    def take_in(self, *events: Event[Data]) -> "Story":
+        for one in events:
+            refs = [touch for touch in self.domain.touches(one) if isinstance(touch, Ref)]
+            self._apply(self.domain.on_event(one, 0, self._loaded(refs), max(self.now, one.time)))
+        return self
+
+    def look(self, when: datetime, *, send: bool = True) -> "Story":
+        """A sweep, and a round of the sender right after it."""
+        self.now = max(self.now, when)
+        for state in list(self.states.values()):
+            if isinstance(state, CustomerState) and state.wake_at and state.wake_at <= self.now:
+                decision = self.domain.on_clock(state, self._loaded([Ref(CustomerState, state.id)]), self.now)
+                woken = next(one for one in decision.states if isinstance(one, CustomerState))
+                assert woken.wake_at is None or woken.wake_at > self.now
+                self._apply(decision)
+        if send:
+            self.send()
+        return self
+
+    def until(self, when: str | datetime) -> "Story":
+        """Let time pass, looking whenever something is due, as the sweep does."""
+        end = at(when) if isinstance(when, str) else when
+        while True:
+            wakes = [s.wake_at for s in self.states.values() if s.wake_at and s.wake_at <= end]
+            if not wakes:
+                break
+            self.look(min(wakes))
+        self.now = max(self.now, end)
+        return self
+
+    def play(self, events: Iterable[Event[Data]], end: str) -> "Story":
+        """Events in order of their time, each when it happens."""
+        for one in sorted(events, key=lambda one: one.time):
+            self.until(one.time).take_in(one)
+        return self.until(end)
+
+    def send(self) -> None:
+        for message in self.pending():
+            decision, taken = sending.take(
+                message, self.customer(message.customer_id), self.rules, self.now, fence=1, token="hash"
+            )
+            self._apply(decision)
+            if taken:
+                self.sends.append((message.id, self.now))
+                current = self.states[Message, message.id]
+                assert isinstance(current, Message)
+                self._apply(sending.sent(current, self.customer(message.customer_id), taken.link, self.rules, self.now))
+
+    def pending(self) -> list[Message]:
+        found = [s for s in self.states.values() if isinstance(s, Message) and s.status == "pending"]
+        return [message for message in found if message.next_at <= self.now]
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """What was told, and when it became true."""
+        return [(one.type, said(one.time)) for one in self.told]
+
+    def of(self, kind: str) -> Sequence[Any]:
+        return [one.data for one in self.told if one.type == kind]
+
+    def _loaded(self, refs: Sequence[Ref]) -> States:
+        states = States()
+        states.loaded(refs, [self.states[r.kind, r.id] for r in refs if (r.kind, r.id) in self.states])
+        return states
+
+    def _apply(self, decision: Decision[Any]) -> None:
+        for state in decision.states:
+            self.states[type(state), state.id] = type(state).model_validate_json(state.model_dump_json())
+        for told in decision.events:
+            assert decode(encode(told.event)) == told.event
+            self.told.append(told.event)
+
+
+def story(*events: Event[Data], until: str, plays: str = PLAYS) -> list[tuple[str, str]]:
+    return Story(plays).play(events, until).lines

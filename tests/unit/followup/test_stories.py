@@ -1,0 +1,265 @@
+"""What a customer hears from us, told day by day; all in virtual time."""
+
+import pytest
+
+from tests.support.followup import (
+    PLAYS,
+    Story,
+    at,
+    consent,
+    event,
+    profile,
+    received,
+    reopened,
+    resolved,
+    said,
+    story,
+)
+
+HELPED = (profile(), received("0 08:00"), resolved("0 10:00", agent_id="agent-7"))
+
+
+def test_a_solved_contact_is_followed_by_a_survey_and_a_call():
+    assert story(*HELPED, until="20 00:00") == [
+        ("followup.scheduled", "0 10:00"),
+        ("followup.scheduled", "0 10:00"),
+        ("followup.sent", "1 10:00"),
+        ("survey.sent", "1 10:00"),
+        ("followup.owed", "14 10:00"),
+    ]
+
+
+def test_the_call_is_owed_by_who_answered():
+    told = Story().play(HELPED, "20 00:00")
+    (owed,) = told.of("followup.owed")
+    assert (owed.owner, owed.due_at, owed.contact_id) == ("agent-7", at("14 10:00"), "C-1")
+
+
+def test_an_outcome_that_no_play_asks_for_is_followed_by_nothing():
+    assert story(profile(), received("0 08:00"), resolved("0 10:00", outcome="declined"), until="20 00:00") == []
+
+
+def test_a_reopened_contact_takes_everything_back():
+    assert story(*HELPED, reopened("0 16:00"), until="20 00:00")[2:] == [
+        ("followup.cancelled", "0 16:00"),
+        ("followup.cancelled", "0 16:00"),
+    ]
+
+
+def test_a_message_on_a_resolved_contact_opens_it_again():
+    lines = story(*HELPED, received("0 16:00", subject="still broken"), until="20 00:00")
+    assert [kind for kind, _ in lines].count("followup.cancelled") == 2
+
+
+def test_a_reopening_withdraws_the_survey_that_has_gone_out():
+    told = Story().play((*HELPED, reopened("2 10:00")), "3 00:00")
+    (survey,) = [one for one in told.customer().followups.values() if one.do == "survey"]
+    assert (survey.status, survey.withdrawn) == ("sent", True)
+
+
+def test_each_resolution_has_its_own_follow_up_within_the_cap_of_the_survey():
+    told = Story().play((*HELPED, reopened("2 10:00"), resolved("2 15:00")), "30 00:00")
+    assert len(told.of("survey.sent")) == 1
+    assert "per_survey" in [one.reason for one in told.of("followup.suppressed")]
+
+
+def test_a_second_word_of_the_same_resolution_asks_no_second_time():
+    again = resolved("0 12:00", id="from-another-system")
+    assert story(*HELPED, again, until="20 00:00") == story(*HELPED, until="20 00:00")
+
+
+@pytest.mark.parametrize(
+    ("circumstance", "reason"),
+    [
+        (consent("0 11:00", "survey", granted=False), "no_consent"),
+        (profile("0 11:00", audience="staff"), "staff"),
+        (profile("0 11:00", audience="test"), "test"),
+        (event("message.bounced", at("0 11:00"), address="Ada@example.org", permanent=True), "bounced"),
+        (event("message.complained", at("0 11:00"), address="ada@example.org"), "complained"),
+        (received("0 11:00", "C-2"), "contact_open"),
+        (profile("0 11:00", email=None), "no_address"),
+    ],
+)
+def test_whoever_must_not_be_asked_is_not_and_the_reason_is_told(circumstance, reason):
+    told = Story().play((*HELPED, circumstance), "10 00:00")
+    assert told.of("survey.sent") == []
+    assert [one.reason for one in told.of("followup.suppressed")] == [reason]
+
+
+def test_no_consent_before_the_customer_says_so_means_no():
+    plays = PLAYS.replace("survey: true", "survey: false")
+    assert Story(plays).play(HELPED, "10 00:00").of("followup.suppressed")[0].reason == "no_consent"
+
+
+def test_a_region_may_presume_consent():
+    plays = PLAYS.replace(
+        "survey: true, marketing: true, service: true}", "survey: false}, regions: {us: {survey: true}}"
+    )
+    told = Story(plays).play((*HELPED, profile("0 01:00", region="us")), "10 00:00")
+    assert len(told.of("survey.sent")) == 1
+
+
+def test_history_starts_nothing():
+    past = (profile(), received("0 08:00", backfill=True), resolved("0 10:00", backfill=True))
+    assert story(*past, until="20 00:00") == []
+
+
+def test_what_we_caused_ourselves_starts_nothing():
+    ours = (profile(), received("0 08:00", causationid="fu-1"), resolved("0 10:00", causationid="fu-1"))
+    assert story(*ours, until="20 00:00") == []
+
+
+def test_the_order_of_arrival_does_not_matter():
+    told = Story().take_in(*reversed(HELPED)).until("20 00:00")
+    assert sorted(told.lines) == sorted(story(*HELPED, until="20 00:00"))
+
+
+def test_a_late_word_of_a_reopening_between_two_resolutions_gives_each_its_due():
+    late = Story().take_in(*HELPED, resolved("0 14:00", id="second")).take_in(reopened("0 12:00"))
+    assert sorted(one.status for one in late.customer().followups.values()) == [
+        "cancelled",
+        "cancelled",
+        "planned",
+        "planned",
+    ]
+
+
+def test_nobody_is_disturbed_at_night():
+    told = Story().play((profile(), received("0 20:00"), resolved("0 22:00")), "3 00:00")
+    (deferred,) = told.of("followup.deferred")
+    assert deferred.reason == "quiet_hours"
+    assert at("2 08:00") <= deferred.until <= at("2 12:00")
+    assert [said(one.time) for one in told.told if one.type == "survey.sent"] == [said(deferred.until)]
+
+
+def test_night_is_where_the_customer_is():
+    lines = story(*HELPED, profile("0 01:00", timezone="Pacific/Auckland"), until="3 00:00")
+    assert ("followup.deferred", "1 10:00") in lines
+
+
+def test_fridays_resolution_is_asked_about_on_monday():
+    told = Story().play((profile(), received("4 08:00"), resolved("4 10:00")), "9 00:00")
+    (deferred,) = told.of("followup.deferred")
+    assert deferred.reason == "quiet_day"
+    assert at("7 08:00") <= deferred.until <= at("7 12:00")
+
+
+def test_from_good_friday_to_easter_monday_nobody_is_asked_in_germany():
+    told = Story().play((profile(), received("31 08:00"), resolved("31 10:00")), "40 00:00")
+    (deferred,) = told.of("followup.deferred")
+    assert deferred.reason == "holiday"
+    assert at("36 07:00") <= deferred.until <= at("36 11:00")  # Tuesday from nine in summer time on
+
+
+def test_releases_are_spread_and_not_all_at_nine():
+    customers = [f"K-{number}" for number in range(50)]
+    told = Story()
+    for name in customers:
+        told.take_in(
+            event("customer.updated", at("0 00:00"), customer=name, email=f"{name}@example.org"),
+            event("contact.resolved", at("0 22:00"), customer=name, contact_id=f"C-{name}", outcome="solved"),
+        )
+    instants = [one.until for one in told.until("3 00:00").of("followup.deferred")]
+    assert len(set(instants)) == 50
+    assert max(instants) - min(instants) > at("0 03:00") - at("0 00:00")
+
+
+def test_consent_is_looked_at_again_when_a_deferral_ends():
+    told = Story().play(
+        (profile(), received("0 20:00"), resolved("0 22:00"), consent("2 07:00", "survey", granted=False)), "4 00:00"
+    )
+    assert [one.reason for one in told.of("followup.suppressed")] == ["no_consent"]
+    assert told.sends == []
+
+
+TWO = """
+plays:
+  - {name: newsletter, on: {type: purchase.made}, steps: [{after: 1d, do: message, template: welcome}], priority: 1}
+  - name: recovery
+    on: {type: risk.raised}
+    steps: [{after: 1d, do: message, template: welcome, purpose: marketing}]
+    priority: 9
+budget: {max: 1 per 30d, gap: 3d, exempt: [service]}
+consent: {default: {survey: true, marketing: true, service: true}}
+"""
+
+
+def bought(when: str):
+    return event("purchase.made", at(when), purchase_id="P-1", amount="10.00", currency="EUR")
+
+
+def risk(when: str):
+    return event("risk.raised", at(when), cause="low_score", source="/rapport/sla-monitor", causationid="fu-1")
+
+
+def test_the_more_important_gets_the_scarce_slot_even_when_it_comes_later():
+    told = Story(TWO).play((profile(), bought("0 10:00"), risk("0 12:00")), "40 00:00")
+    assert [one.play for one in told.of("followup.sent")] == ["recovery"]
+    assert [(one.play, one.reason) for one in told.of("followup.suppressed")] == [("newsletter", "budget")]
+
+
+def test_what_only_comes_too_close_is_put_off():
+    plays = TWO.replace("max: 1 per", "max: 5 per")
+    told = Story(plays).play((profile(), bought("0 10:00"), risk("0 12:00")), "40 00:00")
+    assert [(one.play, one.reason, said(one.until)) for one in told.of("followup.deferred")] == [
+        ("newsletter", "gap", "4 12:00")
+    ]
+    assert len(told.sends) == 2
+
+
+def test_what_the_customer_asked_for_needs_no_slot():
+    plays = TWO.replace("purpose: marketing", "purpose: service")
+    told = Story(plays).play((profile(), bought("0 10:00"), risk("0 12:00")), "40 00:00")
+    assert sorted(one.play for one in told.of("followup.sent")) == ["newsletter", "recovery"]
+
+
+def test_only_the_first_delivery_welcomes():
+    plays = (
+        "plays: [{name: w, on: {type: purchase.delivered, match: {first: true}}, steps: [{after: 1h, do: check_in}]}]"
+    )
+    first = event("purchase.delivered", at("0 10:00"), purchase_id="P-1")
+    second = event("purchase.delivered", at("5 10:00"), purchase_id="P-2")
+    assert len(Story(plays).play((first, second), "9 00:00").of("followup.owed")) == 1
+
+
+SILENT = """
+plays:
+  - {name: silent, on: {silent: {resolved_unconfirmed: 10d, risk: true}}, steps: [{after: 0m, do: check_in, by: team}]}
+"""
+
+
+def test_a_customer_at_risk_who_never_confirms_is_called():
+    breach = event(
+        "sla.breached",
+        at("0 09:00"),
+        contact_id="C-1",
+        target="first_response",
+        cycle=1,
+        started_at=at("0 08:00"),
+        due_at=at("0 09:00"),
+    )
+    assert story(*HELPED, breach, until="20 00:00", plays=SILENT) == [
+        ("followup.scheduled", "10 10:00"),
+        ("followup.owed", "10 10:00"),
+    ]
+    assert story(*HELPED, until="20 00:00", plays=SILENT) == []
+    confirmed = event("contact.confirmed", at("1 10:00"), contact_id="C-1")
+    assert story(*HELPED, breach, confirmed, until="20 00:00", plays=SILENT) == []
+
+
+def test_long_quiet_is_counted_from_the_last_word():
+    plays = "plays: [{name: quiet, on: {silent: {quiet_for: 90d}}, steps: [{after: 0m, do: check_in}]}]"
+    lines = story(received("0 10:00"), received("5 10:00", "C-2"), until="200 00:00", plays=plays)
+    assert lines == [("followup.scheduled", "95 10:00"), ("followup.owed", "95 10:00")]
+
+
+def test_an_erased_customer_hears_nothing_more():
+    told = Story().play((*HELPED, event("customer.erased", at("0 12:00"))), "20 00:00")
+    assert told.sends == []
+    assert [one.reason for one in told.of("followup.cancelled")] == ["erased", "erased"]
+    assert "ada@" not in told.customer().model_dump_json()
+
+
+def test_sequence_rises_with_every_event_told():
+    numbers = [int(one.sequence or 0) for one in Story().play((*HELPED, reopened("2 10:00")), "20 00:00").told]
+    assert numbers == sorted(set(numbers))
