@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rapport.contracts import cut_to_milliseconds
@@ -62,6 +62,12 @@ class Question:
         """Under which name rows and marks keep a dimension."""
         return "part" if dimension == self.measure.part else dimension
 
+    def admits(self, at: datetime, fields: Mapping[str, Any]) -> bool:
+        """Whether what is counted at an instant, with these dimensions, belongs into the report."""
+        if (self.since is not None and at < self.since) or (self.until is not None and at >= self.until):
+            return False
+        return all(fields.get(self.field_of(name)) in values for name, values in self.where.items())
+
     def combination(self) -> str | None:
         """The hourly rows that can answer exactly, or None where only the facts can."""
         ends = [at for at in (self.since, self.until) if at is not None]
@@ -75,16 +81,26 @@ class Question:
 
 def parse(parameters: Mapping[str, Sequence[str]], *, also: frozenset[str] = frozenset()) -> Question:
     """The question that query parameters ask; `also` names further parameters that the caller reads itself."""
-    return _Reader(parameters, also).question()
+    return _Reader(parameters, PARAMETERS | also).question()
+
+
+def parse_range(parameters: Mapping[str, Sequence[str]]) -> tuple[datetime | None, datetime | None]:
+    """The range that `from`, `to` and `tz` give."""
+    reader = _Reader(parameters, known=frozenset({"from", "to", "tz"}))
+    zone = reader.zone()
+    ends = reader.instant("from", zone), reader.instant("to", zone)
+    if reader.errors:
+        raise BadQuestion(reader.errors)
+    return ends
 
 
 class _Reader:
-    def __init__(self, parameters: Mapping[str, Sequence[str]], also: frozenset[str]) -> None:
+    def __init__(self, parameters: Mapping[str, Sequence[str]], known: frozenset[str]) -> None:
         self.errors: list[tuple[str, str]] = []
         self.given = {name: [value for value in values if value] for name, values in parameters.items()}
         for name in parameters:
-            if name not in PARAMETERS | also:
-                self.wrong(name, f"unknown parameter; there are {', '.join(sorted(PARAMETERS | also))}")
+            if name not in known:
+                self.wrong(name, f"unknown parameter; there are {', '.join(sorted(known))}")
 
     def wrong(self, name: str, reason: str) -> None:
         self.errors.append((f"/{name}", reason))

@@ -1,0 +1,118 @@
+"""What the routes answer, as JSON: facts, fates and the balance in the contract's words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import format_instant
+
+from metrics.domain import ContactFact, JournalEntry
+from metrics.domain.states import DIMENSIONS, instant
+
+
+def nature(fact: ContactFact) -> dict[str, Any]:
+    """Whose contact it is, what it is, and how it stands."""
+    return {
+        "contact_id": fact.id,
+        "customer_id": fact.customer_id,
+        "opened_at": None if fact.opened_at is None else format_instant(instant(fact.opened_at)),
+        "status": fact.status,
+        **{name: fact.dimensions.get(name) for name in DIMENSIONS},
+        "audience": fact.profile.audience,
+    }
+
+
+def counted(fact: ContactFact, marks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A contact behind a cell, with what it adds there."""
+    told = []
+    for mark in marks:
+        own = {name: mark[name] for name in ("agent", "team", "part") if name in mark}
+        told.append({"at": format_instant(mark["at"]), **own, "figures": _plain(mark["figures"])})
+    return {**nature(fact), "counted": told}
+
+
+def _plain(figures: Mapping[str, int]) -> dict[str, int | float]:
+    """Figures without the buckets; times in seconds."""
+    plain: dict[str, int | float] = {}
+    for name, amount in figures.items():
+        if name.endswith(("open_sum", "calendar_sum")):
+            plain[name.removesuffix("sum") + "seconds"] = amount / 1000
+        elif not name.rpartition("_")[2].removeprefix("b").lstrip("-").isdecimal():
+            plain[name] = amount
+    return plain
+
+
+def contact(fact: ContactFact, entries: Iterable[JournalEntry]) -> dict[str, Any]:
+    """One contact of a timeline, with its events in order."""
+    sla = [
+        {"target": mark.part, "due_at": format_instant(instant(mark.at)), "status": next(iter(mark.figures))}
+        for mark in fact.marks
+        if mark.measure == "sla"
+    ]
+    scores = [
+        {"survey": answer.survey, "score": answer.score, "at": format_instant(instant(answer.at))}
+        for answer in fact.answers.values()
+    ]
+    return {**nature(fact), "sla": sla, "scores": scores, "events": [_named(entry) for entry in entries]}
+
+
+def _named(entry: JournalEntry) -> dict[str, Any]:
+    return {"type": entry.type, "time": format_instant(entry.time), "source": entry.source, "id": entry.event_id}
+
+
+def fate(entry: JournalEntry, fact: ContactFact | None, caused: Sequence[JournalEntry]) -> dict[str, Any]:
+    """What became of an event. `repeats` are later arrivals of the same identity, the last few of them."""
+    return {
+        **_named(entry),
+        "taken_at": format_instant(entry.recorded),
+        "fate": entry.fate,
+        "why": entry.why,
+        "customer_id": entry.customer_id,
+        "contact_id": entry.contact_id,
+        "backfill": entry.backfill,
+        "duplicates": entry.duplicates,
+        "differing": entry.differing,
+        "repeats": [{"at": format_instant(repeat.at), "fate": repeat.fate} for repeat in entry.repeats],
+        "counted_in": sorted({mark.measure for mark in fact.marks}) if fact and entry.fate == "folded" else [],
+        "cause": entry.cause,
+        "caused": [_named(one) for one in caused],
+        "digest": entry.digest,
+    }
+
+
+def balance(hours: Mapping[datetime, Mapping[str, int]], now: datetime) -> dict[str, Any]:
+    """
+    Per hour and in total: taken in = duplicates + journal, journal = folded + rejected.
+
+    Rejected are events dated before what has been folded for good (too_late).
+    `difference` sums how far each side is from the other; 0 means that nothing
+    was lost or counted twice. What metrics itself could not read is in the dead
+    letters and was never taken in.
+    """
+    rows = [{"hour": format_instant(hour), **_balanced(held)} for hour, held in hours.items()]
+    totals: dict[str, int] = {}
+    for held in hours.values():
+        for what, amount in held.items():
+            totals[what] = totals.get(what, 0) + amount
+    difference = sum(row["difference"] for row in rows)
+    return {
+        "as_of": format_instant(now),
+        "balanced": difference == 0,
+        "total": {**_balanced(totals), "difference": difference},
+        "hours": rows,
+    }
+
+
+def _balanced(held: Mapping[str, int]) -> dict[str, Any]:
+    taken, folded, late = (held.get(what, 0) for what in ("taken", "folded", "too_late"))
+    repeated = held.get("duplicate", 0) + held.get("differing", 0)
+    journal_folded, journal_late = held.get("journal_folded", 0), held.get("journal_too_late", 0)
+    journal = journal_folded + journal_late
+    return {
+        "taken": taken,
+        "duplicates": repeated,
+        "journal": journal,
+        "folded": folded,
+        "rejected": late,
+        "difference": abs(taken - repeated - journal) + abs(folded - journal_folded) + abs(late - journal_late),
+    }

@@ -1,0 +1,14 @@
+"""What metrics can be told by the environment."""
+
+from typing import Literal
+
+from pydantic import Field
+from rapport.runtime.settings import Settings
+
+
+class MetricsSettings(Settings):
+    """The settings of metrics."""
+
+    port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
+    agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
+    timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")

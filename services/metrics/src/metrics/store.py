@@ -1,0 +1,257 @@
+"""Queries that only metrics has: sums for reports, the contacts behind them, the journal's balance."""
+
+import base64
+import binascii
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from rapport.contracts import identity
+from rapport.runtime.store import Store
+
+from metrics.domain import ContactFact, CustomerFact, JournalEntry
+from metrics.domain.journal import BALANCE
+from metrics.domain.marks import HOURS
+from metrics.domain.question import Question
+from metrics.domain.report import Group
+
+_QUARTER_HOUR: Final = 15
+_MOST_EVENTS: Final = 500
+_MOST_HOURS: Final = 100_000
+
+
+class BadCursor(ValueError):
+    """The cursor is none that a list of ours has given."""
+
+
+class Reports:
+    """Reads what metrics keeps; changes nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def prepare(self) -> None:
+        """Indexes of the rows that only add."""
+        await self._store.collection(HOURS).create_index([("combination", 1), ("hour", 1)])
+        await self._store.collection(BALANCE).create_index([("hour", 1)])
+
+    async def groups(self, question: Question, *, facts: bool = False) -> list[Group]:
+        """
+        The sums that a report is made of.
+
+        From the hourly rows where these answer exactly, else (or when asked
+        for) from the facts, whose answer is the same and takes longer.
+        """
+        combination = None if facts else question.combination()
+        if combination is not None:
+            return await self._sums(HOURS, from_hours(question, combination), question)
+        collections = (ContactFact.collection, CustomerFact.collection)
+        return [group for name in collections for group in await self._sums(name, from_facts(question), question)]
+
+    async def _sums(self, name: str, pipeline: list[dict[str, Any]], question: Question) -> list[Group]:
+        sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+        async for found in self._store.collection(name).aggregate(pipeline):
+            group = found["_id"]
+            values = tuple(group.get(f"d{place}") for place in range(len(question.grouping)))
+            key = date.fromisoformat(group["key"]) if isinstance(group["key"], str) else group["key"]
+            sums[key, values][group["figure"]] = found["amount"]
+        return [Group(key, values, figures) for (key, values), figures in sums.items()]
+
+    async def contacts(
+        self, question: Question, *, figure: str | None, limit: int, cursor: str | None
+    ) -> tuple[list[tuple[ContactFact, list[dict[str, Any]]]], str | None]:
+        """The contacts behind a cell, newest first, each with the marks that count there; the next page's cursor."""
+        mark = _mark_match(question, "marks.")
+        element = {name.removeprefix("marks."): condition for name, condition in mark.items()}
+        if figure:
+            element[f"figures.{figure}"] = {"$gt": 0}
+        where = {"$and": [_fact_match(question), {"marks": {"$elemMatch": element}}, _after(cursor)]}
+        collection = self._store.collection(ContactFact.collection)
+        found = collection.find(where).sort([("opened_at", -1), ("_id", 1)]).limit(limit + 1)
+        documents = [document async for document in found]
+        page = []
+        for document in documents[:limit]:
+            marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **_own(mark)})]
+            mine = [mark for mark in marks if mark["measure"] == question.measure.name]
+            page.append((ContactFact.model_validate_json(document["s"]), mine))
+        return page, _cursor(documents[limit - 1]) if len(documents) > limit else None
+
+    async def timeline(
+        self, customer_id: str, *, teams: Sequence[str], limit: int, cursor: str | None
+    ) -> tuple[list[ContactFact], dict[str, list[JournalEntry]], str | None]:
+        """A customer's contacts, newest first, the events of each, and the next page's cursor."""
+        where: dict[str, Any] = {"customer_id": customer_id}
+        if teams:
+            where["team"] = {"$in": list(teams)}
+        collection = self._store.collection(ContactFact.collection)
+        found = collection.find({"$and": [where, _after(cursor)]}).sort([("opened_at", -1), ("_id", 1)])
+        documents = [document async for document in found.limit(limit + 1)]
+        contacts = [ContactFact.model_validate_json(document["s"]) for document in documents[:limit]]
+        entries = await self._store.find(
+            JournalEntry,
+            {"contact_id": {"$in": [contact.id for contact in contacts]}},
+            sort=(("time", 1), ("_id", 1)),
+            limit=_MOST_EVENTS,
+        )
+        by_contact: dict[str, list[JournalEntry]] = defaultdict(list)
+        for entry in entries:
+            by_contact[entry.contact_id or ""].append(entry)
+        return contacts, by_contact, _cursor(documents[limit - 1]) if len(documents) > limit else None
+
+    async def knows_customer(self, customer_id: str) -> bool:
+        journal = self._store.collection(JournalEntry.collection)
+        return await journal.find_one({"customer_id": customer_id}, {"_id": 1}) is not None
+
+    async def entry(self, source: str, event_id: str) -> JournalEntry | None:
+        return await self._store.get(JournalEntry, identity(source, event_id))
+
+    async def fact(self, contact_id: str) -> ContactFact | None:
+        return await self._store.get(ContactFact, contact_id)
+
+    async def caused_by(self, entry: JournalEntry) -> list[JournalEntry]:
+        """The events that name this one as their cause, of the same contact or else the same customer."""
+        where: dict[str, Any] = {"cause": entry.event_id}
+        where |= {"contact_id": entry.contact_id} if entry.contact_id else {"customer_id": entry.customer_id}
+        if entry.contact_id is None and entry.customer_id is None:
+            return []
+        return await self._store.find(JournalEntry, where, sort=(("time", 1), ("_id", 1)), limit=_MOST_EVENTS)
+
+    async def balance(self, since: datetime | None, until: datetime | None) -> dict[datetime, dict[str, int]]:
+        """
+        Per hour of taking in: what was counted record by record, and what the journal holds.
+
+        The two are counted independently: one by adding up while folding, the
+        other by counting the documents now.
+        """
+        match = {"$match": _range("hour", since, until)}
+        counted = {"$group": {"_id": {"hour": "$hour", "fate": "$fate"}, "documents": {"$sum": 1}}}
+        journal = {"$unionWith": {"coll": JournalEntry.collection, "pipeline": [match, counted]}}
+        balance = self._store.collection(BALANCE)
+        answer = await balance.database.command(
+            {
+                "aggregate": BALANCE,
+                "pipeline": [match, journal],
+                "cursor": {"batchSize": _MOST_HOURS},
+                "readConcern": {"level": "snapshot"},  # both sides at one moment, or writing in between would differ
+            }
+        )
+        hours: dict[datetime, dict[str, int]] = defaultdict(dict)
+        for found in answer["cursor"]["firstBatch"]:
+            if "documents" in found:
+                hours[found["_id"]["hour"]][f"journal_{found['_id']['fate']}"] = found["documents"]
+                continue
+            held = hours[found["hour"]]
+            for what in ("taken", "folded", "too_late", "duplicate", "differing"):
+                held[what] = held.get(what, 0) + found.get(what, 0)
+        return dict(sorted(hours.items()))
+
+    async def newest(self) -> datetime | None:
+        """The hour of the newest contact."""
+        where = {"contacts": {"$exists": True}}
+        found = await self._store.collection(HOURS).find_one(where, {"hour": 1}, sort=[("hour", -1)])
+        return found["hour"] if found else None
+
+
+def from_hours(question: Question, combination: str) -> list[dict[str, Any]]:
+    """The pipeline that sums hourly rows."""
+    name = question.measure.name
+    match = {"combination": combination, **_range("hour", question.since, question.until), name: {"$exists": True}}
+    match |= {question.field_of(dimension): {"$in": list(values)} for dimension, values in question.where.items()}
+    return [{"$match": match}, *_summed(question, "$hour", f"${name}", "")]
+
+
+def from_facts(question: Question) -> list[dict[str, Any]]:
+    """The pipeline that sums the marks of facts."""
+    return [
+        {"$match": {"$and": [_fact_match(question), {"marks.measure": question.measure.name}]}},
+        {"$unwind": "$marks"},
+        {"$match": _mark_match(question, "marks.")},
+        *_summed(question, "$marks.at", "$marks.figures", "marks."),
+    ]
+
+
+_OF_MARKS: Final = frozenset({"agent", "team", "part"})
+
+
+def _path(question: Question, dimension: str, marks: str) -> str:
+    name = question.field_of(dimension)
+    return f"{marks}{name}" if name in _OF_MARKS else name
+
+
+def _range(name: str, since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    ends = {"$gte": since, "$lt": until}
+    given = {operator: at for operator, at in ends.items() if at is not None}
+    return {name: given} if given else {}
+
+
+def _fact_match(question: Question) -> dict[str, Any]:
+    """What the fact itself must satisfy; staff, tests and partners only when asked for."""
+    match: dict[str, Any] = {}
+    if question.since is not None:
+        match["until"] = {"$gte": question.since}
+    if question.until is not None:
+        match["since"] = {"$lt": question.until}
+    if "audience" not in question.dimensions:
+        match["audience"] = "customer"
+    for dimension, values in question.where.items():
+        if question.field_of(dimension) not in _OF_MARKS:
+            match[dimension] = {"$in": list(values)}
+    return match
+
+
+def _mark_match(question: Question, marks: str) -> dict[str, Any]:
+    match: dict[str, Any] = {f"{marks}measure": question.measure.name}
+    match |= _range(f"{marks}at", question.since, question.until)
+    for dimension, values in question.where.items():
+        if question.field_of(dimension) in _OF_MARKS:
+            match[_path(question, dimension, marks)] = {"$in": list(values)}
+    return match
+
+
+def _summed(question: Question, at: str, figures: str, marks: str) -> list[dict[str, Any]]:
+    group: dict[str, Any] = {"key": _key(question, at), "figure": "$figures.k"}
+    kept: dict[str, Any] = {"figures": {"$objectToArray": figures}, "key": group["key"]}
+    group["key"] = "$key"
+    for place, dimension in enumerate(question.grouping):
+        kept[f"d{place}"] = f"${_path(question, dimension, marks)}"
+        group[f"d{place}"] = f"$d{place}"
+    return [
+        {"$project": {"_id": 0, **kept}},
+        {"$unwind": "$figures"},
+        {"$group": {"_id": group, "amount": {"$sum": "$figures.v"}}},
+    ]
+
+
+def _key(question: Question, at: str) -> Any:
+    """Periods are made of local days, or for hours of quarters of an hour, which all zones are offset by."""
+    if question.granularity is None:
+        return {"$literal": None}
+    if question.granularity == "hour":
+        return {"$dateTrunc": {"date": at, "unit": "minute", "binSize": _QUARTER_HOUR}}
+    return {"$dateToString": {"date": at, "format": "%Y-%m-%d", "timezone": question.zone.key}}
+
+
+def _own(mark: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a mark stands over what its fact says."""
+    return {name: mark.get(name) for name in _OF_MARKS}
+
+
+def _cursor(document: Mapping[str, Any]) -> str:
+    opened = document["opened_at"]
+    place = [opened.isoformat() if opened else None, document["_id"]]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _after(cursor: str | None) -> dict[str, Any]:
+    """What comes after the place that a cursor names, newest first; those never opened come last."""
+    if cursor is None:
+        return {}
+    try:
+        opened, contact_id = json.loads(base64.urlsafe_b64decode(cursor))
+        at = datetime.fromisoformat(opened) if opened else None
+    except (binascii.Error, ValueError, TypeError):
+        raise BadCursor("this cursor is none of ours") from None
+    same = {"opened_at": at, "_id": {"$gt": contact_id}}
+    return same if at is None else {"$or": [{"opened_at": {"$lt": at}}, {"opened_at": None}, same]}
