@@ -221,6 +221,9 @@ class AlertState(State):
     policy_version: int | None = None
     page: Paging = "list"
     paged: bool = False
+    """Whether a step of the escalation has rung."""
+    timezone: str = "UTC"
+    """Of the calendar."""
     by: str | None = None
     until: datetime | None = None
     reason: str | None = None
@@ -264,6 +267,11 @@ class NotificationState(State):
     contact_id: str
     customer_id: str
     kind: Literal["warning", "breach", "cleared"] = "breach"
+    target: Target
+    cycle: int
+    deadline: datetime
+    owner: str | None = None
+    team: str | None = None
     receiver: str
     """A name among the policy's receivers or people."""
     entry: int = 0

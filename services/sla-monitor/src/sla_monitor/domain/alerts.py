@@ -1,0 +1,284 @@
+"""
+What becomes of a contact's alerts: opened by a warning, raised by a breach, cleared when nobody waits any more.
+
+An alert lives inside its contact, one per target and cycle. Its steps are rows of
+time: a step that is due writes the messages for those it reaches.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import Data
+from rapport.contracts.sla_events import AlertCleared, AlertEscalated
+
+from sla_monitor.domain.escalation import LATE, Escalation
+from sla_monitor.domain.fold import Folding
+from sla_monitor.domain.log import arrived
+from sla_monitor.domain.rules import Facts
+from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.telling import WITHDRAWN, Numbered
+from sla_monitor.domain.text import text
+
+
+@dataclass(slots=True)
+class Alerting:
+    """What is decided about the alerts of one contact in one go."""
+
+    contact: ContactState
+    folding: Folding
+    customer: CustomerState | None
+    horizon: datetime
+    now: datetime
+    alerts: dict[str, Alert]
+    states: list[AlertState] = field(default_factory=list)
+    notifications: list[NotificationState] = field(default_factory=list)
+    events: list[tuple[str, Data, str, datetime, bool]] = field(default_factory=list)
+
+    def settle(self, clocks: list[Numbered], cause_at: datetime) -> None:
+        """Bring every alert in line with its clock, then ring what is due."""
+        seen = set()
+        for one in clocks:
+            seen.add(one.key)
+            alert = self.alerts.get(one.key)
+            if alert is None and not one.news:
+                continue
+            self._follow(one, alert, cause_at)
+        for key, alert in list(self.alerts.items()):
+            if key not in seen and alert.state not in ("cleared", "closed"):
+                self._withdraw(key, alert, cause_at)
+
+    def _follow(self, one: Numbered, known: Alert | None, cause_at: datetime) -> None:
+        alert = known
+        escalation = self.escalation(one)
+        if "warned" in one.news and alert is None:
+            alert = Alert(state="warned", warned_at=one.warned[-1])
+        if one.verdict == "breached" and ("breached" in one.news or "corrected" in one.news):
+            alert = self._raise(one, alert, escalation)
+        if alert is None:
+            return
+        if alert.state not in ("cleared", "closed"):
+            alert = self._clear_if_over(one, alert, cause_at)
+        if alert.state == "snoozed" and alert.until is not None and alert.until <= self.horizon:
+            alert = _come_back(alert, escalation)
+        if alert.state == "breached":
+            alert = self._ring(one, alert, escalation)
+        if "warned" in one.news and alert.state == "warned":
+            self._warn_owner(one, alert, escalation)
+        if alert is not known or alert.state not in ("cleared", "closed"):
+            self.alerts[one.key] = alert
+            self.states.append(self.project(one, alert, escalation))
+
+    # --- states -------------------------------------------------------------------
+
+    def _raise(self, one: Numbered, known: Alert | None, escalation: Escalation) -> Alert:
+        """A breach that is news; pages unless nobody waits, or it was made by an edit or is history."""
+        clock, due = one.clock, one.clock.due_at or self.horizon
+        if known is not None and known.raised_at is not None and known.state not in ("cleared", "closed"):
+            return known.model_copy(update={"raised_at": due})
+        alert = known or Alert(state="breached")
+        quiet = clock.listed or clock.ended or (clock.recorded is not None and due <= clock.recorded)
+        steps = {"base_at": None, "next_at": None} if quiet else escalation.start(due)
+        again = {"rounds": alert.rounds + 1} if alert.raised_at is not None else {}
+        update: Facts = {
+            "state": "breached",
+            "raised_at": due,
+            "by": None,
+            "until": None,
+            "reason": None,
+            **steps,
+            **again,
+        }
+        return alert.model_copy(update=update)
+
+    def _clear_if_over(self, one: Numbered, alert: Alert, cause_at: datetime) -> Alert:
+        clock = one.clock
+        if clock.ended:
+            return self._cleared(one.key, alert, clock.cause, clock.ended_at or cause_at, due=clock.due_at or cause_at)
+        wrong = alert.raised_at is not None and one.verdict == "running"
+        if wrong or (alert.raised_at is None and not one.warned):
+            return self._cleared(one.key, alert, WITHDRAWN, cause_at, due=clock.due_at or cause_at)
+        return alert
+
+    def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime) -> Alert:
+        facts = self._facts(key, alert, due)
+        self._tell("alert.cleared", AlertCleared, facts, f"cleared/{alert.revision}", at, cause=why)
+        for receiver in alert.notified:
+            name, _, entry = receiver.rpartition("#")
+            self._notify(key, alert, due, "cleared", name, int(entry), at, f"cleared/{alert.rounds}/{receiver}")
+        update: Facts = {
+            "state": "cleared",
+            "next_at": None,
+            "until": None,
+            "notified": [],
+            "revision": alert.revision + 1,
+        }
+        return alert.model_copy(update=update)
+
+    def _withdraw(self, key: str, alert: Alert, at: datetime) -> None:
+        """The cycle turned out never to have been one."""
+        due = alert.raised_at or at
+        self.alerts[key] = gone = self._cleared(key, alert, WITHDRAWN, at, due=due)
+        facts = {**self._facts(key, gone, due), "id": f"{self.contact.id}/{key}", "partition": self.contact.partition}
+        facts.pop("alert_id")
+        self.states.append(AlertState(**facts, state="cleared", started_at=due, waiting=False))
+
+    # --- steps --------------------------------------------------------------------
+
+    def escalation(self, one: Numbered) -> Escalation:
+        version = self.folding.version
+        rule = one.clock.rule
+        if version is None:
+            version = self.folding.book.latest
+        elif rule is not None and rule.version != version.number:
+            version = self.folding.book.version(rule.version)
+        calendar = version.calendars.get(one.clock.calendar or self.folding.calendar or "") if rule else None
+        facts = {**self.folding.facts, "team": self.folding.team}
+        return Escalation(version, version.steps(rule, facts), rule.page if rule else "list", calendar)
+
+    def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
+        ring = escalation.ring(alert, self.horizon)
+        if ring is None:
+            return alert
+        owner = alert.owner or self.folding.owner
+        reached = escalation.reached(ring.names, owner, self.folding.team, ring.at)
+        names = [f"{name}#{entry}" for name, entry in reached]
+        alert = alert.model_copy(
+            update={
+                "level": ring.level,
+                "repeats": ring.repeats,
+                "next_at": ring.next_at,
+                "paged": alert.paged or bool(reached),
+                "notified": list(dict.fromkeys([*alert.notified, *names])),
+            }
+        )
+        due = one.clock.due_at or ring.at
+        if ring.level > 1 and not ring.repeats:
+            step = f"escalated/{alert.rounds}.{ring.level}"
+            self._tell(
+                "alert.escalated", AlertEscalated, self._facts(one.key, alert, due), step, ring.at, level=ring.level
+            )
+        line = text(self.project(one, alert, escalation), self.customer, self.now)
+        step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
+        for name, entry in reached:
+            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", line)
+        return alert
+
+    def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> None:
+        """Warnings go to the owner and the list; they never page."""
+        at, clock = one.warned[-1], one.clock
+        if clock.recorded is not None and at <= clock.recorded:
+            return
+        line = text(self.project(one, alert, escalation), self.customer, self.now)
+        for name, entry in escalation.reached(("owner",), alert.owner or self.folding.owner, None, at):
+            due = clock.due_at or at
+            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", line)
+
+    # --- what is written ------------------------------------------------------------
+
+    def project(self, one: Numbered, alert: Alert, escalation: Escalation) -> AlertState:
+        """The alert as lists show it."""
+        contact, clock = self.contact, one.clock
+        rule = clock.rule
+        owner = alert.owner or self.folding.owner
+        facts = {
+            "team": self.folding.team,
+            "policy": rule.name if rule else None,
+            "owner": owner,
+            "target": clock.target,
+            "channel": contact.channel,
+            "kind": contact.kind,
+            "priority": contact.priority,
+            "customer_id": contact.customer_id,
+        }
+        grouping = escalation.version.file.grouping if escalation.version.number else None
+        return AlertState.model_construct(
+            id=f"{contact.id}/{one.key}",
+            partition=contact.partition,
+            backfill=contact.backfill,
+            contact_id=contact.id,
+            customer_id=contact.customer_id,
+            target=clock.target,
+            cycle=one.cycle,
+            state=alert.state,
+            started_at=clock.started_at,
+            due_at=clock.due_at or clock.started_at,
+            met_at=clock.met_at,
+            warned_at=one.warned[0] if one.warned else alert.warned_at,
+            breached_at=alert.raised_at if one.verdict == "breached" else None,
+            waiting=not clock.ended,
+            group="/".join(str(facts.get(by) or "-") for by in (grouping.by if grouping else ("team", "policy"))),
+            level=alert.level,
+            next_step_at=alert.next_at if alert.state == "breached" else None,
+            next_receivers=escalation.next_names(alert, owner, self.folding.team) if alert.state == "breached" else [],
+            owner=owner,
+            team=self.folding.team,
+            policy=rule.name if rule else None,
+            policy_version=rule.version if rule else None,
+            page=escalation.page,
+            paged=alert.paged,
+            timezone=escalation.calendar.timezone if escalation.calendar else "UTC",
+            by=alert.by,
+            until=alert.until,
+            reason=alert.reason,
+            channel=contact.channel,
+            subject=contact.subject,
+            reference=contact.reference,
+            url=contact.url,
+        )
+
+    def _facts(self, key: str, alert: Alert, due: datetime) -> Facts:
+        target, _, cycle = key.partition("/")
+        return {
+            "contact_id": self.contact.id,
+            "customer_id": self.contact.customer_id,
+            "alert_id": f"{self.contact.id}/{key}",
+            "target": target,
+            "cycle": int(cycle),
+            "due_at": due,
+            "owner": alert.owner or self.folding.owner,
+            "team": self.folding.team,
+        }
+
+    def _tell(self, event_type: str, data: type[Data], facts: Facts, step: str, at: datetime, **more: Any) -> None:
+        old = self.contact.backfill and at <= arrived(self.contact.log)
+        name = f"{facts['alert_id']}/{step}"
+        self.events.append((event_type, data.model_construct(**facts, **more), name, at, old))
+
+    def _notify(
+        self,
+        key: str,
+        alert: Alert,
+        due: datetime,
+        kind: Any,
+        receiver: str,
+        entry: int,
+        at: datetime,
+        step: str,
+        line: str = "",
+    ) -> None:
+        facts = self._facts(key, alert, due)
+        self.notifications.append(
+            NotificationState(
+                id=f"{facts['alert_id']}/{step}",
+                partition=self.contact.partition,
+                deadline=facts.pop("due_at"),
+                **facts,
+                kind=kind,
+                receiver=receiver,
+                entry=entry,
+                policy_version=self.folding.version.number if self.folding.version else None,
+                level=alert.level,
+                due=at,
+                late=self.now - at > LATE,
+                text=line,
+            )
+        )
+
+
+def _come_back(alert: Alert, escalation: Escalation) -> Alert:
+    """A snooze has ended: it stands where it stood, and rings again if it was raised."""
+    raised = alert.raised_at is not None
+    ringing = escalation.come_back(alert, alert.until) if raised and alert.until else {}
+    state = "breached" if raised else "warned"
+    return alert.model_copy(update={"state": state, "until": None, "by": None, "rounds": alert.rounds + 1, **ringing})

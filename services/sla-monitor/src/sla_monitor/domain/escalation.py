@@ -1,0 +1,121 @@
+"""Which step of an escalation rings when, and whom it reaches."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rapport.business_time import Calendar
+
+from sla_monitor.domain.policy import Step
+from sla_monitor.domain.policy_book import PolicyVersion
+from sla_monitor.domain.states import Alert, Paging
+
+Reached = tuple[str, int]
+"""A receiver's or person's name, and which of its addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """The steps of one alert, and what may ring when. Without steps it is only listed."""
+
+    version: PolicyVersion
+    steps: tuple[Step, ...]
+    page: Paging
+    calendar: Calendar | None
+
+    @property
+    def rings(self) -> bool:
+        return self.page != "list" and bool(self.steps)
+
+    def may_ring(self, at: datetime) -> datetime:
+        """That instant, or the next opening where only business hours may ring."""
+        if self.page == "business_hours" and self.calendar is not None:
+            return self.calendar.next_open(at)
+        return at
+
+    def start(self, at: datetime) -> dict[str, object]:
+        """What changes of an alert that is raised then: the first step is due when it may first ring."""
+        if not self.rings:
+            return {"base_at": None, "next_at": None, "level": 0}
+        base = self.may_ring(at)
+        return {"base_at": base, "next_at": self.may_ring(base + self.steps[0].after), "level": 0, "repeats": 0}
+
+    def come_back(self, alert: Alert, at: datetime) -> dict[str, object]:
+        """What changes of an alert whose snooze ends then: the step that it had reached rings again."""
+        if not self.rings or alert.base_at is None:
+            return {"next_at": None}
+        level = min(max(alert.level - 1, 0), len(self.steps) - 1)
+        ring = self.may_ring(at)
+        return {"base_at": ring - self.steps[level].after, "next_at": ring, "level": level}
+
+    def ring(self, alert: Alert, horizon: datetime) -> "Ring | None":
+        """The steps due up to `horizon` as one ringing: those missed are folded into the latest."""
+        if alert.next_at is None or alert.next_at > horizon or not self.steps or alert.base_at is None:
+            return None
+        names: list[str] = []
+        level, repeats, at = alert.level, alert.repeats, alert.next_at
+        following: datetime | None = alert.next_at
+        while following is not None and following <= horizon:
+            at = following
+            if level < len(self.steps):
+                names += self.steps[level].notify
+                level += 1
+            else:
+                names = [*self.steps[-1].notify]
+                repeats += 1
+            following = self._after(alert.base_at, level, at, horizon)
+        return Ring(tuple(dict.fromkeys(names)), level, repeats, at, following)
+
+    def _after(self, base: datetime, level: int, at: datetime, horizon: datetime) -> datetime | None:
+        if level < len(self.steps):
+            return max(at, self.may_ring(base + self.steps[level].after))
+        repeat = self.steps[-1].repeat
+        if repeat is None:
+            return None
+        missed = max(0, (horizon - at) // repeat - 1)
+        return self.may_ring(at + repeat * (missed + 1))
+
+    def reached(self, names: tuple[str, ...], owner: str | None, team: str | None, at: datetime) -> list[Reached]:
+        """Whom the names mean at that instant; nobody twice."""
+        found: list[Reached] = []
+        for name in names:
+            one = self._resolve(name, owner, team, at)
+            if one is not None and one not in found:
+                found.append(one)
+        return found
+
+    def next_names(self, alert: Alert, owner: str | None, team: str | None) -> list[str]:
+        """Whom the next step will reach, as far as one can say now."""
+        if alert.next_at is None or not self.steps:
+            return []
+        step = self.steps[min(alert.level, len(self.steps) - 1)]
+        return [name for name, _ in self.reached(tuple(step.notify), owner, team, alert.next_at)]
+
+    def _resolve(self, name: str, owner: str | None, team: str | None, at: datetime) -> Reached | None:
+        file = self.version.file
+        if name == "owner" or name in file.people:
+            person = owner if name == "owner" else name
+            known = file.people.get(person or "")
+            return (person, 0) if person and known and known.url else None
+        if name == "team":
+            if team not in file.teams:
+                return None
+            name = file.teams[team].receiver
+        for at_entry, address in enumerate(file.receivers[name].entries):
+            if address.calendar is None or self.version.calendars[address.calendar].is_open(at):
+                return (name, at_entry)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One ringing: whom to tell, the level then reached, and when the next step is due."""
+
+    names: tuple[str, ...]
+    level: int
+    repeats: int
+    at: datetime
+    next_at: datetime | None
+
+
+LATE = timedelta(seconds=60)
+"""A step that rings later than this after its instant is marked late."""

@@ -1,0 +1,400 @@
+"""
+A contact's log, played from its first event to its last: which clocks ran, and what became of them.
+
+Pure in the sorted log: whatever the order of arrival, whoever looks and when,
+the same log gives the same clocks. Time passes between the events, so that a
+warning or a breach becomes true under the rules that held at its instant.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.contracts.fields import Target
+
+from sla_monitor.domain.clocks import Clock
+from sla_monitor.domain.hours import WALL
+from sla_monitor.domain.log import MARKS, classification, instant
+from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion
+from sla_monitor.domain.rules import Facts, Rule
+from sla_monitor.domain.states import Entry, Status
+
+RECLASSIFIED: Final = "reclassified"
+_UNWATCHED = ("staff", "test")
+_NOBODY: Final[dict[str, Any]] = {"audience": "customer"}
+
+
+def fold(log: Sequence[Entry], book: PolicyBook, until: datetime) -> "Folding":
+    """What the log says, seen from `until`: clocks with their verdicts, status, policy, owner and team."""
+    folding = Folding(book)
+    for entry in log:
+        folding.take(entry)
+    folding.pass_time(until)
+    return folding
+
+
+class Folding:
+    """The state of a contact between two events of its log."""
+
+    __slots__ = (
+        "_contact",
+        "_customer",
+        "_needs",
+        "_waits",
+        "answered",
+        "book",
+        "calendar",
+        "clocks",
+        "facts",
+        "opened_at",
+        "opening",
+        "outbound_only",
+        "owner",
+        "promises_moved",
+        "resolved_at",
+        "rule",
+        "status",
+        "team",
+        "version",
+        "waiting_on",
+        "waiting_since",
+    )
+
+    def __init__(self, book: PolicyBook) -> None:
+        self.book = book
+        self._contact: Facts = {}
+        self._customer: Facts = _NOBODY
+        self._needs: dict[Target, Clock] = {}
+        """What is owed to the customer, whether or not the policy sets a deadline for it."""
+        self._waits: list[tuple[str, datetime, datetime | None]] = []
+        self.clocks: list[Clock] = []
+        self.facts: Facts = {}
+        self.status: Status = "unknown"
+        self.version: PolicyVersion | None = None
+        self.rule: Rule | None = None
+        self.calendar: str | None = None
+        self.owner: str | None = None
+        self.team: str | None = None
+        self.opening: Entry | None = None
+        self.opened_at: datetime | None = None
+        self.resolved_at: datetime | None = None
+        self.answered = False
+        self.outbound_only = False
+        self.waiting_on: str | None = None
+        self.waiting_since: datetime | None = None
+        self.promises_moved = 0
+
+    # --- time ---------------------------------------------------------------------
+
+    def pass_time(self, until: datetime) -> None:
+        for clock in self._needs.values():
+            if clock.counts:
+                clock.advance(until)
+
+    def take(self, entry: Entry) -> None:
+        """Let time pass up to an event, then let it happen."""
+        at = instant(entry.millis)
+        self.pass_time(at)
+        _STEPS[entry.type](self, entry, at)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("open", "waiting")
+
+    # --- what happens -------------------------------------------------------------
+
+    def _received(self, entry: Entry, at: datetime) -> None:
+        inbound = entry.facts.get("direction") != "outbound"
+        if self.opening is None:
+            self._open(entry, at, inbound=inbound)
+        elif inbound:
+            self._message(entry, at)
+        self._promise(entry, at)
+
+    def _open(self, entry: Entry, at: datetime, *, inbound: bool) -> None:
+        self.opening, self.opened_at, self.status = entry, at, "open"
+        self.outbound_only = not inbound
+        self._contact = classification(entry.facts)
+        self.owner = entry.facts.get("agent_id") or self.owner
+        self.team = entry.facts.get("team") or self.team
+        self._choose(at)
+        self._start("resolution", "", at, entry)
+        if inbound:
+            self._start("first_response", "", at, entry)
+            self.waiting_since = at
+        if self.rule and "first_response" not in self.rule.targets and "sealed" not in entry.facts:
+            self._start("update", entry.name, at, entry)
+
+    def _message(self, entry: Entry, at: datetime) -> None:
+        """The customer writes again: that ends waiting for them, and starts what is owed anew."""
+        if self.status in ("spam", "duplicate", "merged"):
+            return
+        if not self.is_open:
+            self._reopen(entry, at)
+            return
+        if self.waiting_on == "customer":
+            self._resume(entry, at)
+        if self.outbound_only:
+            self.outbound_only = False
+            self.waiting_since = at
+            self._start("first_response", "", at, entry)
+        elif self.waiting_since is not None:
+            for target in ("first_response", "next_response"):
+                if target in self._needs:
+                    self._needs[target].joined.append(entry.name)
+        elif self.answered:
+            self.waiting_since = at
+            self._start("next_response", entry.name, at, entry)
+        else:
+            self.waiting_since = at
+
+    def _responded(self, entry: Entry, at: datetime) -> None:
+        if self.opening is not None:
+            self.answered = True
+            self.waiting_since = None
+        for target in ("first_response", "next_response"):
+            self._end(target, entry, at)
+        self._progress(entry, at)
+
+    def _progress(self, entry: Entry, at: datetime) -> None:
+        """An answer or a report to the customer."""
+        for target in ("escalated", "promise", "update"):
+            self._end(target, entry, at)
+        if self.is_open and "sealed" not in entry.facts:
+            self._start("update", entry.name, at, entry)
+        self._promise(entry, at)
+
+    def _promise(self, entry: Entry, at: datetime) -> None:
+        millis = entry.facts.get("promised_by")
+        if millis is None or self._customer.get("audience") in _UNWATCHED:
+            return
+        due, known = instant(millis), self._needs.get("promise")
+        if known is not None and known.breached_at is None:
+            known.joined.append(entry.name)
+            if known.due_at != due:
+                known.moves += 1
+                self.promises_moved += 1
+        else:
+            if known is not None:
+                self._cancel(known, entry, at, "replaced")
+            known = self._needs["promise"] = Clock("promise", entry.name, at, rule=self.rule, hours=WALL)
+            self.clocks.append(known)
+        known.base_due, known.cause = due, entry.type
+        known.recorded = _recorded(entry)
+        known.schedule(at)
+
+    def _assigned(self, entry: Entry, _at: datetime) -> None:
+        self.owner = entry.facts.get("agent_id") or self.owner
+        self.team = entry.facts.get("team") or self.team
+
+    def _escalated(self, entry: Entry, at: datetime) -> None:
+        if self.is_open and "escalated" not in self._needs:
+            self._start("escalated", entry.name, at, entry)
+
+    def _waiting(self, entry: Entry, at: datetime) -> None:
+        if not self.is_open or self.waiting_on == entry.facts["on"]:
+            return
+        self._resume(entry, at)
+        self.waiting_on, self.status = entry.facts["on"], "waiting"
+        self._waits.append((entry.facts["on"], at, None))
+        for clock in self._needs.values():
+            if clock.counts and clock.spec and self.waiting_on in clock.spec.pause_on:
+                clock.pause(at)
+
+    def _resume(self, entry: Entry, at: datetime) -> None:
+        if self.waiting_on is None:
+            return
+        on, since, _ = self._waits[-1]
+        self._waits[-1] = (on, since, at)
+        self.waiting_on = None
+        if self.status == "waiting":
+            self.status = "open"
+        for clock in self._needs.values():
+            clock.resume(at, _recorded(entry))
+
+    def _reclassified(self, entry: Entry, at: datetime) -> None:
+        facts = {field: value for field, value in entry.facts.items() if field not in MARKS}
+        self._contact = {**self._contact, **facts}
+        self.team = facts.get("team") or self.team
+        if self.opening is not None:
+            self._rematch(entry, at)
+
+    def _customer_changed(self, entry: Entry, at: datetime) -> None:
+        before = self._customer
+        self._customer = {**before, **{f: v for f, v in entry.facts.items() if f not in MARKS}}
+        asked = self.book.in_force(at).asked | {"audience", "earned_tier"}
+        if (
+            self.opening is not None
+            and not self.answered
+            and any(before.get(field) != self._customer.get(field) for field in asked)
+        ):
+            self._rematch(entry, at)
+
+    def _resolved(self, entry: Entry, at: datetime) -> None:
+        outcome = entry.facts.get("outcome")
+        if outcome in ("spam", "duplicate"):
+            self._stop(entry, at, outcome, cause=outcome)
+            return
+        without = not self.answered
+        for target in tuple(self._needs):
+            clock = self._needs[target]
+            clock.without_response = without and target == "first_response"
+            self._end(target, entry, at)
+        self._stop(entry, at, "resolved", cause="")
+
+    def _merged(self, entry: Entry, at: datetime) -> None:
+        self._stop(entry, at, "merged", cause="merged")
+
+    def _abandoned(self, entry: Entry, at: datetime) -> None:
+        self._stop(entry, at, "abandoned", cause="abandoned")
+
+    def _reopened(self, entry: Entry, at: datetime) -> None:
+        if self.status in ("resolved", "abandoned"):
+            self._reopen(entry, at)
+
+    def _confirmed(self, entry: Entry, at: datetime) -> None:
+        """The customer's word ends nothing that our own resolution has not ended."""
+
+    # --- beginnings and ends ------------------------------------------------------
+
+    def _reopen(self, entry: Entry, at: datetime) -> None:
+        """New cycles of resolution and next_response; the former goes on with what was left, or starts anew."""
+        last = next((clock for clock in reversed(self.clocks) if clock.target == "resolution"), None)
+        closed_at = self.resolved_at or at
+        self.status, self.resolved_at = "open", None
+        rule = self.rule
+        clock = self._begin("resolution", entry.name, at)
+        if rule and last and last.spec and rule.reopen == "continue" and at - closed_at <= rule.reopen_within:
+            clock.origin = last.origin
+            clock.used_before = last.used_before + last.open_seconds(closed_at)
+        self._attach(clock, entry)
+        self.waiting_since = at
+        self.outbound_only = False
+        self._start("next_response", entry.name, at, entry)
+
+    def _begin(self, target: Target, key: str, at: datetime) -> Clock:
+        clock = Clock(target, key, at, origin=at)
+        self._needs[target] = clock
+        self.clocks.append(clock)
+        return clock
+
+    def _start(self, target: Target, key: str, at: datetime, entry: Entry) -> None:
+        self._attach(self._begin(target, key, at), entry)
+
+    def _attach(self, clock: Clock, entry: Entry, not_before: datetime | None = None) -> None:
+        """Give a need the deadline that the policy in force sets, counted from its original start."""
+        spec = self.rule.targets.get(clock.target) if self.rule else None
+        if spec is None or self.version is None or self.calendar is None or self.rule is None:
+            return
+        calendar = self.version.calendars[self.calendar]
+        hours = spec.hours(calendar)
+        base = spec.due(clock.started_at, calendar)
+        if clock.used_before:
+            total = hours.between(
+                clock.origin or clock.started_at, spec.due(clock.origin or clock.started_at, calendar)
+            )
+            base = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
+        if spec.pause_on:
+            spans = [s for s in self._waits if s[0] in spec.pause_on and (s[2] is None or s[2] > clock.started_at)]
+            clock.pauses = [(max(a, clock.started_at), b) for _, a, b in spans if b is not None]
+            clock.paused_since = next((max(a, clock.started_at) for _, a, b in spans if b is None), None)
+        else:
+            clock.pauses, clock.paused_since = [], None
+        clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
+        clock.base_due, clock.cause = base, entry.type
+        before = clock.due_at
+        clock.schedule(not_before)
+        if clock.due_at != before:
+            clock.recorded = _recorded(entry)
+
+    def _end(self, target: Target, entry: Entry, at: datetime) -> None:
+        clock = self._needs.pop(target, None)
+        if clock is None or clock.ended:
+            return
+        if clock.paused_since is not None:
+            clock.resume(at, clock.recorded)
+        clock.met_at, clock.cause, clock.ended_recorded = at, entry.type, _recorded(entry)
+
+    def _stop(self, entry: Entry, at: datetime, status: Status, *, cause: str) -> None:
+        """The contact is over; what still runs is cancelled."""
+        if self.opening is not None:
+            self.status, self.resolved_at, self.waiting_since = status, at, None
+        for clock in self._needs.values():
+            if not clock.ended:
+                self._cancel(clock, entry, at, cause)
+        self._needs.clear()
+        if self.waiting_on is not None:
+            on, since, _ = self._waits[-1]
+            self._waits[-1] = (on, since, at)
+            self.waiting_on = None
+
+    def _cancel(self, clock: Clock, entry: Entry, at: datetime, cause: str) -> None:
+        clock.cancelled_at, clock.cause, clock.ended_recorded = at, cause, _recorded(entry)
+
+    # --- which policy -------------------------------------------------------------
+
+    def _choose(self, at: datetime) -> bool:
+        """The policy for what the contact now is; whether that is another than before."""
+        before = (self.rule, self.calendar)
+        self.facts = {**self._customer, **self._contact}
+        if self.facts.get("tier") is None:
+            self.facts["tier"] = self._customer.get("earned_tier")
+        self.version = self.book.in_force(at)
+        unwatched = self._customer.get("audience") in _UNWATCHED
+        self.rule = None if unwatched else self.version.match(self.facts)
+        self.calendar = self.rule.calendar_name(self.facts) if self.rule else None
+        return (self.rule, self.calendar) != before
+
+    def _rematch(self, entry: Entry, at: datetime) -> None:
+        """Match the policies again, and recompute from its original start what still runs."""
+        if not self._choose(at) or not self.is_open:
+            return
+        rule = self.rule
+        if rule and "first_response" not in rule.targets and not self.answered and "update" not in self._needs:
+            assert self.opening is not None  # noqa: S101 - an open contact has been opened
+            self._begin("update", self.opening.name, self.opened_at or at)
+        unwatched = self._customer.get("audience") in _UNWATCHED
+        for clock in self._needs.values():
+            if clock.breached_at is not None or (clock.ended and clock.cause != RECLASSIFIED):
+                continue
+            if clock.target == "promise":
+                if unwatched:
+                    self._cancel(clock, entry, at, RECLASSIFIED)
+                else:
+                    clock.rule = rule
+            elif rule is None or clock.target not in rule.targets:
+                if clock.spec and not clock.ended:
+                    self._cancel(clock, entry, at, RECLASSIFIED)
+            else:
+                self._recompute(clock, entry, at)
+
+    def _recompute(self, clock: Clock, entry: Entry, at: datetime) -> None:
+        clock.cancelled_at = None
+        self._attach(clock, entry, not_before=at)
+        if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
+            clock.due_at, clock.ahead, clock.listed, clock.cause = at, [], True, RECLASSIFIED
+
+
+def _recorded(entry: Entry) -> datetime | None:
+    millis = entry.facts.get("recorded")
+    return None if millis is None else instant(millis)
+
+
+_STEPS: Final[dict[str, Callable[[Folding, Entry, datetime], None]]] = {
+    "contact.received": Folding._received,  # noqa: SLF001 - the table of this very class
+    "contact.responded": Folding._responded,  # noqa: SLF001
+    "contact.updated": Folding._progress,  # noqa: SLF001
+    "contact.promised": Folding._promise,  # noqa: SLF001
+    "contact.assigned": Folding._assigned,  # noqa: SLF001
+    "contact.escalated": Folding._escalated,  # noqa: SLF001
+    "contact.waiting": Folding._waiting,  # noqa: SLF001
+    "contact.resumed": Folding._resume,  # noqa: SLF001
+    "contact.reclassified": Folding._reclassified,  # noqa: SLF001
+    "contact.resolved": Folding._resolved,  # noqa: SLF001
+    "contact.confirmed": Folding._confirmed,  # noqa: SLF001
+    "contact.reopened": Folding._reopened,  # noqa: SLF001
+    "contact.merged": Folding._merged,  # noqa: SLF001
+    "contact.abandoned": Folding._abandoned,  # noqa: SLF001
+    "customer.updated": Folding._customer_changed,  # noqa: SLF001
+    "customer.tier_changed": Folding._customer_changed,  # noqa: SLF001
+}

@@ -1,0 +1,75 @@
+"""
+Which messages go out together, and when: many alerts of one group are one message to each receiver.
+
+As Alertmanager does it: a new group waits a little for more members, and what
+joins a group that has just been sent waits for the interval.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sla_monitor.domain.policy import Grouping
+from sla_monitor.domain.states import AlertState, NotificationState
+
+
+class GroupKey(NamedTuple):
+    """What may be one message: the same receiver, group and kind of news."""
+
+    receiver: str
+    entry: int
+    group: str
+    kind: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.receiver}#{self.entry}/{self.kind}/{self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Notifications that go out as one message, the longest waiting first."""
+
+    key: GroupKey
+    members: tuple[NotificationState, ...]
+    ready_at: datetime
+
+
+def batches(
+    pending: Iterable[NotificationState],
+    grouping: Grouping,
+    seen: Mapping[GroupKey, datetime],
+    sent: Mapping[str, datetime],
+) -> list[Batch]:
+    """
+    All that waits to be sent as messages, each with the instant from which it may go.
+
+    `seen` says since when a group has had something to send, `sent` when it was
+    sent last, by the key's text. The one that may go first comes first.
+    """
+    members: dict[GroupKey, list[NotificationState]] = defaultdict(list)
+    for one in pending:
+        members[key_of(one)].append(one)
+    found = []
+    for key, group in members.items():
+        ready_at = seen[key] + grouping.wait
+        if key.text in sent:
+            ready_at = max(ready_at, sent[key.text] + grouping.interval)
+        found.append(Batch(key, tuple(sorted(group, key=lambda n: (n.deadline, n.id))), ready_at))
+    return sorted(found, key=lambda batch: (batch.ready_at, batch.key))
+
+
+def key_of(notification: NotificationState) -> GroupKey:
+    return GroupKey(notification.receiver, notification.entry, notification.group, notification.kind)
+
+
+def moot(notification: NotificationState, alert: AlertState | None) -> str:
+    """Why a message need not be sent any more, seen right before it would be; empty while it must."""
+    if alert is None:
+        return "the alert is gone"
+    if notification.kind == "cleared":
+        return "" if not alert.active else f"the alert is {alert.state} again"
+    wanted = "warned" if notification.kind == "warning" else "breached"
+    return "" if alert.state == wanted else f"the alert is {alert.state}"

@@ -1,0 +1,164 @@
+"""
+A contact's log: what it keeps of each event, in the order that holds whatever the order of arrival.
+
+Only what decides about clocks is kept, so that a typical contact stays near a kilobyte.
+"""
+
+from bisect import insort
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from rapport.contracts import Data, Event, natural_order
+
+from sla_monitor.domain.states import LOG_LIMIT, Entry
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+_CLASSIFYING = ("channel", "topic", "region", "location", "team", "language", "product", "agent_id")
+_DEFAULTS = {"kind": "request", "priority": "normal", "direction": "inbound"}
+_RECLASSIFYING = ("kind", "priority", "topic", "region", "location", "team", "product", "language")
+_SELDOM = ("subject", "reference", "url", "purchase_id", "sentiment")
+_KEPT = {
+    "contact.responded": ("agent_id",),
+    "contact.updated": ("agent_id",),
+    "contact.promised": ("agent_id",),
+    "contact.assigned": ("agent_id", "team"),
+    "contact.escalated": ("to",),
+    "contact.waiting": ("on",),
+    "contact.resumed": (),
+    "contact.resolved": ("outcome", "agent_id"),
+    "contact.confirmed": (),
+    "contact.reopened": (),
+    "contact.merged": ("into",),
+    "contact.abandoned": (),
+}
+CONTACT_TYPES: Final = frozenset({"contact.received", "contact.reclassified", *_KEPT})
+_CHATTER = frozenset({"contact.received", "contact.responded", "contact.updated"})
+MARKS: Final = frozenset({"recorded", "sealed"})
+"""Facts about the entry itself, not about the contact."""
+_ATTRIBUTES = 32
+_ATTRIBUTE_LENGTH = 200
+
+
+def instant(millis: int) -> datetime:
+    return EPOCH + timedelta(0, 0, 0, millis)
+
+
+def to_millis(at: datetime) -> int:
+    return (at - EPOCH) // MILLISECOND
+
+
+def counts(event: Event[Data]) -> bool:
+    """
+    Whether an event can decide anything about a contact's clocks.
+
+    An automated answer can't, nor can a message that we caused ourselves (the
+    answer to a survey): it is no customer contact.
+    """
+    if event.type == "contact.responded":
+        return not getattr(event.data, "automated", False)
+    if event.type == "contact.received":
+        return event.causationid is None
+    return event.type in CONTACT_TYPES
+
+
+def entry(event: Event[Data], asked: frozenset[str]) -> Entry:
+    """What the log keeps of an event. `asked`: fields that some policy asks for, kept even where that is seldom."""
+    data = event.data
+    facts: dict[str, Any] = {}
+    if event.type == "contact.received":
+        facts = _given(data, _CLASSIFYING)
+        for field, default in _DEFAULTS.items():
+            value = getattr(data, field)
+            if value != default:
+                facts[field] = value
+        for field in _SELDOM:
+            if field in asked and (value := getattr(data, field)) is not None:
+                facts[field] = value
+        facts.update(flat(getattr(data, "attributes", None)))
+    elif event.type == "contact.reclassified":
+        facts = _given(data, _RECLASSIFYING)
+        facts.update(flat(getattr(data, "attributes", None)))
+    else:
+        facts = _given(data, _KEPT[event.type])
+    promised_by = getattr(data, "promised_by", None)
+    if promised_by is not None:
+        facts["promised_by"] = to_millis(promised_by)
+    if event.backfill:
+        facts["recorded"] = to_millis(event.recorded)
+    return Entry(*natural_order(event.time, event.sequence, event.type, event.identity), event.type, facts)
+
+
+def classification(facts: dict[str, Any]) -> dict[str, Any]:
+    """What an opening entry says the contact is, with the contract's defaults."""
+    return {**_DEFAULTS, **{field: value for field, value in facts.items() if field not in MARKS}}
+
+
+def flat(attributes: dict[str, Any] | None) -> dict[str, Any]:
+    """Attributes as `attributes.x.y`: short texts, numbers, truths and lists of them; the first 32."""
+    found: dict[str, Any] = {}
+    pending = [("attributes", attributes)] if attributes else []
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{path}.{key}", inner) for key, inner in sorted(value.items(), reverse=True)]
+        elif _is_short(value) and len(found) < _ATTRIBUTES:
+            found[path] = value
+    return found
+
+
+def _is_short(value: object) -> bool:
+    if isinstance(value, list):
+        return len(value) <= _ATTRIBUTES and all(not isinstance(item, list) and _is_short(item) for item in value)
+    return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _ATTRIBUTE_LENGTH)
+
+
+def _given(data: Data, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: value for field in fields if (value := getattr(data, field)) is not None}
+
+
+def with_entry(log: list[Entry], new: Entry) -> list[Entry] | None:
+    """The log with one more event; None if it has that event already, whose first version then holds."""
+    for known in log:
+        if known.name == new.name:
+            return None
+    longer = log.copy()
+    if not log or log[-1][:5] < new[:5]:
+        longer.append(new)
+    else:
+        insort(longer, new, key=lambda known: known[:5])
+    return longer
+
+
+def cut(log: list[Entry], still: Callable[[int], frozenset[str]]) -> tuple[list[Entry], int]:
+    """
+    A log within its limit, and the instant (milliseconds) before which events now come too late.
+
+    Of the older half, messages and answers are forgotten whose exchange has
+    ended: not the opening, not the first answer, and nothing in `still(border)`,
+    the entries that clocks still running at the border began with. What is kept
+    of them is sealed: it opens no new deadlines. Everything else keeps its effect.
+    """
+    border = log[len(log) // 2].millis
+    needed, seen = still(border), set[str]()
+    kept: list[Entry] = []
+    for known in log:
+        first = known.type not in seen
+        seen.add(known.type)
+        if known.millis >= border or known.type not in _CHATTER or known.name in needed:
+            kept.append(known)
+        elif first:
+            kept.append(known._replace(facts={**known.facts, "sealed": True}))
+    return (kept[:1] + kept[1 - LOG_LIMIT :] if len(kept) > LOG_LIMIT else kept), border
+
+
+def is_backfilled(log: list[Entry]) -> bool:
+    """Whether all that is known of the contact is history."""
+    return all("recorded" in known.facts for known in log if known.type in CONTACT_TYPES)
+
+
+def arrived(log: list[Entry]) -> datetime:
+    """When the newest piece of history was taken in."""
+    return instant(max((known.facts.get("recorded", 0) for known in log), default=0))

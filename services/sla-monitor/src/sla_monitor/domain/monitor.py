@@ -1,0 +1,274 @@
+"""
+The SLA of a contact, decided: what an event, the passing of time or a person changes, and what is told.
+
+All of it is pure. A contact's log is folded anew each time, and what has become
+true and was not told yet is told, as of the instant at which it became true.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import Data, Event
+from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
+
+from sla_monitor.domain import log
+from sla_monitor.domain.alerts import Alerting
+from sla_monitor.domain.clocks import Clock
+from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
+from sla_monitor.domain.fold import Folding, fold
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.states import LOG_LIMIT, ContactState, CustomerState, Entry
+from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
+
+_TOO_LATE = "too_late"
+_AFTER_SLA = 6
+
+
+class SlaDomain:
+    """What sla-monitor decides about events and time. `book` is replaced when a policy is published."""
+
+    def __init__(self, book: PolicyBook) -> None:
+        self.book = book
+
+    def touches(self, event: Event[Data]) -> Iterable[Touch]:
+        if event.type in log.CONTACT_TYPES and log.counts(event):
+            return (Ref(ContactState, _contact_id(event)), Ref(CustomerState, _customer_id(event)))
+        if event.type in CUSTOMER_TYPES:
+            customer_id = _customer_id(event)
+            return (
+                Ref(CustomerState, customer_id),
+                Match(ContactState, "customer_id", customer_id, where=(("open", True),)),
+            )
+        return ()
+
+    def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        if event.type in log.CONTACT_TYPES:
+            return self._on_contact(event, partition, states, now) if log.counts(event) else Decision()
+        if event.type in CUSTOMER_TYPES:
+            return self._on_customer(event, partition, states, now)
+        return Decision()
+
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:
+        return (Ref(CustomerState, state.customer_id),) if isinstance(state, ContactState) else ()
+
+    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
+        """
+        What has become true of a contact's deadlines by `now`.
+
+        A warning or a breach is dated by the moment it fell due, not by the
+        moment we looked: a sweep that comes late, or twice, tells the same story
+        with the same event ids. A deadline is met up to and including its instant.
+        """
+        if not isinstance(state, ContactState):
+            return Decision()
+        contact = state.model_copy(update={"swept": max(state.swept or now, now)})
+        return announce(contact, self.book, now, states.get(CustomerState, contact.customer_id))
+
+    def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        customer_id = _customer_id(event)
+        contact = states.get(ContactState, _contact_id(event))
+        customer = states.get(CustomerState, customer_id)
+        if contact is None:
+            contact = ContactState.model_construct(
+                id=_contact_id(event), partition=partition, customer_id=customer_id, source=event.source, log=[]
+            )
+            contact = self._meet(contact, customer)
+        entry = log.entry(event, self.book.asked)
+        if entry.millis < contact.cut:
+            return Decision(why=_TOO_LATE)
+        longer = log.with_entry(contact.log, entry)
+        if longer is None:
+            return Decision(why="duplicate")
+        contact = contact.model_copy(update={"log": longer})
+        if customer_id != contact.customer_id and _names_better(contact, customer_id, entry):
+            contact = self._meet(contact.model_copy(update={"customer_id": customer_id}), customer)
+        elif customer_id != contact.customer_id:
+            customer = None
+        return announce(contact, self.book, now, customer, event)
+
+    def _meet(self, contact: ContactState, customer: CustomerState | None) -> ContactState:
+        """The contact with what is known of its customer in its log."""
+        entries = contact.log
+        for change in customer.changes if customer else ():
+            asked = relevant(change, self.book.asked)
+            entries = (log.with_entry(entries, asked) or entries) if asked else entries
+        return contact.model_copy(update={"log": entries})
+
+    def _on_customer(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        customer_id = _customer_id(event)
+        change = change_of(event)
+        customer = fold_customer(states.get(CustomerState, customer_id), customer_id, partition, change)
+        decisions = [Decision[Any](states=(customer,))]
+        asked = relevant(change, self.book.asked)
+        contacts = [c for c in states.of(ContactState) if c.customer_id == customer_id and c.open] if asked else []
+        for contact in sorted(contacts, key=lambda contact: contact.id):
+            longer = log.with_entry(contact.log, asked) if asked else None
+            if longer is not None:
+                known = contact.model_copy(update={"log": longer})
+                decisions.append(announce(known, self.book, now, customer, event))
+        return _together(decisions)
+
+
+def announce(
+    contact: ContactState,
+    book: PolicyBook,
+    now: datetime,
+    customer: CustomerState | None = None,
+    cause: Event[Data] | None = None,
+) -> Decision[Any]:
+    """
+    What has become true of a contact and was not told, and the contact with that told.
+
+    Looks as far as a sweep has looked or an event has shown, whichever is later,
+    and never past `now`.
+    """
+    horizon = horizon_of(contact, now)
+    folding = fold(contact.log, book, horizon)
+    clocks, cycles = number(folding, contact.cycles, horizon)
+    contact = _summed_up(contact, folding, clocks, cause)
+    said = say(contact, folding, clocks, cause)
+    alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
+    if contact.alerts or any(one.news for one in clocks):
+        alerting.settle(clocks, cause.time if cause else horizon)
+    events = [(at, rank, kind, data, name, old) for at, rank, kind, data, name, old in said.events]
+    events += [(at, _AFTER_SLA, kind, data, name, old) for kind, data, name, at, old in alerting.events]
+    events.sort(key=lambda event: event[:2])
+    tells, sequence = sequenced(contact, ((k, d, i, at, old) for at, _, k, d, i, old in events), cause)
+    told: dict[str, Any] = {
+        "told": said.told,
+        "opened": said.opened,
+        "cycles": cycles,
+        "sequence": sequence,
+        "alerts": alerting.alerts,
+        "wake_at": wake_at(clocks, alerting, horizon),
+    }
+    contact = contact.model_copy(update=told)
+    if len(contact.log) > LOG_LIMIT:
+        contact = _cut(contact, folding, book, horizon)
+    return Decision(
+        states=(contact, *alerting.states, *alerting.notifications),
+        events=tuple(tells),
+        counts=_history(contact, said, cause, now),
+        why=cause.type if cause else "time",
+    )
+
+
+def horizon_of(contact: ContactState, now: datetime) -> datetime:
+    """How far the contact is known: up to the latest sweep or its newest event, never past `now`."""
+    newest = min(log.instant(contact.log[-1].millis), now) if contact.log else now
+    return max(contact.swept, newest) if contact.swept else newest
+
+
+def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> datetime | None:
+    """When time alone will next make something true. A deadline is missed one millisecond after its instant."""
+    instants: list[datetime] = []
+    for one in clocks:
+        clock = one.clock
+        if clock.warned and clock.warned[-1] > horizon:
+            instants.append(next(at for at in clock.warned if at > horizon))
+        passing = one.verdict == "running" and clock.paused_since is None
+        if passing and clock.due_at is not None and (clock.counts or clock.breached_at is not None):
+            instants += [*clock.ahead[:1], clock.due_at + log.MILLISECOND]
+    for alert in alerting.alerts.values():
+        if alert.state == "breached" and alert.next_at is not None:
+            instants.append(alert.next_at)
+        elif alert.state == "snoozed" and alert.until is not None:
+            instants.append(alert.until)
+    return min(instants, default=None)
+
+
+def _summed_up(
+    contact: ContactState, folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
+) -> ContactState:
+    """The contact with what lists show of it."""
+    waiting = [one.clock for one in clocks if not one.clock.ended and one.clock.due_at is not None]
+    update: dict[str, Any] = {
+        "status": folding.status,
+        "policy": folding.rule.name if folding.rule else None,
+        "policy_version": folding.version.number if folding.version else None,
+        "calendar": folding.calendar,
+        "owner": folding.owner,
+        "team": folding.team,
+        "channel": folding.facts.get("channel"),
+        "kind": folding.facts.get("kind"),
+        "priority": folding.facts.get("priority"),
+        "opened_at": folding.opened_at,
+        "due_at": min((clock.due_at for clock in waiting if clock.due_at and not clock.paused_since), default=None),
+        "breached": any(clock.breached_at is not None for clock in waiting),
+        "paused": any(clock.paused_since is not None for clock in waiting),
+        "promises_moved": folding.promises_moved,
+        "backfill": log.is_backfilled(contact.log),
+    }
+    if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
+        update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
+        update["source"] = cause.source
+    return contact.model_copy(update=update)
+
+
+def _cut(contact: ContactState, folding: Folding, book: PolicyBook, horizon: datetime) -> ContactState:
+    """The contact without its oldest ended exchanges; what was told of them stands and is forgotten."""
+
+    def still(border: int) -> frozenset[str]:
+        return frozenset(n for clock in folding.clocks if _runs_at(clock, border) for n in (clock.key, *clock.joined))
+
+    shorter, border = log.cut(contact.log, still)
+    clocks, _ = number(fold(shorter, book, horizon), contact.cycles, horizon)
+    kept = {one.key for one in clocks}
+    highest: dict[str, int] = {}
+    for key, cycle in contact.cycles.items():
+        target = key.partition(":")[0]
+        highest[target] = max(cycle, highest.get(target, 0))
+    cycles = {
+        key: cycle
+        for key, cycle in contact.cycles.items()
+        if f"{key.partition(':')[0]}/{cycle}" in kept or cycle == highest[key.partition(":")[0]]
+    }
+    return contact.model_copy(
+        update={
+            "log": shorter,
+            "cut": border,
+            "cycles": cycles,
+            "told": {key: known for key, known in contact.told.items() if key in kept},
+            "alerts": {key: alert for key, alert in contact.alerts.items() if key in kept},
+        }
+    )
+
+
+def _runs_at(clock: Clock, border: int) -> bool:
+    return clock.ended_at is None or log.to_millis(clock.ended_at) >= border
+
+
+def _history(contact: ContactState, said: Said, cause: Event[Data] | None, now: datetime) -> tuple[Counted, ...]:
+    """What a backfill brought that was past already: one sum per source and hour, instead of pages."""
+    if not said.breaches_of_old:
+        return ()
+    hour = (cause.recorded if cause else now).replace(minute=0, second=0, microsecond=0)
+    row = {"source": contact.source, "hour": hour}
+    return (Counted("backfills", row, {"breached": said.breaches_of_old}),)
+
+
+def _names_better(contact: ContactState, customer_id: str, entry: Entry) -> bool:
+    """Whether an event under another customer names the contact's: somebody known before nobody, then the newest."""
+    unknown = customer_id.startswith("anonymous:")
+    if unknown != contact.customer_id.startswith("anonymous:"):
+        return not unknown
+    return entry.name == contact.log[-1].name
+
+
+def _together(decisions: list[Decision[Any]]) -> Decision[Any]:
+    return Decision(
+        states=tuple(state for decision in decisions for state in decision.states),
+        events=tuple(told for decision in decisions for told in decision.events),
+        counts=tuple(counted for decision in decisions for counted in decision.counts),
+    )
+
+
+def _contact_id(event: Event[Data]) -> str:
+    contact_id: str = event.data.contact_id  # type: ignore[attr-defined] # every contact.* event has one
+    return contact_id
+
+
+def _customer_id(event: Event[Data]) -> str:
+    customer_id: str = event.data.customer_id  # type: ignore[attr-defined] # every event of ours has one
+    return customer_id

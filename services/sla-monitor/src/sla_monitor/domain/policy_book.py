@@ -1,0 +1,159 @@
+"""
+Versions of the policy, and which of them is in force when.
+
+A version is what is stored: its number, since when it counts, the text of the
+file, and the holidays and zone data as they were expanded once, so that neither
+another replica nor a newer package ever gives another verdict.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+import holidays
+from pydantic import BaseModel, ConfigDict, Field
+from rapport.business_time import Calendar
+
+from sla_monitor.domain.policy import CalendarModel, Path, PolicyFile, Step
+from sla_monitor.domain.policy_file import PolicyRefused, fault_at, read_policy
+from sla_monitor.domain.rules import Facts, Rule
+
+HOLIDAY_YEARS = 15
+"""Public holidays are expanded so many years back and ahead of the year a version takes effect."""
+
+
+class PolicyVersion(BaseModel):
+    """One version of the policy, as stored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = Field(ge=0)
+    effective_from: datetime
+    source: str
+    """The file's YAML; `${VAR}` unexpanded."""
+    holidays: dict[str, tuple[date, ...]] = Field(default_factory=dict)
+    """Per calendar, expanded."""
+    tzdata: str = ""
+    published_by: str | None = None
+
+    @cached_property
+    def file(self) -> PolicyFile:
+        return read_policy(self.source)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(Rule(model, self.number) for model in self.file.policies)
+
+    @cached_property
+    def calendars(self) -> dict[str, Calendar]:
+        return {name: _compile(model, self.holidays.get(name, ())) for name, model in self.file.calendars.items()}
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The fields that decide which policy and calendar a contact gets."""
+        fields = {field for policy in self.file.policies for field in policy.match}
+        return frozenset(fields | {policy.calendar.by for policy in self.file.policies if policy.calendar.by})
+
+    def match(self, facts: Facts) -> Rule | None:
+        """The first policy that is meant for such a contact."""
+        for rule in self.rules:
+            if rule.matches(facts):
+                return rule
+        return None
+
+    def rule(self, name: str | None) -> Rule | None:
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+    def steps(self, rule: Rule | None, facts: Facts) -> tuple[Step, ...]:
+        """The escalation of such a contact; empty where none is named."""
+        name = rule.escalation.pick(facts) if rule and rule.escalation else None
+        return tuple(self.file.escalations[name]) if name else ()
+
+    def __hash__(self) -> int:
+        return hash((self.number, self.effective_from))
+
+
+def publish(source: str, *, number: int, effective_from: datetime, by: str | None = None) -> PolicyVersion:
+    """The file as a new version, everything expanded; `PolicyRefused` if it can't be carried out."""
+    file = read_policy(source)
+    expanded: dict[str, tuple[date, ...]] = {}
+    for name, model in file.calendars.items():
+        at: Path = ("calendars", name)
+        try:
+            expanded[name] = _expand(model, effective_from.year)
+        except (NotImplementedError, AttributeError, KeyError) as error:
+            raise fault_at(source, (*at, "holidays"), f"no such public holidays: {error}") from None
+        try:
+            _compile(model, expanded[name]).next_open(effective_from)
+        except (ValueError, OverflowError) as error:
+            field, _, reason = str(error).partition(": ")
+            step = field.partition(".")[0]
+            where = (*at, step) if step in ("timezone", "hours", "overrides", "holidays") else at
+            raise fault_at(source, where, reason or str(error)) from None
+    return PolicyVersion(
+        number=number,
+        effective_from=effective_from,
+        source=source,
+        holidays=expanded,
+        tzdata=_tzdata(),
+        published_by=by,
+    )
+
+
+class PolicyBook:
+    """All versions, by when they take effect; the first reaches back for ever."""
+
+    def __init__(self, versions: Iterable[PolicyVersion] = ()) -> None:
+        self.versions = tuple(sorted(versions, key=lambda version: version.number)) or (NO_POLICY,)
+        self._by_number = {version.number: version for version in self.versions}
+        self._from = [version.effective_from for version in self.versions]
+        if self._from != sorted(self._from) or len(self._by_number) != len(self.versions):
+            raise ValueError("a later version of the policy can't take effect before an earlier one")
+
+    def in_force(self, at: datetime) -> PolicyVersion:
+        """The version that counts for what happened then."""
+        return self.versions[max(0, bisect_right(self._from, at) - 1)]
+
+    def version(self, number: int | None) -> PolicyVersion:
+        """That version; the newest for None, or for one that is not known here."""
+        return self._by_number.get(number or 0, self.versions[-1])
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The fields that any version asks for, and who is watched at all."""
+        return frozenset({"audience", "earned_tier"}.union(*(version.asked for version in self.versions)))
+
+    @property
+    def latest(self) -> PolicyVersion:
+        return self.versions[-1]
+
+    def with_version(self, version: PolicyVersion) -> "PolicyBook":
+        return PolicyBook([*(known for known in self.versions if known is not NO_POLICY), version])
+
+
+NO_POLICY = PolicyVersion(number=0, effective_from=datetime(1970, 1, 1, tzinfo=UTC), source="")
+"""In force before anybody has published a policy: promises alone are watched."""
+
+
+def _expand(model: CalendarModel, year: int) -> tuple[date, ...]:
+    days = set(model.holidays.add)
+    if model.holidays.country:
+        years = range(year - HOLIDAY_YEARS, year + HOLIDAY_YEARS + 1)
+        days |= set(holidays.country_holidays(model.holidays.country, subdiv=model.holidays.subdivision, years=years))
+    return tuple(sorted(days - set(model.holidays.drop)))
+
+
+def _compile(model: CalendarModel, days: Iterable[date]) -> Calendar:
+    return Calendar(model.timezone, model.hours, tuple(days), model.overrides)
+
+
+def _tzdata() -> str:
+    try:
+        return version("tzdata")
+    except PackageNotFoundError:
+        return "system"
+
+
+__all__ = ["NO_POLICY", "PolicyBook", "PolicyRefused", "PolicyVersion", "publish"]

@@ -1,0 +1,84 @@
+"""What becomes of messages to receivers: taken, sent, tried again, given up. Each alert's message is a row of its own."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts.sla_events import AlertNotified
+from rapport.decision import Decision, States, Tell
+
+from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.telling import sequenced
+
+Decide = Callable[[NotificationState | None, States, datetime], Decision[Any]]
+
+
+def take(ids: Iterable[str], token: int) -> Decide:
+    """Pending → sending, under the sender's token."""
+    return _change(ids, ("pending",), None, {"status": "sending", "token": token, "error": None}, tried=True)
+
+
+def give_back(ids: Iterable[str], token: int | None, error: str) -> Decide:
+    """Sending → pending: to be tried again. With a token only what was taken under it."""
+    return _change(ids, ("sending",), token, {"status": "pending", "error": error})
+
+
+def give_up(ids: Iterable[str], error: str) -> Decide:
+    """Failed for good: nobody tries again, the escalation goes on past it. Also what need not be sent any more."""
+    return _change(ids, ("pending", "sending"), None, {"status": "failed", "error": error})
+
+
+def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:
+    """Sending → sent, with alert.notified told for each; what another sender has taken over is left alone."""
+    wanted = tuple(ids)
+
+    def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
+        changed: dict[str, ContactState] = {}
+        written: list[NotificationState] = []
+        events: list[Tell] = []
+        for one in _those(wanted, states, ("sending",), token):
+            done = one.model_copy(update={"status": "sent", "sent_at": at, "error": None})
+            written.append(done)
+            contact = changed.get(done.contact_id) or states.get(ContactState, done.contact_id)
+            if contact is not None:
+                told, sequence = sequenced(contact, [("alert.notified", _said(done), f"{done.id}/notified", at, False)])
+                changed[contact.id] = contact.model_copy(update={"sequence": sequence})
+                events += told
+        return Decision(states=(*changed.values(), *written), events=tuple(events), why="sent")
+
+    return decide
+
+
+def _said(one: NotificationState) -> AlertNotified:
+    return AlertNotified(
+        contact_id=one.contact_id,
+        customer_id=one.customer_id,
+        alert_id=one.alert_id,
+        target=one.target,
+        cycle=one.cycle,
+        due_at=one.deadline,
+        owner=one.owner,
+        team=one.team,
+        receiver=one.receiver,
+        level=one.level,
+        group=one.group or None,
+        late=one.late,
+    )
+
+
+def _change(
+    ids: Iterable[str], before: tuple[str, ...], token: int | None, update: dict[str, Any], *, tried: bool = False
+) -> Decide:
+    wanted = tuple(ids)
+
+    def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
+        found = _those(wanted, states, before, token)
+        changed = [one.model_copy(update={**update, "attempts": one.attempts + tried}) for one in found]
+        return Decision(states=tuple(changed), why=str(update["status"]))
+
+    return decide
+
+
+def _those(ids: Iterable[str], states: States, before: tuple[str, ...], token: int | None) -> list[NotificationState]:
+    found = (states.get(NotificationState, name) for name in ids)
+    return [one for one in found if one and one.status in before and (token is None or one.token == token)]

@@ -1,0 +1,273 @@
+"""
+What has become true of a contact and not been told yet.
+
+Every event is dated by when it became true and carries an id that follows from
+what it says, so a run that comes late or twice tells the same story.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from rapport.contracts import Data, Event, tell
+from rapport.contracts.sla_events import (
+    Deadline,
+    SlaBreached,
+    SlaCancelled,
+    SlaCorrected,
+    SlaMet,
+    SlaOpened,
+    SlaRescheduled,
+    SlaWarned,
+)
+from rapport.decision import Tell
+
+from sla_monitor.domain.clocks import Clock
+from sla_monitor.domain.fold import Folding
+from sla_monitor.domain.log import instant, to_millis
+from sla_monitor.domain.rules import Facts
+from sla_monitor.domain.states import ContactState, Told, Verdict
+
+SOURCE: Final = "/rapport/sla-monitor"
+WITHDRAWN: Final = "withdrawn"
+
+Happening = Literal["warned", "breached", "corrected"]
+
+
+@dataclass(slots=True)
+class Numbered:
+    """A clock with its cycle's number, and what is new about it."""
+
+    cycle: int
+    clock: Clock
+    verdict: Verdict
+    warned: tuple[datetime, ...]
+    news: set[Happening] = field(default_factory=set)
+
+    @property
+    def key(self) -> str:
+        return f"{self.clock.target}/{self.cycle}"
+
+
+@dataclass(slots=True)
+class Said:
+    """The events to tell, and what has been told with them."""
+
+    events: list[tuple[datetime, int, str, Data, str, bool]]
+    told: dict[str, Told]
+    opened: bool
+    breaches_of_old: int = 0
+    """Breaches that were past when their backfilled event arrived."""
+
+
+def number(folding: Folding, known: dict[str, int], horizon: datetime) -> tuple[list[Numbered], dict[str, int]]:
+    """
+    The clocks with the numbers of their cycles.
+
+    A cycle is keyed by the event that opened it and keeps its number; when an
+    earlier event turns out to have opened it, the number goes with it.
+    """
+    numbers, found = known, list[Numbered]()
+    used: dict[str, set[int]] = {}
+    for clock in folding.clocks:
+        if not clock.spec_or_promise:
+            continue
+        prefix = f"{clock.target}:"
+        taken = used.setdefault(clock.target, set())
+        cycle = 1 if not clock.key else numbers.get(prefix + clock.key, 0)
+        if not cycle:
+            inherited = [n for name in clock.joined if (n := numbers.get(prefix + name)) and n not in taken]
+            last = max((n for key, n in numbers.items() if key.startswith(prefix)), default=0)
+            cycle = min(inherited) if inherited else max(last, *taken, clock.target == "resolution") + 1
+            numbers = {**numbers, prefix + clock.key: cycle}
+        taken.add(cycle)
+        verdict = clock.verdict
+        if clock.breached_at is not None and clock.breached_at >= horizon:
+            verdict = "running"
+        warned = tuple(at for at in clock.warned if at <= horizon) if clock.warned else ()
+        found.append(Numbered(cycle, clock, verdict, warned))
+    return found, numbers
+
+
+def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: Event[Data] | None) -> Said:
+    """What to tell, given what has been told. `cause` is the event that has just been taken in."""
+    common: Facts = {
+        "contact_id": contact.id,
+        "customer_id": contact.customer_id,
+        "policy": folding.rule.name if folding.rule else None,
+        "policy_version": folding.version.number if folding.version else None,
+        "owner": folding.owner,
+        "team": folding.team,
+    }
+    said = Said([], dict(contact.told), contact.opened)
+    moved: list[Numbered] = []
+    for one in clocks:
+        known = contact.told.get(one.key)
+        if known is None or (known.verdict == "cancelled" and one.verdict == "running"):
+            moved.append(one)
+            known = Told("running", _due(one.clock), known.warned if known else 0, known.revision if known else 0)
+        elif known.verdict == "running" and known.due != _due(one.clock):
+            moved.append(one)
+        said.told[one.key] = _one(said, contact.id, common, one, known, cause)
+    _deadlines(said, contact, common, folding, moved, cause)
+    derived = {one.key for one in clocks}
+    for key, known in contact.told.items():
+        if key not in derived and known.verdict != "cancelled" and known.due >= contact.cut:
+            said.told[key] = _withdraw(said, contact.id, common, key, known, cause)
+    return said
+
+
+def sequenced(
+    contact: ContactState, events: Iterable[tuple[str, Data, str, datetime, bool]], cause: Event[Data] | None = None
+) -> tuple[list[Tell], int]:
+    sequence, found = contact.sequence, []
+    for event_type, data, name, at, old in events:
+        sequence += 1
+        event = tell(event_type, data, source=SOURCE, id=name, time=at, sequence=sequence, backfill=old, cause=cause)
+        found.append(Tell(contact.customer_id, event))
+    return found, sequence
+
+
+def _due(clock: Clock) -> int:
+    return to_millis(clock.due_at) if clock.due_at else 0
+
+
+def _is_old(clock: Clock, at: datetime) -> bool:
+    """Whether that was past already when the backfilled event that led to it arrived."""
+    return clock.recorded is not None and at <= clock.recorded
+
+
+def _deadlines(
+    said: Said,
+    contact: ContactState,
+    common: Facts,
+    folding: Folding,
+    moved: list[Numbered],
+    cause: Event[Data] | None,
+) -> None:
+    if not moved:
+        return
+    data: Facts = {
+        **common,
+        "deadlines": [
+            Deadline.model_construct(
+                target=one.clock.target, cycle=one.cycle, started_at=one.clock.started_at, due_at=one.clock.due_at
+            )
+            for one in moved
+            if one.clock.due_at is not None
+        ],
+    }
+    old = all(one.clock.recorded is not None for one in moved)
+    if not contact.opened:
+        at = folding.opened_at or moved[0].clock.started_at
+        opened = SlaOpened.model_construct(**data, calendar=folding.calendar)
+        said.events.append((at, 0, "sla.opened", opened, f"{contact.id}/all/0/opened/0", old))
+        said.opened = True
+        return
+    why = cause.type if cause else moved[0].clock.cause
+    at = cause.time if cause else moved[0].clock.started_at
+    revision = cause.identity if cause else str(contact.sequence)
+    rescheduled = SlaRescheduled.model_construct(**data, cause=why)
+    said.events.append((at, 1, "sla.rescheduled", rescheduled, f"{contact.id}/all/0/rescheduled/{revision}", old))
+
+
+def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told, cause: Event[Data] | None) -> Told:
+    """What is new about one clock."""
+    clock, revision = one.clock, known.revision
+    for ordinal, at in enumerate(one.warned[known.warned :], known.warned):
+        warned = SlaWarned.model_construct(**_facts(common, one, at))
+        said.events.append(
+            (at, 2, "sla.warned", warned, f"{contact_id}/{one.key}/warned/{ordinal}", _is_old(clock, at))
+        )
+        one.news.add("warned")
+    due = _due(clock)
+    other_breach = known.verdict == one.verdict == "breached" and known.due != due
+    if known.verdict not in ("running", one.verdict) or other_breach:
+        revision += 1
+        _correct(said, contact_id, common, one, known, revision, cause)
+    elif known.verdict != one.verdict:
+        _verdict(said, contact_id, common, one, revision)
+    return Told(one.verdict, due, max(known.warned, len(one.warned)), revision)
+
+
+def _verdict(said: Said, contact_id: str, common: Facts, one: Numbered, revision: int) -> None:
+    clock = one.clock
+    name = f"{contact_id}/{one.key}/{one.verdict}/{revision}"
+    if one.verdict == "breached" and clock.due_at is not None:
+        old = _is_old(clock, clock.due_at)
+        waiting = not clock.ended
+        data: Data = SlaBreached.model_construct(**_facts(common, one, clock.due_at), waiting=waiting)
+        said.events.append((clock.due_at, 3, "sla.breached", data, name, old))
+        one.news.add("breached")
+        said.breaches_of_old += old
+    elif one.verdict == "met" and clock.met_at is not None:
+        data = SlaMet.model_construct(
+            **_facts(common, one, clock.met_at), met_at=clock.met_at, without_response=clock.without_response
+        )
+        said.events.append((clock.met_at, 4, "sla.met", data, name, clock.ended_recorded is not None))
+    elif one.verdict == "cancelled" and clock.cancelled_at is not None:
+        data = SlaCancelled.model_construct(**_facts(common, one, clock.cancelled_at), cause=clock.cause)
+        said.events.append((clock.cancelled_at, 4, "sla.cancelled", data, name, clock.ended_recorded is not None))
+
+
+def _correct(
+    said: Said,
+    contact_id: str,
+    common: Facts,
+    one: Numbered,
+    known: Told,
+    revision: int,
+    cause: Event[Data] | None,
+) -> None:
+    clock = one.clock
+    truth = {"met": clock.met_at, "breached": clock.due_at, "cancelled": clock.cancelled_at}.get(one.verdict)
+    at = truth or (cause.time if cause else clock.started_at)
+    data = SlaCorrected.model_construct(
+        **_facts(common, one, at),
+        announced=known.verdict,
+        verdict=one.verdict,
+        met_at=clock.met_at,
+        cause=cause.type if cause else clock.cause,
+    )
+    name = f"{contact_id}/{one.key}/corrected/{revision}"
+    said.events.append((at, 5, "sla.corrected", data, name, bool(cause and cause.backfill)))
+    one.news.add("corrected")
+
+
+def _withdraw(said: Said, contact_id: str, common: Facts, key: str, known: Told, cause: Event[Data] | None) -> Told:
+    """A cycle that a late event shows never to have been one."""
+    target, _, cycle = key.partition("/")
+    due = instant(known.due)
+    at = cause.time if cause else due
+    facts = {
+        **common,
+        "target": target,
+        "cycle": int(cycle),
+        "started_at": min(at, due),
+        "due_at": due,
+        "open_seconds": 0.0,
+    }
+    old = bool(cause and cause.backfill)
+    if known.verdict == "running":
+        data: Data = SlaCancelled.model_construct(**facts, cause=WITHDRAWN)
+        said.events.append((at, 4, "sla.cancelled", data, f"{contact_id}/{key}/cancelled/{known.revision}", old))
+        return known._replace(verdict="cancelled")
+    data = SlaCorrected.model_construct(
+        **facts, announced=known.verdict, verdict="cancelled", met_at=None, cause=WITHDRAWN
+    )
+    revision = known.revision + 1
+    said.events.append((at, 5, "sla.corrected", data, f"{contact_id}/{key}/corrected/{revision}", old))
+    return known._replace(verdict="cancelled", revision=revision)
+
+
+def _facts(common: Facts, one: Numbered, at: datetime) -> Facts:
+    clock = one.clock
+    return {
+        **common,
+        "target": clock.target,
+        "cycle": one.cycle,
+        "started_at": clock.started_at,
+        "due_at": clock.due_at,
+        "open_seconds": clock.open_seconds(at),
+    }

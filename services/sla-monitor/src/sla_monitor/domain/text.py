@@ -1,0 +1,84 @@
+"""An alert in one line, for whoever is woken by it."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from sla_monitor.domain.states import AlertState, CustomerState
+
+_CHANNEL = {"email": "e-mail", "sms": "SMS", "in_person": "in person", "social": "social media"}
+_WORD = {"warned": "WARNING", "breached": "BREACHED", "acknowledged": "ACKNOWLEDGED", "snoozed": "SNOOZED"}
+_NO_LINKS: Mapping[str, str] = MappingProxyType({})
+
+
+def text(alert: AlertState, customer: CustomerState | None, now: datetime, links: Mapping[str, str] = _NO_LINKS) -> str:
+    """
+    `BREACHED 12 min · first response · #4711 "Invoice wrong" · Ms Rossi (gold) · …`, times in the calendar's zone.
+
+    `links` maps words such as Acknowledge to addresses; "Open" is the emitter's own.
+    """
+    links = {**({"Open": alert.url} if alert.url else {}), **links}
+    parts = [
+        _how_late(alert, now),
+        alert.target.replace("_", " "),
+        _what(alert),
+        _who(alert, customer),
+        _since(alert, now),
+        f"owner {alert.owner or 'none'}",
+        _next(alert, now),
+        " | ".join(f"{word}: {address}" for word, address in links.items()),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def length(span: timedelta) -> str:
+    """A span in the two largest of its units: "45 s", "12 min", "3 h 5 min", "2 d 4 h"."""
+    seconds = int(span.total_seconds())
+    units = (("d", seconds // 86_400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    first = next((at for at, (_, count) in enumerate(units) if count), len(units) - 1)
+    last = first + 1 if units[first][0] in ("min", "s") else first + 2
+    return " ".join(f"{count} {unit}" for unit, count in units[first:last] if count or unit == units[first][0])
+
+
+def _how_late(alert: AlertState, now: datetime) -> str:
+    if alert.state in ("cleared", "closed"):
+        return alert.state.upper()
+    word = _WORD[alert.state]
+    if now > alert.due_at:
+        return f"{word} {length(now - alert.due_at)}"
+    return f"{word} due in {length(alert.due_at - now)}"
+
+
+def _what(alert: AlertState) -> str:
+    number = alert.reference or alert.contact_id
+    name = number if number.startswith("#") else f"#{number}"
+    return f'{name} "{" ".join(alert.subject.split())}"' if alert.subject else name
+
+
+def _who(alert: AlertState, customer: CustomerState | None) -> str:
+    if customer is None:
+        return alert.customer_id
+    name = " ".join(part for part in (customer.title, customer.name) if part) or alert.customer_id
+    tier = customer.tier or customer.earned_tier
+    return f"{name} ({tier})" if tier else name
+
+
+def _since(alert: AlertState, now: datetime) -> str:
+    channel = _CHANNEL.get(alert.channel or "", alert.channel or "")
+    waiting = f"waiting since {_at(alert.started_at, alert, now, zone=True)}"
+    return f"{channel}, {waiting}" if channel else waiting
+
+
+def _next(alert: AlertState, now: datetime) -> str:
+    if alert.next_step_at is None or not alert.next_receivers:
+        return ""
+    return f"next: {', '.join(alert.next_receivers)} {_at(alert.next_step_at, alert, now)}"
+
+
+def _at(instant: datetime, alert: AlertState, now: datetime, *, zone: bool = False) -> str:
+    """The time of day where the calendar is; with the date where that is not today's."""
+    there = ZoneInfo(alert.timezone)
+    local = instant.astimezone(there)
+    pattern = "%H:%M" if local.date() == now.astimezone(there).date() else "%-d %b %H:%M"
+    return local.strftime(pattern + " %Z" if zone else pattern)

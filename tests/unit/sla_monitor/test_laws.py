@@ -1,0 +1,137 @@
+"""What holds of every contact, whatever happens on it and in whatever order we hear of it."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sla_monitor.domain.fold import fold
+from sla_monitor.domain.monitor import horizon_of
+
+from tests.support.sla import (
+    MONDAY,
+    OFFICE,
+    desk,
+    happened,
+    play,
+    received,
+)
+
+POLICY = (
+    OFFICE
+    + """
+policies:
+  - name: urgent
+    match: {priority: urgent}
+    calendar: always
+    targets: {first_response: {within: 1h}, resolution: {within: 5h}}
+  - name: gold
+    match: {tier: gold}
+    calendar: office
+    targets: {first_response: {within: 2h}, next_response: {within: 1h}, resolution: {within: 1 business day}}
+    warn: [50%, 75%]
+  - name: rest
+    calendar: office
+    targets:
+      first_response: {within: 3h}
+      next_response: {within: 2h}
+      update: {every: 4h, pause_on: [customer]}
+      resolution: {by: end of next business day, pause_on: [customer, third_party]}
+      escalated: {within: 1h}
+    warn: [75%, 30m before]
+"""
+)
+
+_MOVES = st.one_of(
+    st.tuples(st.just("contact.received"), st.fixed_dictionaries({"channel": st.just("email")})),
+    st.tuples(st.just("contact.received"), st.just({"channel": "email", "priority": "urgent"})),
+    st.tuples(st.just("contact.responded"), st.sampled_from([{}, {"promised_by": "Tue 12:00"}])),
+    st.tuples(st.just("contact.updated"), st.just({})),
+    st.tuples(st.just("contact.promised"), st.sampled_from([{"promised_by": h} for h in ("12:00", "Tue 09:00")])),
+    st.tuples(st.just("contact.assigned"), st.just({"agent_id": "a-1"})),
+    st.tuples(st.just("contact.escalated"), st.just({"to": "lead"})),
+    st.tuples(st.just("contact.waiting"), st.sampled_from([{"on": "customer"}, {"on": "third_party"}])),
+    st.tuples(st.just("contact.resumed"), st.just({})),
+    st.tuples(st.just("contact.reclassified"), st.sampled_from([{"priority": p} for p in ("urgent", "low")])),
+    st.tuples(st.just("contact.resolved"), st.sampled_from([{"outcome": o} for o in ("solved", "spam")])),
+    st.tuples(st.just("contact.reopened"), st.just({})),
+    st.tuples(st.just("contact.abandoned"), st.just({})),
+    st.tuples(st.just("contact.merged"), st.just({"into": "c-9"})),
+)
+_TIMES = st.integers(0, 60 * 60).map(lambda minutes: MONDAY + timedelta(hours=8, minutes=minutes))
+
+
+@st.composite
+def contacts(draw):
+    """A contact's life over some two days: an opening, and up to eight events after it."""
+    events = [received(MONDAY + timedelta(hours=9))]
+    for kind, data in draw(st.lists(_MOVES, max_size=8)):
+        events.append(happened(kind, draw(_TIMES), **data))
+    return sorted(events, key=lambda event: event.time)
+
+
+def clocks(played, now):
+    contact = played.contact
+    return fold(contact.log, played.domain.book, horizon_of(contact, now)).clocks
+
+
+def net(played):
+    """The last word on every deadline; what was withdrawn was never said."""
+    known = played.contact.told
+    return sorted((key.partition("/")[0], told.verdict, told.due) for key, told in known.items())
+
+
+def is_withdrawn(event):
+    return event.type in ("sla.cancelled", "sla.corrected") and event.data.cause == "withdrawn"
+
+
+END = MONDAY + timedelta(days=9)
+
+
+@settings(max_examples=300, deadline=None)
+@given(contacts(), st.randoms(use_true_random=False), st.data())
+def test_any_order_and_any_repetition_gives_the_same_clocks_and_the_same_last_word(events, random, data):
+    straight = play(events, under=POLICY)
+    shuffled = [*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]
+    random.shuffle(shuffled)
+    mixed = desk(POLICY)
+    for event in shuffled:
+        mixed.take(event, now=max(e.time for e in events))
+    for played in (straight, mixed):
+        played.look(END)
+    assert clocks(straight, END) == clocks(mixed, END)
+    withdrawn = {f"{e.data.target}/{e.data.cycle}" for e in mixed.events if is_withdrawn(e)}
+    last = [(k.partition("/")[0], t.verdict, t.due) for k, t in mixed.contact.told.items() if k not in withdrawn]
+    assert sorted(last) == net(straight)
+
+
+@settings(max_examples=300, deadline=None)
+@given(contacts(), st.lists(st.integers(0, 4_000), max_size=12))
+def test_when_we_look_never_changes_what_we_say(events, looks):
+    once = play(events, under=POLICY, looks=[END])
+    often = play(events, under=POLICY, looks=[*(MONDAY + timedelta(hours=8, minutes=m) for m in looks), END])
+    assert said(once) == said(often)
+
+
+def said(played):
+    return sorted((e.id, e.type, e.time) for e in played.events if not e.type.startswith("sla.resch"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(contacts())
+def test_nothing_is_told_twice_and_what_is_told_is_numbered_upwards(events):
+    played = play(events, under=POLICY, looks=[END])
+    assert len({event.id for event in played.events}) == len(played.events)
+    numbers = [int(event.sequence) for event in played.events]
+    assert numbers == sorted(set(numbers))
+
+
+@settings(max_examples=200, deadline=None)
+@given(contacts(), st.integers(0, 5_000))
+def test_a_deadline_explains_itself_to_the_second(events, minutes):
+    played = play(events, under=POLICY, looks=[END])
+    seen = MONDAY + timedelta(hours=8, minutes=minutes)
+    for clock in clocks(played, END):
+        explained = clock.explain(seen)
+        assert abs(sum(stretch.counted_seconds for stretch in explained) - clock.open_seconds(seen)) < 1e-6
+        assert all(earlier.end == later.start for earlier, later in pairwise(explained))

@@ -1,0 +1,317 @@
+"""Every rule of sla.md's section Targets, by name."""
+
+from tests.support.sla import (
+    OFFICE,
+    abandoned,
+    customer,
+    desk,
+    escalated,
+    merged,
+    play,
+    policy,
+    promised,
+    received,
+    reclassified,
+    reopened,
+    resolved,
+    responded,
+    resumed,
+    story,
+    targets,
+    tier_changed,
+    updated,
+    waiting,
+    when,
+)
+
+FIRST = targets("first_response: {within: 4h}")
+NEXT = targets("first_response: {within: 4h}, next_response: {within: 2h}")
+SOLVE = targets("resolution: {within: 4h, pause_on: [customer]}")
+ALL = targets("first_response: {within: 4h}, next_response: {within: 2h}, resolution: {within: 8h}")
+
+
+def due(played, key="resolution/1"):
+    return when(next(d.due_at for e in reversed(played.events) for d in deadlines(e) if f"{d.target}/{d.cycle}" == key))
+
+
+def deadlines(event):
+    return getattr(event.data, "deadlines", [])
+
+
+def test_a_breach_is_dated_by_the_deadline_not_by_who_noticed():
+    assert story(received("09:00"), responded("17:00")) == [("sla.warned", "12:12"), ("sla.breached", "13:00")]
+
+
+def test_an_answer_at_the_very_deadline_is_in_time():
+    assert story(received("09:00"), responded("13:00"), under=FIRST) == [("sla.met", "13:00")]
+
+
+def test_an_answer_a_second_late_is_late():
+    assert story(received("09:00"), responded("13:00:01"), under=FIRST) == [("sla.breached", "13:00")]
+
+
+def test_a_look_at_the_deadline_says_nothing_yet_and_one_millisecond_later_it_does():
+    played = play([received("09:00")], under=FIRST, looks=["13:00"])
+    assert played.told() == []
+    played.look("13:00:00.001")
+    assert played.told() == [("sla.breached", "13:00")]
+
+
+def test_an_automated_answer_counts_for_nothing():
+    assert story(received("09:00"), responded("09:01", automated=True), responded("14:00"), under=FIRST) == [
+        ("sla.breached", "13:00")
+    ]
+
+
+def test_a_message_that_we_caused_is_no_customer_contact():
+    assert play([received("09:00", causationid="survey-1")], under=FIRST).kept == {}
+
+
+def test_a_second_message_of_a_waiting_customer_moves_no_deadline():
+    assert story(received("09:00"), received("12:00"), responded("14:00"), under=FIRST) == [("sla.breached", "13:00")]
+
+
+def test_next_response_runs_from_the_first_message_after_our_last_answer():
+    events = [received("09:00"), responded("09:30"), received("10:00"), received("11:00"), responded("13:00")]
+    assert story(*events, under=NEXT) == [("sla.met", "09:30"), ("sla.breached", "12:00")]
+
+
+def test_each_run_of_next_response_is_a_cycle_of_its_own():
+    events = [received("09:00"), *[e for h in (10, 12) for e in (responded(f"{h}:00"), received(f"{h}:30"))]]
+    played = play([*events, responded("14:00")], under=NEXT)
+    assert [e.id for e in played.events if e.type == "sla.met"] == [
+        "c-1/first_response/1/met/0",
+        "c-1/next_response/1/met/0",
+        "c-1/next_response/2/met/0",
+    ]
+
+
+def test_an_answer_after_the_breach_publishes_no_met_but_clears_the_alert():
+    played = play([received("09:00"), responded("14:00")], under=FIRST)
+    assert played.told() == [("sla.breached", "13:00")]
+    assert played.alert().state == "cleared"
+    assert played.told("alert.cleared") == [("alert.cleared", "14:00")]
+    assert when(played.alert().met_at) == "14:00"
+
+
+def test_resolution_meets_what_was_not_due_and_says_that_nobody_answered():
+    played = play([received("09:00"), resolved("10:00")], under=ALL)
+    met = {e.data.target: e.data.without_response for e in played.events if e.type == "sla.met"}
+    assert met == {"first_response": True, "resolution": False}
+
+
+def test_a_pause_moves_the_resolution_by_the_open_seconds_it_lasted():
+    played = play([received("09:00"), waiting("10:00"), resumed("11:30")], under=SOLVE)
+    assert due(played) == "14:30"
+
+
+def test_a_pause_outside_hours_costs_nothing():
+    played = play([received("16:00"), waiting("18:00"), resumed("20:00"), resolved("Tue 12:00")], under=SOLVE)
+    assert played.told("sla.rescheduled", "sla.met") == [("sla.met", "Tue 12:00")]
+
+
+def test_a_message_from_the_customer_ends_waiting_on_them():
+    played = play([received("09:00"), waiting("10:00"), received("12:00")], under=SOLVE)
+    assert due(played) == "15:00"
+
+
+def test_waiting_on_somebody_the_policy_does_not_name_pauses_nothing():
+    assert story(received("09:00"), waiting("10:00", on="third_party"), resumed("15:00"), under=SOLVE) == [
+        ("sla.breached", "13:00")
+    ]
+
+
+def test_nothing_breaches_while_it_is_paused():
+    assert story(received("09:00"), waiting("10:00"), under=SOLVE, looks=["Fri 12:00"]) == []
+
+
+def test_a_pause_moves_a_day_target_by_the_open_seconds_it_lasted():
+    text = targets("resolution: {within: 1 business days, pause_on: [customer]}")
+    played = play([received("10:00"), waiting("11:00"), resumed("13:00")], under=text)
+    assert due(played) == "Tue 12:00"
+
+
+def test_a_warning_counts_only_time_that_was_not_paused():
+    text = targets("resolution: {within: 4h, pause_on: [customer]}", warn="[75%]")
+    events = [received("09:00"), waiting("10:00"), resumed("12:00")]
+    assert story(*events, under=text, looks=["17:00"]) == [("sla.warned", "14:00"), ("sla.breached", "15:00")]
+
+
+def test_a_warning_may_be_so_long_before():
+    text = targets("first_response: {within: 4h}", warn="30m before")
+    assert story(received("09:00"), under=text, looks=["12:30"]) == [("sla.warned", "12:30")]
+
+
+def test_a_reopening_goes_on_with_what_was_left():
+    played = play([received("09:00"), resolved("10:00"), reopened("15:00")], under=SOLVE)
+    assert due(played, "resolution/2") == "Tue 10:00"
+
+
+def test_what_is_left_is_never_less_than_the_floor():
+    played = play([received("09:00"), resolved("13:00"), reopened("14:00")], under=SOLVE)
+    assert due(played, "resolution/2") == "14:24"
+
+
+def test_the_second_reopening_counts_what_both_cycles_have_used():
+    events = [received("09:00"), resolved("10:00"), reopened("11:00"), resolved("12:30"), reopened("13:00")]
+    assert due(play(events, under=SOLVE), "resolution/3") == "14:30"
+
+
+def test_a_reopening_may_start_anew():
+    text = targets("resolution: {within: 4h}", reopen="restart")
+    assert due(play([received("09:00"), resolved("12:00"), reopened("13:00")], under=text), "resolution/2") == "17:00"
+
+
+def test_a_reopening_after_reopen_within_gives_all_of_it():
+    played = play([received("09:00"), resolved("12:00"), reopened("+14 09:00")], under=SOLVE)
+    assert due(played, "resolution/2") == "+14 13:00"
+
+
+def test_a_message_on_a_resolved_contact_reopens_it_but_starts_no_first_response():
+    played = play([received("09:00"), resolved("10:00"), received("11:00")], under=ALL)
+    assert {f"{d.target}/{d.cycle}" for d in deadlines(played.events[-1])} == {"resolution/2", "next_response/1"}
+
+
+def test_nothing_reopens_spam():
+    for how in ("spam", "duplicate"):
+        events = [received("09:00"), resolved("10:00", outcome=how), received("11:00"), reopened("12:00")]
+        assert story(*events, under=ALL) == [("sla.cancelled", "10:00")] * 2
+
+
+def test_merging_and_abandoning_cancel_what_runs():
+    for end in (merged("10:00"), abandoned("10:00")):
+        assert story(received("09:00"), end, under=FIRST, looks=["17:00"]) == [("sla.cancelled", "10:00")]
+
+
+def test_an_outbound_contact_owes_no_answer_until_the_customer_writes():
+    played = play([received("09:00", direction="outbound")], under=FIRST, looks=["12:00"])
+    assert played.told("sla.opened") == []
+    played.take(received("13:00"))
+    assert due(played, "first_response/1") == "17:00"
+
+
+def test_staff_and_test_customers_have_no_targets():
+    for audience in ("staff", "test"):
+        assert story(customer("08:00", audience=audience), received("09:00"), under=ALL, looks=["Fri 17:00"]) == []
+
+
+def test_by_end_of_next_business_day_counts_from_the_local_date_of_arrival():
+    text = targets("first_response: {by: end of next business day}")
+    assert due(play([received("Sat 10:00")], under=text), "first_response/1") == "+7 17:00"
+
+
+def test_after_the_cutoff_the_next_day_counts():
+    text = targets('first_response: {by: end of same business day, cutoff: "15:00"}')
+    assert due(play([received("15:00")], under=text), "first_response/1") == "17:00"
+    assert due(play([received("15:01")], under=text), "first_response/1") == "Tue 17:00"
+
+
+def test_elapsed_counts_by_the_clock_on_the_wall():
+    text = targets("first_response: {within: 4h, elapsed: true}")
+    assert due(play([received("16:00")], under=text), "first_response/1") == "20:00"
+
+
+def test_a_promise_is_a_deadline_of_its_own_even_where_no_policy_matches():
+    nothing = OFFICE + "policies: []\n"
+    assert story(received("09:00", promised_by="12:00"), under=nothing, looks=["13:00"]) == [("sla.breached", "12:00")]
+
+
+def test_a_promise_is_kept_by_an_answer_a_report_or_a_resolution_but_not_the_one_that_made_it():
+    for keeper in (responded, updated, resolved):
+        events = [received("09:00"), responded("09:30", promised_by="Sat 20:00"), keeper("Sat 19:00")]
+        assert story(*events, under=OFFICE) == [("sla.met", "Sat 19:00")]
+
+
+def test_a_later_promise_replaces_an_earlier_one_before_it_falls_due():
+    played = play([received("09:00"), promised("09:30", "12:00"), promised("11:00", "15:00")], under=OFFICE)
+    played.look("14:00")
+    assert played.told() == []
+    assert played.contact.promises_moved == 1
+    played.look("16:00")
+    assert played.told() == [("sla.breached", "15:00")]
+
+
+def test_a_promise_after_a_broken_one_is_another():
+    played = play([received("09:00"), promised("09:30", "12:00"), promised("13:00", "15:00")], under=OFFICE)
+    assert played.told() == [("sla.breached", "12:00")]
+    assert played.contact.promises_moved == 0
+    assert due(played, "promise/2") == "15:00"
+
+
+def test_reports_are_owed_again_and_again_while_open():
+    text = targets("first_response: {within: 4h}, update: {every: 2h}")
+    events = [received("09:00"), responded("10:00"), updated("11:30"), updated("14:00")]
+    assert story(*events, under=text)[1:] == [("sla.met", "11:30"), ("sla.breached", "13:30")]
+
+
+def test_reports_are_owed_from_opening_where_there_is_no_first_response():
+    assert story(received("09:00"), under=targets("update: {every: 2h}"), looks=["17:00"]) == [
+        ("sla.breached", "11:00")
+    ]
+
+
+def test_what_was_handed_up_is_answered_by_an_answer_report_or_resolution():
+    text = targets("escalated: {within: 1h}")
+    for answer in (responded, updated, resolved):
+        assert story(received("09:00"), escalated("10:00"), answer("11:00"), under=text) == [("sla.met", "11:00")]
+    assert story(received("09:00"), escalated("10:00"), under=text, looks=["12:00"]) == [("sla.breached", "11:00")]
+
+
+TWO = (
+    OFFICE
+    + """
+policies:
+  - {name: urgent, match: {priority: urgent}, calendar: office, targets: {first_response: {within: 1h}}}
+  - {name: gold, match: {tier: [gold, platinum]}, calendar: office, targets: {first_response: {within: 2h}}}
+  - {name: rest, calendar: office, targets: {first_response: {within: 6h}}}
+"""
+)
+
+
+def test_a_reclassified_contact_is_matched_again_and_counted_from_its_start():
+    played = play([received("09:00"), reclassified("09:30", priority="urgent")], under=TWO)
+    assert due(played, "first_response/1") == "10:00"
+    assert played.contact.policy == "urgent"
+
+
+def test_a_deadline_that_would_lie_in_the_past_becomes_the_instant_of_the_change_listed_but_not_paged():
+    played = play([received("09:00"), reclassified("12:00", priority="urgent")], under=TWO, looks=["12:01"])
+    assert played.told() == [("sla.breached", "12:00")]
+    assert not played.alert().paged
+    assert played.alert().next_step_at is None
+
+
+def test_a_breach_announced_before_a_reclassification_stands():
+    events = [received("09:00", priority="urgent"), reclassified("11:00", priority="low")]
+    assert story(*events, under=TWO, looks=["17:00"]) == [("sla.breached", "10:00")]
+
+
+def test_a_better_tier_before_the_first_answer_counts_at_once_and_after_it_no_more():
+    for change in (tier_changed, lambda at, tier: customer(at, tier=tier)):
+        assert due(play([received("09:00"), change("09:30", "gold")], under=TWO), "first_response/1") == "11:00"
+        played = play([received("09:00"), responded("09:15"), change("09:30", "gold")], under=TWO)
+        assert played.contact.policy == "rest"
+
+
+def test_a_tier_known_before_the_contact_counts_and_one_told_by_hand_wins():
+    played = play([customer("08:00", tier="basic"), tier_changed("08:10", "gold"), received("09:00")], under=TWO)
+    assert played.contact.policy == "rest"
+    played = play([tier_changed("08:10", "gold"), received("09:00")], under=TWO)
+    assert played.contact.policy == "gold"
+
+
+def test_a_changed_file_applies_to_contacts_opened_after_it_and_to_those_reclassified():
+    tighter = targets("first_response: {within: 1h}")
+    played = play([received("15:00")], under=[FIRST, tighter], looks=["Tue 10:00"])
+    assert played.contact.policy_version == 1
+    played.take(reclassified("Tue 10:30", topic="bill"))
+    assert played.contact.policy_version == 2
+    assert played.contact.told["first_response/1"].due == int(policy().effective_from.timestamp() + 34.5 * 3600) * 1000
+
+
+def test_an_answer_before_any_message_is_kept_until_the_message_arrives():
+    played = desk(FIRST)
+    played.take(responded("10:00"))
+    assert played.told("sla.opened", "sla.met") == []
+    played.take(received("09:00"))
+    assert played.told() == [("sla.met", "10:00")]
