@@ -1,0 +1,169 @@
+"""metrics with a real Kafka and MongoDB: what HTTP answers is what the pure domain says."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
+from tests.support.metrics_service import RunningMetrics, running_metrics
+from tests.support.stack import Addresses
+
+FIRST = received(at("09:10"), "C-1", team="a", agent_id="ann", topic="bill, wrong")
+HISTORY = (
+    FIRST,
+    opened(at("09:10"), {"first_response": at("10:00"), "promise": at("12:00")}, "C-1", policy="mail"),
+    responded(at("09:40"), "C-1", agent_id="bob"),
+    verdict("met", at("09:40"), at("10:00"), "C-1", open_seconds=1800),
+    verdict("breached", at("12:00"), at("12:00"), "C-1", target="promise", sequence=3),
+    resolved(at("13:00"), "C-1"),
+    answered(at("15:00"), 5, "S-1", contact_id="C-1"),
+    received(at("23:30"), "C-2", channel="phone", team="b", customer_id="K-2"),
+    opened(at("23:30"), {"first_response": at("09:30", day=1)}, "C-2", customer_id="K-2"),
+    received(at("08:00", day=1), "C-3", customer_id="K/3"),
+    event("contact.reopened", at("18:00"), contact_id="C-1"),
+    received(at("10:00"), "C-4", customer_id="K-4"),
+    event("customer.updated", at("07:00"), customer_id="K-4", audience="test"),
+    answered(at("16:00"), 2, "S-2", customer_id="K-2"),
+    answered(at("16:00"), 9, "S-3", "nps", customer_id="K-2", context="relational"),
+)
+QUESTIONS: tuple[dict[str, str], ...] = (
+    {"measure": "contacts", "by": "channel"},
+    {"measure": "contacts", "granularity": "day", "tz": "Asia/Kathmandu"},
+    {"measure": "contacts", "granularity": "hour", "tz": "Asia/Kathmandu"},
+    {"measure": "contacts", "granularity": "week", "week_start": "sunday", "tz": "America/New_York"},
+    {"measure": "contacts", "granularity": "month", "by": "team,channel"},
+    {"measure": "contacts", "by": "audience"},
+    {"measure": "contacts", "by": "topic,outcome", "filter": 'topic:"bill, wrong"|'},
+    {"measure": "messages", "filter": "team:a|b", "from": "2026-03-02", "to": "2026-03-03"},
+    {"measure": "messages", "from": "2026-03-02T09:11:00Z"},
+    {"measure": "first_response"},
+    {"measure": "first_response", "by": "agent", "filter": "channel:email"},
+    {"measure": "resolution", "by": "team"},
+    {"measure": "sla", "by": "target"},
+    {"measure": "sla", "by": "target,agent", "granularity": "day"},
+    {"measure": "sla", "filter": "target:promise,policy:mail"},
+    {"measure": "csat"},
+    {"measure": "csat", "by": "agent,context"},
+    {"measure": "nps"},
+)
+
+
+@pytest.fixture(scope="module")
+async def metrics(tmp_path_factory: pytest.TempPathFactory, stack: Addresses) -> AsyncIterator[RunningMetrics]:
+    from tests.support.stack import unique  # noqa: PLC0415 - the fixture of that name lives shorter
+
+    folder = tmp_path_factory.mktemp("metrics")
+    async with running_metrics(folder, stack.kafka, stack.mongodb, unique("metrics")) as running:
+        await running.feed(*HISTORY, FIRST, *HISTORY[3:5])
+        yield running
+
+
+@pytest.fixture(scope="module")
+def memory() -> Memory:
+    return Memory().feed(*HISTORY)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: "&".join(f"{k}={v}" for k, v in question.items()))
+async def test_reports_say_what_the_domain_says(metrics: RunningMetrics, memory: Memory, question: dict[str, str]):
+    assert await metrics.rows(**question) == memory.report(facts=True, **question)
+
+
+async def test_the_promise_that_was_broken_and_the_deadline_that_runs_are_counted_by_target(metrics: RunningMetrics):
+    rows = {row["target"]: row for row in await metrics.rows(measure="sla", by="target")}
+    assert (rows["promise"]["met"], rows["promise"]["breached"], rows["promise"]["attainment"]) == (0, 1, 0.0)
+    assert (rows["first_response"]["met"], rows["first_response"]["running"]) == (1, 1)
+
+
+async def test_csv_has_the_same_columns_as_json(metrics: RunningMetrics):
+    text = (await metrics.ask("/v1/report", measure="contacts", by="channel", format="csv")).text
+    assert text == "channel,contacts\r\nemail,2\r\nphone,1\r\n"
+
+
+async def test_a_wrong_parameter_is_named(metrics: RunningMetrics):
+    response = await metrics.ask("/v1/report", measure="contacts", by="chanel", tz="Mars/Base", colour="red")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert {error["pointer"] for error in response.json()["errors"]} == {"/by", "/tz", "/colour"}
+
+
+async def test_behind_a_cell_are_its_contacts(metrics: RunningMetrics):
+    page = await metrics.get("/v1/report/contacts", measure="sla", filter="target:promise", figure="breached")
+    [contact] = page["contacts"]
+    assert (contact["contact_id"], contact["team"], contact["policy"]) == ("C-1", "a", "mail")
+    assert contact["counted"] == [
+        {"at": "2026-03-02T12:00:00Z", "agent": "ann", "team": "a", "part": "promise", "figures": {"breached": 1}}
+    ]
+
+
+async def test_the_contacts_behind_a_cell_come_in_pages(metrics: RunningMetrics):
+    first = await metrics.get("/v1/report/contacts", measure="contacts", limit=2)
+    second = await metrics.get("/v1/report/contacts", measure="contacts", limit=2, cursor=first["cursor"])
+    assert [c["contact_id"] for c in first["contacts"] + second["contacts"]] == ["C-3", "C-2", "C-1"]
+    assert second["cursor"] is None
+    assert (await metrics.ask("/v1/report/contacts", measure="contacts", cursor="nonsense")).status_code == 422
+
+
+async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
+    fate = await metrics.get("/v1/events", source=FIRST.source, id=FIRST.id)
+    assert (fate["fate"], fate["duplicates"], fate["differing"]) == ("folded", 1, 0)
+    assert fate["counted_in"] == ["contacts", "csat", "first_response", "messages", "resolution", "sla"]
+    assert (await metrics.ask("/v1/events", source="/crm", id="never")).status_code == 404
+
+
+async def test_the_timeline_has_every_contact_with_its_events(metrics: RunningMetrics):
+    timeline = await metrics.get("/v1/customers/K-1/timeline")
+    [contact] = timeline["contacts"]
+    assert (contact["status"], contact["channel"]) == ("open", "email")
+    assert [told["type"] for told in contact["events"]][:2] == ["contact.received", "sla.opened"]
+    assert (await metrics.get("/v1/customers/K/3/timeline"))["contacts"][0]["contact_id"] == "C-3"
+    assert (await metrics.ask("/v1/customers/nobody/timeline")).status_code == 404
+
+
+async def test_what_was_taken_in_balances(metrics: RunningMetrics):
+    balance = await metrics.get("/v1/balance")
+    assert balance["balanced"]
+    assert balance["total"] == {
+        "taken": len(HISTORY) + 3,
+        "duplicates": 3,
+        "journal": len(HISTORY),
+        "folded": len(HISTORY),
+        "rejected": 0,
+        "difference": 0,
+    }
+
+
+async def test_a_key_of_one_team_sees_only_that(metrics: RunningMetrics):
+    seen = (await metrics.ask("/v1/report", key="team-a", measure="contacts", by="team")).json()["rows"]
+    assert seen == [{"team": "a", "contacts": 1}]
+    assert (await metrics.ask("/v1/report", key="team-a", measure="contacts", filter="team:b")).status_code == 403
+    assert (await metrics.ask("/v1/report", key="emit", measure="contacts")).status_code == 403
+    assert (await metrics.ask("/v1/report", key="nobody", measure="contacts")).status_code == 401
+
+
+async def test_the_dashboard_shows_figures_with_a_way_to_their_contacts(metrics: RunningMetrics):
+    page = await metrics.ask("/", days=7)
+    assert page.status_code == 200
+    for told in ("Contacts per day by channel", "Still waiting", "Promises kept by target", "Satisfaction by channel"):
+        assert told in page.text
+    assert "/v1/report/contacts?measure=sla" in page.text
+    signed_out = await metrics.http.get("/", headers={"Accept": "text/html"})
+    assert (signed_out.status_code, signed_out.headers["location"]) == (303, "/login?next=/")
+
+
+async def test_figures_by_agent_can_be_switched_off(tmp_path: Path, stack: Addresses, unique: Callable[[str], str]):
+    async with running_metrics(tmp_path, stack.kafka, stack.mongodb, unique("m"), agent_figures="off") as metrics:
+        response = await metrics.ask("/v1/report", measure="contacts", by="agent")
+        assert response.status_code == 403
+        assert response.json()["errors"][0]["pointer"] == "/by"
+
+
+async def test_the_same_identity_with_other_content_is_told_and_changes_nothing(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str]
+):
+    one = received(at("09:00"), "C-9", id="same")
+    async with running_metrics(tmp_path, stack.kafka, stack.mongodb, unique("m")) as metrics:
+        await metrics.feed(one, received(at("09:00"), "C-9", id="same", channel="phone"))
+        fate = await metrics.get("/v1/events", source="/crm", id="same")
+        assert [repeat["fate"] for repeat in fate["repeats"]] == ["duplicate (differs)"]
+        assert await metrics.rows(measure="contacts", by="channel") == [{"channel": "email", "contacts": 1}]
