@@ -18,6 +18,8 @@ REASON, POINTER, SERVICE, TOPIC, PARTITION, OFFSET, AT = (
 )
 """Names of the headers that say why and whence; the record's own headers are kept beside them."""
 
+_LONGEST_REASON = 2_000
+
 _WINDOW = 1000
 _FEWEST = 100
 
@@ -29,7 +31,7 @@ class TooManyDeadLetters(Exception):
 def dead_letter(record: Any, *, service: str, pointer: str, reason: str, now: datetime) -> Outgoing:
     """The record as it came (`key`, `value`, `headers`, `topic`, `partition`, `offset`), with why it was refused."""
     ours = {
-        REASON: reason,
+        REASON: reason[:_LONGEST_REASON],
         POINTER: pointer,
         SERVICE: service,
         TOPIC: record.topic,
@@ -38,7 +40,7 @@ def dead_letter(record: Any, *, service: str, pointer: str, reason: str, now: da
         AT: format_instant(now),
     }
     kept = [(name, value) for name, value in record.headers if name not in ours]
-    added = [(name, text.encode()) for name, text in ours.items()]
+    added = [(name, text.encode(errors="replace")) for name, text in ours.items()]
     return Outgoing(topics.DEAD_LETTERS, record.key, record.value, (*kept, *added))
 
 
@@ -48,17 +50,20 @@ class FailureShare:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
-        self._failed = 0
 
-    def note(self, *, taken: int, refused: int) -> None:
-        """Count one batch; raises `TooManyDeadLetters` past the limit."""
-        for failed in (*([True] * refused), *([False] * (taken - refused))):
-            if len(self._recent) == _WINDOW:
-                self._failed -= self._recent[0]
-            self._recent.append(failed)
-            self._failed += failed
-        if len(self._recent) >= _FEWEST and self._failed > self._limit * len(self._recent):
+    def check(self, *, taken: int, refused: int) -> None:
+        """Raises `TooManyDeadLetters` when with this batch the share would be past the limit."""
+        if not refused:
+            return
+        kept = max(0, _WINDOW - taken)
+        recent = list(self._recent)[-kept:] if kept else []
+        failed, of = sum(recent) + min(refused, _WINDOW), len(recent) + min(taken, _WINDOW)
+        if of >= _FEWEST and failed > self._limit * of:
             raise TooManyDeadLetters(
-                f"{self._failed} of the last {len(self._recent)} records were refused; "
+                f"{failed} of the last {of} records were refused; "
                 "nothing more is taken in until this is looked at and the service restarted"
             )
+
+    def note(self, *, taken: int, refused: int) -> None:
+        """Count a batch that has been settled."""
+        self._recent.extend([True] * refused + [False] * (taken - refused))

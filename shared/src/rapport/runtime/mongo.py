@@ -5,9 +5,10 @@ Motor is the driver the product was asked to use; it is deprecated in favour of
 PyMongo's own async API. docs/decisions/0001 says when and how to switch.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient  # noqa: TID251 - the one place
@@ -40,6 +41,8 @@ __all__ = [
     "Session",
     "UpdateOne",
     "connect",
+    "end_abandoned_transactions",
+    "finished",
     "is_conflict",
     "is_transient",
     "transaction",
@@ -47,14 +50,20 @@ __all__ = [
 
 MongoError = (PyMongoError, BSONError)
 
+T = TypeVar("T")
+
 _WRITE_CONFLICT = 112
 _DUPLICATE_KEY = 11000
+_APP: Final = "rapport"
+_ABANDONED_AFTER: Final = 5_000_000
+"""Microseconds without a word. Ours last milliseconds; one that only seemed abandoned is decided again."""
 
 
 def connect(uri: str) -> Client:
     """A client whose failures come within seconds, and whose writes are acknowledged by a majority."""
     return AsyncIOMotorClient(
         uri,
+        appname=_APP,
         tz_aware=True,
         w="majority",
         journal=True,
@@ -68,11 +77,47 @@ def connect(uri: str) -> Client:
 @asynccontextmanager
 async def transaction(client: Client) -> AsyncIterator[Session]:
     """Commits at the end, aborts on any error. Nothing in it is ever sent again by itself."""
-    async with (
-        await client.start_session() as session,
-        session.start_transaction(write_concern=WriteConcern("majority"), max_commit_time_ms=20_000),
-    ):
-        yield session
+    async with await client.start_session() as session:
+        session.start_transaction(write_concern=WriteConcern("majority"), max_commit_time_ms=20_000)
+        try:
+            yield session
+        except BaseException:
+            await finished(session.abort_transaction())
+            raise
+        await finished(session.commit_transaction())
+
+
+async def finished(operation: Awaitable[T]) -> T:
+    """
+    The answer of one operation in a transaction; a cancellation waits for it.
+
+    The driver's thread goes on whatever we do here: aborting at the same time could
+    leave a transaction open on the server, which locks others out for a minute.
+    """
+    future = asyncio.ensure_future(operation)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait({future})
+        if not future.cancelled():
+            future.exception()
+        raise
+
+
+async def end_abandoned_transactions(client: Client) -> int:
+    """
+    Abort transactions of ours that nobody has spoken in for 5 s; answers how many.
+
+    MongoDB itself keeps what a killed process has left open for a minute, and with it the rows that it wrote.
+    """
+    stages = [
+        {"$currentOp": {"idleSessions": True}},
+        {"$match": {"appName": _APP, "transaction.timeInactiveMicros": {"$gt": _ABANDONED_AFTER}}},
+    ]
+    abandoned = [{"id": op["lsid"]["id"]} async for op in client.admin.aggregate(stages)]
+    if abandoned:
+        await client.admin.command("killSessions", abandoned)
+    return len(abandoned)
 
 
 def is_conflict(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -14,6 +15,9 @@ log = telemetry.logger()
 
 STRUCTURED = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
 """The headers of a record whose value is one CloudEvent in structured mode."""
+
+
+_STOP_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +48,20 @@ class Publisher:
         self._prefix = topic_prefix
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         await self._ready()
 
     async def stop(self) -> None:
+        """Return when what was taken in is stored, or after a few seconds."""
         producer, self._producer = self._producer, None
         if producer:
-            await producer.stop()
+            self._retiring.add(asyncio.create_task(_stop(producer)))
+        if self._retiring:
+            _, late = await asyncio.wait(self._retiring, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
 
     async def ping(self) -> None:
         """Return when a broker has answered."""
@@ -65,6 +75,7 @@ class Publisher:
         Records with the same key are stored in the order given. After a failure
         some may be stored: publish them all again, their identity makes that harmless.
         """
+        producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(within):
                 producer = await self._ready()
@@ -77,7 +88,7 @@ class Publisher:
         except TimeoutError:
             raise NotAcknowledged(f"Kafka did not acknowledge within {within:g} s") from None
         except KafkaError as error:
-            await self._replace()
+            self._retire(producer)
             raise NotAcknowledged(f"Kafka refused: {error}") from error
 
     async def _ready(self) -> AIOKafkaProducer:
@@ -101,11 +112,19 @@ class Publisher:
                 self._producer = producer
             return self._producer
 
-    async def _replace(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer:
-            log.warning("producer replaced after an error")
-            try:
-                await asyncio.wait_for(producer.stop(), 5)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("the old producer did not stop cleanly", error=str(error))
+    def _retire(self, producer: AIOKafkaProducer | None) -> None:
+        """Use another producer from now on; this one stops when what it holds has run out."""
+        if producer is None or producer is not self._producer:
+            return
+        self._producer = None
+        log.warning("producer replaced after an error")
+        retiring = asyncio.create_task(_stop(producer))
+        self._retiring.add(retiring)
+        retiring.add_done_callback(self._retiring.discard)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        await producer.stop()
+    except KafkaError as error:
+        log.warning("a producer did not stop cleanly", error=str(error))

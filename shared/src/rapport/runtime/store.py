@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,14 @@ from rapport.runtime.mongo import (
     DeleteOne,
     DuplicateKeyError,
     InsertOne,
+    MongoError,
     ReplaceOne,
     Session,
     UpdateOne,
+    end_abandoned_transactions,
+    finished,
+    is_conflict,
+    is_transient,
     transaction,
 )
 from rapport.runtime.publisher import STRUCTURED, Outgoing
@@ -33,8 +39,19 @@ class Conflict(Exception):
     """Somebody else changed the partition since its row was read."""
 
 
-class OutboxFull(Exception):
+class Refused(Exception):
+    """MongoDB can never take this as it is: it is too large, or can't be said in BSON."""
+
+
+class OutboxFull(Refused):
     """The events of one batch do not fit into one outbox document."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether trying the same again is in vain, be it at another time or after reading everything anew."""
+    return isinstance(error, Refused) or (
+        isinstance(error, MongoError) and not is_transient(error) and not is_conflict(error)
+    )
 
 
 @dataclass(slots=True)
@@ -62,6 +79,9 @@ class Row:
             {topic: (offset, digest) for topic, (offset, digest) in document.get("last", {}).items()},
             document.get("backfilled_at"),
         )
+
+    def copy(self) -> Row:
+        return Row(self.partition, self.seq, dict(self.offsets), dict(self.last), self.backfilled_at)
 
 
 @dataclass(slots=True)
@@ -171,19 +191,31 @@ class Store:
         document = await self._database[kind.collection].find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
         return document["wake_at"] if document else None
 
-    async def put_off(self, kind: type[State], state_id: str, until: datetime) -> None:
-        """Wake a state later, whatever it says itself; for one that can't be decided about."""
-        await self._database[kind.collection].update_one({"_id": state_id}, {"$set": {"wake_at": until}})
+    async def put_off(self, kind: type[State], state_id: str, *, due: datetime, until: datetime) -> None:
+        """Wake a state later than it says itself, if it is due still; for one that can't be decided about."""
+        where = {"_id": state_id, "wake_at": {"$lte": due}}
+        await self._database[kind.collection].update_one(where, {"$set": {"wake_at": until}})
 
     async def commit(self, change: Change) -> None:
-        """Write all or nothing; `Conflict` when a row is no longer as it was read."""
+        """Write all or nothing. `Conflict` when a row is no longer as it was read, `Refused` when it can't be said."""
+        try:
+            writes = _state_writes(change)
+            letters = [_outbox_document(change.rows[p], out) for p, out in change.outbox.items()]
+        except (TypeError, ValueError) as error:
+            raise Refused(f"{type(error).__name__}: {error}") from error
         async with transaction(self._client) as session:
             await self._move_rows(change, session)
-            for name, writes in _state_writes(change).items():
-                await self._database[name].bulk_write(writes, ordered=False, session=session)
-            if change.outbox:
-                documents = [_outbox_document(change.rows[p], out) for p, out in change.outbox.items()]
-                await self._outbox.insert_many(documents, session=session)
+            try:
+                for name, some in writes.items():
+                    await finished(self._database[name].bulk_write(some, ordered=False, session=session))
+                if letters:
+                    await finished(self._outbox.insert_many(letters, session=session))
+            except (OverflowError, UnicodeError) as error:  # BSON has 64 bits, and no halves of surrogates
+                raise Refused(f"{type(error).__name__}: {error}") from error
+
+    async def end_abandoned(self) -> int:
+        """Abort what a replica that was killed has left open, and which keeps others from its partitions."""
+        return await end_abandoned_transactions(self._client)
 
     async def _move_rows(self, change: Change, session: Session) -> None:
         updates = []
@@ -196,13 +228,17 @@ class Store:
                 "backfilled_at": to.backfilled_at,
             }
             updates.append(UpdateOne({"_id": partition, "seq": row.seq}, {"$set": fields}))
-        result = await self._rows.bulk_write(updates, ordered=False, session=session)
+        result = await finished(self._rows.bulk_write(updates, ordered=False, session=session))
         if result.matched_count != len(updates):
             raise Conflict
 
+    async def waiting(self, partitions: Iterable[int]) -> list[int]:
+        """Those of the partitions for which something lies in the outbox."""
+        return sorted(await self._outbox.distinct("p", {"p": {"$in": list(partitions)}}))
+
     async def outbox(self, partitions: Iterable[int]) -> list[tuple[dict[str, int], list[Outgoing]]]:
         """What was decided and perhaps not published yet, in order."""
-        cursor = self._outbox.find({"p": {"$in": list(partitions)}}).sort([("p", 1), ("_id.seq", 1)]).limit(50)
+        cursor = self._outbox.find({"p": {"$in": list(partitions)}}).sort([("p", 1), ("_id.seq", 1)]).limit(20)
         return [(d["_id"], [_outgoing(item) for item in d["events"]]) async for d in cursor]
 
     async def forget(self, keys: Sequence[Mapping[str, int]]) -> None:
@@ -270,7 +306,7 @@ def _merged(
 ) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]]:
     merged: dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]] = {}
     for partition, counted in counts:
-        key = "|".join([str(partition), *(str(value) for value in counted.row.values())])
+        key = json.dumps([partition, *counted.row.values()], default=str, ensure_ascii=False, separators=(",", ":"))
         _, add = merged.setdefault((counted.collection, key), ({"p": partition, **counted.row}, {}))
         for name, amount in counted.add.items():
             add[name] = add.get(name, 0) + amount

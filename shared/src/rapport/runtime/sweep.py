@@ -32,8 +32,10 @@ async def sweep_for_ever(processor: Processor, reader: Horizons, clock: Clock) -
             await asyncio.wait_for(processor.woken.wait(), wait.total_seconds())
 
 
-async def publish_left_overs_for_ever(processor: Processor, clock: Clock) -> NoReturn:
-    """Publish what clicks on other replicas decide about our partitions."""
+async def publish_left_overs_for_ever(processor: Processor) -> NoReturn:
+    """Publish what clicks decide about our partitions: at once for those here, soon for those on other replicas."""
     while True:
+        processor.left_over.clear()
         await processor.patiently("outbox", processor.collect_left_overs)
-        await clock.sleep(_LEFT_OVERS_EVERY)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(processor.left_over.wait(), _LEFT_OVERS_EVERY)
