@@ -86,6 +86,20 @@ async def test_207_says_which_events_of_a_batch_were_refused_and_why(intake: Int
     assert letter["rapport-pointer"] == "/data/channel"
 
 
+async def test_a_malformed_event_does_not_keep_the_others_of_its_batch_out(intake: Intake):
+    response = await intake.post(batch(event(), event(id=None), [], event(id="e-4", time="now")), BATCH)  # type: ignore[arg-type]
+    assert response.status_code == 207
+    assert [(r["id"], r["status"], r.get("code")) for r in response.json()["results"]] == [
+        ("e-1", "accepted", None),
+        ("", "refused", 400),
+        ("", "refused", 400),
+        ("e-4", "refused", 400),
+    ]
+    assert not intake.kafka.dead()
+    body = problem(await intake.post(batch(event(), event(id=None))[:-1] + b', {"id": "a", "id": "b"}]', BATCH), 400)
+    assert body["errors"] == [{"pointer": "/2/id", "reason": "appears twice"}]
+
+
 async def test_a_batch_of_which_nothing_is_taken_is_a_problem_with_pointers_into_the_batch(intake: Intake):
     body = problem(await intake.post(batch(event(type="a.b"), event(data=[1])), BATCH), 422)
     assert [e["pointer"] for e in body["errors"]] == ["/0/type", "/1/data"]

@@ -11,7 +11,7 @@ from intake.domain import Accepted, Refusal, Refused
 from intake.records import Verdict
 
 _STATUS: Final = {Refusal.MALFORMED: 400, Refusal.CONTRACT: 422, Refusal.TOO_LARGE: 413, Refusal.FORBIDDEN: 403}
-_FIRST: Final = (403, 413, 422)
+_FIRST: Final = (400, 403, 413, 422)
 """Which status stands for a batch that was refused for several reasons: the first of these that occurred."""
 
 

@@ -9,6 +9,7 @@ from rapport.runtime.publisher import Outgoing
 
 from intake import telemetry
 from intake.domain import Accepted, Caller, Door, admit
+from intake.reading import Came
 from intake.records import HTTP, Verdict, posted_records
 
 
@@ -26,9 +27,7 @@ class Gate:
         self._live_window = live_window
         self._ack_timeout = ack_timeout
 
-    async def take_in(
-        self, events: Sequence[CloudEvent], caller: Caller, now: datetime, trace: str | None
-    ) -> list[Verdict]:
+    async def take_in(self, events: Sequence[Came], caller: Caller, now: datetime, trace: str | None) -> list[Verdict]:
         """
         What became of each event, in their order, once Kafka has acknowledged all that had to be stored.
 
@@ -36,7 +35,7 @@ class Gate:
         `NotAcknowledged` some may be stored; sending all again is harmless.
         """
         door = Door(caller, now, self._live_window, trace)
-        verdicts = [admit(event, door) for event in events]
+        verdicts = [admit(event, door) if isinstance(event, CloudEvent) else event for event in events]
         await self._publisher.publish(posted_records(events, verdicts, now), within=self._ack_timeout)
         count_verdicts(HTTP, verdicts)
         return verdicts
