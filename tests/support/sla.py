@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -37,7 +38,7 @@ policies:
 
 
 def at(text: str | datetime) -> datetime:
-    """The instant of "09:00", which is Monday's, "Tue 09:00" Tuesday's, "+8 09:00" that of the eighth day after; seconds may follow."""
+    """The instant of "09:00" on Monday, of "Tue 09:00", or of "+8 09:00", eight days on; seconds may follow."""
     if isinstance(text, datetime):
         return text
     day, _, clock = text.rpartition(" ")
@@ -147,6 +148,7 @@ def policy(text: str = POLICY, number: int = 1, since: str | datetime = "00:00")
     return publish(text, number=number, effective_from=at(since))
 
 
+@cache
 def book(*texts: str) -> PolicyBook:
     """A book of versions; the second takes effect on Tuesday, the third on Wednesday, and so on."""
     return PolicyBook(policy(text, at_, f"{at_ - 1} 00:00") for at_, text in enumerate(texts or (POLICY,), 1))

@@ -1,8 +1,11 @@
 """Every rule of sla.md's section Targets, by name."""
 
+from rapport.contracts.sla_events import SlaMet
+
 from tests.support.sla import (
     OFFICE,
     abandoned,
+    at,
     customer,
     desk,
     escalated,
@@ -91,12 +94,12 @@ def test_an_answer_after_the_breach_publishes_no_met_but_clears_the_alert():
     assert played.told() == [("sla.breached", "13:00")]
     assert played.alert().state == "cleared"
     assert played.told("alert.cleared") == [("alert.cleared", "14:00")]
-    assert when(played.alert().met_at) == "14:00"
+    assert played.alert().met_at == at("14:00")
 
 
 def test_resolution_meets_what_was_not_due_and_says_that_nobody_answered():
     played = play([received("09:00"), resolved("10:00")], under=ALL)
-    met = {e.data.target: e.data.without_response for e in played.events if e.type == "sla.met"}
+    met = {d.target: d.without_response for e in played.events if isinstance(d := e.data, SlaMet)}
     assert met == {"first_response": True, "resolution": False}
 
 
@@ -287,7 +290,7 @@ def test_a_breach_announced_before_a_reclassification_stands():
 
 
 def test_a_better_tier_before_the_first_answer_counts_at_once_and_after_it_no_more():
-    for change in (tier_changed, lambda at, tier: customer(at, tier=tier)):
+    for change in (tier_changed, lambda time, tier: customer(time, tier=tier)):
         assert due(play([received("09:00"), change("09:30", "gold")], under=TWO), "first_response/1") == "11:00"
         played = play([received("09:00"), responded("09:15"), change("09:30", "gold")], under=TWO)
         assert played.contact.policy == "rest"

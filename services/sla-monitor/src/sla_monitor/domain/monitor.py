@@ -99,7 +99,7 @@ class SlaDomain:
         customer_id = _customer_id(event)
         change = change_of(event)
         customer = fold_customer(states.get(CustomerState, customer_id), customer_id, partition, change)
-        decisions = [Decision[Any](states=(customer,))]
+        decisions: list[Decision[Any]] = [Decision(states=(customer,))]
         asked = relevant(change, self.book.asked)
         contacts = [c for c in states.of(ContactState) if c.customer_id == customer_id and c.open] if asked else []
         for contact in sorted(contacts, key=lambda contact: contact.id):
