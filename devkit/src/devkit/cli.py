@@ -4,7 +4,12 @@ import sys
 
 import typer
 
+from devkit.commands import ask
+from devkit.commands.bench import bench
+from devkit.commands.emit import emit
+from devkit.commands.replay import replay
 from devkit.commands.up import up
+from devkit.errors import CommandFailed
 from devkit.stack import StackError
 
 app = typer.Typer(
@@ -13,7 +18,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(up)
+for command in (up, emit, replay, ask.fate, ask.watch, bench):
+    app.command()(command)
+app.add_typer(ask.dead_letters, name="dead-letters")
+app.add_typer(ask.policy, name="policy")
 
 
 @app.callback()
@@ -25,6 +33,6 @@ def main() -> None:
     """Run the command; what a person can act upon is one line on stderr and status 1."""
     try:
         app()
-    except StackError as error:
+    except (CommandFailed, StackError) as error:
         print(f"rapport: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -1,0 +1,39 @@
+"""`rapport bench`: how fast the parts are."""
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import devkit.bench
+from devkit.bench.report import render
+from devkit.errors import CommandFailed
+from devkit.stack import local_stack
+
+_NO_BENCH = {"report"}
+_WITHOUT_STACK = {"business_time"}
+
+
+def bench(name: Annotated[str | None, typer.Argument(help="one of them; else all")] = None) -> None:
+    """Measure, beside something everybody can judge; Kafka and MongoDB are those of the environment, else local."""
+    known = sorted({module.name for module in pkgutil.iter_modules(devkit.bench.__path__)} - _NO_BENCH)
+    if name is not None and name not in known:
+        raise CommandFailed(f"there is no bench {name!r}: {', '.join(known)}")
+    chosen = [name] if name else known
+    given = "KAFKA_BOOTSTRAP_SERVERS" in os.environ and "MONGODB_URI" in os.environ
+    needs_stack = not given and not _WITHOUT_STACK.issuperset(chosen)
+    with local_stack(ephemeral=True) if needs_stack else nullcontext() as stack:
+        if stack is not None:
+            os.environ.update(KAFKA_BOOTSTRAP_SERVERS=stack.kafka, MONGODB_URI=stack.mongodb)
+        _run(chosen)
+
+
+def _run(names: Iterable[str]) -> None:
+    for name in names:
+        Console(stderr=True).rule(name)
+        render(importlib.import_module(f"devkit.bench.{name}").run())

@@ -1,0 +1,67 @@
+"""Which platform a command speaks to: the one named, else the one that `rapport up` runs here."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from devkit.errors import CommandFailed
+from devkit.platform.running import DEFAULT_DATA, STATE_FILE
+
+
+def url_and_key(service: str, role: str, url: str | None, key: str | None) -> tuple[str, str]:
+    """
+    Address of a service and a key with that role.
+
+    As given, else `RAPPORT_<SERVICE>_URL` and `RAPPORT_KEY`, else those of the
+    platform that runs in this folder; CommandFailed where there is none.
+    """
+    url = url or os.environ.get(f"RAPPORT_{service.upper()}_URL")
+    key = key or os.environ.get("RAPPORT_KEY")
+    if url and key:
+        return url.rstrip("/"), key
+    local = _running_here()
+    if local is None:
+        missing = " and ".join(name for name, value in (("--url", url), ("--key", key)) if not value)
+        raise CommandFailed(f"no platform runs here (`rapport up`): give {missing}")
+    return (url or local[service]).rstrip("/"), key or local["keys"][role]
+
+
+def _running_here() -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads((Path(DEFAULT_DATA) / STATE_FILE).read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+class Api:
+    """JSON out of one service; CommandFailed says what it answered instead."""
+
+    def __init__(self, service: str, role: str, url: str | None, key: str | None) -> None:
+        self.url, secret = url_and_key(service, role, url, key)
+        self._client = httpx.Client(
+            base_url=self.url, timeout=30.0, trust_env=False, headers={"authorization": f"Bearer {secret}"}
+        )
+
+    def get(self, path: str, **parameters: str | int | None) -> Any:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return self._json("GET", path, params=given)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._json("POST", path, json=body)
+
+    def _json(self, method: str, path: str, **how: Any) -> Any:
+        try:
+            answer = self._client.request(method, path, **how)
+        except httpx.TransportError as error:
+            raise CommandFailed(f"{self.url} can't be reached: {error}") from None
+        if answer.is_success:
+            return answer.json()
+        try:
+            detail = answer.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = answer.text[:300]
+        raise CommandFailed(f"{self.url}{path} answers {answer.status_code}: {detail}")
