@@ -98,7 +98,7 @@ class Chart:
     title: str
     caption: str
     head: tuple[str, ...]
-    table: list[tuple[Cell, ...]]
+    table: Sequence[tuple[Cell, ...]]
     bars: list[Bar] = field(default_factory=list)
     height: float = HEIGHT
     axis: tuple[str, ...] = ()

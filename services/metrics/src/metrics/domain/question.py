@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -20,9 +20,11 @@ Where = Mapping[str, tuple[str | None, ...]]
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PARAMETERS: Final = frozenset({"measure", "from", "to", "by", "granularity", "tz", "week_start", "filter", "format"})
 
+_SPECIAL: Final = frozenset(',|"')
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
-_TERM: Final = re.compile(r'(?P<name>[a-z_]+):(?P<values>(?:"[^"]*"|[^,"|]*)(?:\|(?:"[^"]*"|[^,"|]*))*)(?:,|$)')
-_VALUE: Final = re.compile(r'"([^"]*)"|([^|"]+)|(?<![^|])(?=\||$)')
+_ONE: Final = r'(?:"(?:[^"]|"")*"|[^,"|]*)'
+_TERM: Final = re.compile(rf"(?P<name>[a-z_]+):(?P<values>{_ONE}(?:\|{_ONE})*)(?:,|$)")
+_VALUE: Final = re.compile(rf"(?:^|\|)(?P<value>{_ONE})")
 
 
 class BadQuestion(ValueError):
@@ -208,16 +210,17 @@ class _Reader:
 
 
 def alternatives(text: str) -> tuple[str | None, ...]:
-    """The values of a filter's term: `a|b`, quotes around what holds a comma or a bar; an empty one means none."""
-    return tuple((quoted or plain or None) for quoted, plain in _VALUE.findall(text)) or (None,)
+    """
+    The values of a filter's term: `a|b`; an empty one means none given.
+
+    Quotes stand around what holds a comma, a bar or a quote, which is then doubled.
+    """
+    values = [found["value"] for found in _VALUE.finditer(text)]
+    return tuple((value[1:-1].replace('""', '"') if value.startswith('"') else value) or None for value in values)
 
 
 def term(dimension: str, value: str | None) -> str:
     """A filter's term for one value; the inverse of reading it."""
     text = value or ""
-    return f'{dimension}:"{text}"' if set(text) & set(",|") else f"{dimension}:{text}"
-
-
-def narrowed(question: Question, where: Mapping[str, str | None]) -> Question:
-    """The question of one cell: the same with its dimensions pinned."""
-    return replace(question, where={**question.where, **{name: (value,) for name, value in where.items()}})
+    quoted = '"' + text.replace('"', '""') + '"'
+    return f"{dimension}:{quoted if set(text) & _SPECIAL else text}"
