@@ -192,7 +192,7 @@ class Alerting:
             "customer_id": contact.customer_id,
         }
         grouping = escalation.version.file.grouping if escalation.version.number else None
-        return AlertState.model_construct(
+        return AlertState(
             id=f"{contact.id}/{one.key}",
             partition=contact.partition,
             backfill=contact.backfill,
@@ -243,7 +243,7 @@ class Alerting:
     def _tell(self, event_type: str, data: type[Data], facts: Facts, step: str, at: datetime, **more: Any) -> None:
         old = self.contact.backfill and at <= arrived(self.contact.log)
         name = f"{facts['alert_id']}/{step}"
-        self.events.append((event_type, data.model_construct(**facts, **more), name, at, old))
+        self.events.append((event_type, data.model_validate({**facts, **more}), name, at, old))
 
     def _notify(
         self,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rapport.contracts.fields import Target
 
 from sla_monitor.domain.hours import WALL, Hours
-from sla_monitor.domain.rules import Rule, Spec
+from sla_monitor.domain.rules import Plan, Rule, Spec
 from sla_monitor.domain.states import Verdict
 
 
@@ -39,8 +39,8 @@ class Clock:
     rule: Rule | None = None
     hours: Hours = WALL
     calendar: str | None = None
-    base_due: datetime | None = None
-    """Without pauses."""
+    plan: Plan | None = None
+    """What would hold without pauses."""
     due_at: datetime | None = None
     origin: datetime | None = None
     """The start of the first cycle that it goes on from."""
@@ -98,24 +98,20 @@ class Clock:
         return self.spec is not None or self.target == "promise"
 
     def schedule(self, not_before: datetime | None = None) -> None:
-        """Say when it is due and when warnings are, after its base or its pauses have changed."""
-        base = self.base_due
-        if base is None:
+        """Say when it is due and when warnings are, after its plan or its pauses have changed."""
+        plan = self.plan
+        if plan is None:
             return
-        hours = self.hours
-        lost = sum(hours.between(start, end) for start, end in self.pauses) if self.pauses else 0
-        self.due_at = hours.add(base, lost) if lost else base
-        warns = self.rule.warn if self.rule else ()
-        if not warns:
+        lost = sum(self.hours.between(start, end) for start, end in self.pauses) if self.pauses else 0
+        self.due_at = due = self.hours.add(plan.due, lost) if lost else plan.due
+        if not plan.used:
             self.ahead = []
             return
-        total = hours.between(self.started_at, base)
-        ahead = sorted(self._instant_after(used) for warn in warns if 0 <= (used := warn.used(total)) < total)[
-            len(self.warned) :
-        ]
+        instants = [self._instant_after(used) for used in plan.used] if self.pauses else plan.instants
+        ahead = instants[len(self.warned) :]
         if not_before is not None:
             ahead = [max(at, not_before) for at in ahead]
-        self.ahead = [at for at in ahead if at < self.due_at]
+        self.ahead = [at for at in ahead if at < due]
 
     def _instant_after(self, used: float) -> datetime:
         """When so many open seconds, pauses not counted, will have passed."""

@@ -16,7 +16,7 @@ from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.hours import WALL
 from sla_monitor.domain.log import MARKS, classification, instant
 from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion
-from sla_monitor.domain.rules import Facts, Rule
+from sla_monitor.domain.rules import Facts, Plan, Rule
 from sla_monitor.domain.states import Entry, Status
 
 RECLASSIFIED: Final = "reclassified"
@@ -179,7 +179,8 @@ class Folding:
                 self._cancel(known, entry, at, "replaced")
             known = self._needs["promise"] = Clock("promise", entry.name, at, rule=self.rule, hours=WALL)
             self.clocks.append(known)
-        known.base_due, known.cause = due, entry.type
+        known.plan = Plan.of(known.started_at, due, WALL, known.rule.warn if known.rule else ())
+        known.cause = entry.type
         known.recorded = _recorded(entry)
         known.schedule(at)
 
@@ -288,12 +289,12 @@ class Folding:
             return
         calendar = self.version.calendars[self.calendar]
         hours = spec.hours(calendar)
-        base = spec.due(clock.started_at, calendar)
+        plan = self.rule.plan(clock.target, clock.started_at, self.calendar, calendar)
         if clock.used_before:
-            total = hours.between(
-                clock.origin or clock.started_at, spec.due(clock.origin or clock.started_at, calendar)
-            )
-            base = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
+            origin = clock.origin or clock.started_at
+            total = hours.between(origin, spec.due(origin, calendar))
+            due = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
+            plan = Plan.of(clock.started_at, due, hours, self.rule.warn)
         if spec.pause_on:
             spans = [s for s in self._waits if s[0] in spec.pause_on and (s[2] is None or s[2] > clock.started_at)]
             clock.pauses = [(max(a, clock.started_at), b) for _, a, b in spans if b is not None]
@@ -301,7 +302,7 @@ class Folding:
         else:
             clock.pauses, clock.paused_since = [], None
         clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
-        clock.base_due, clock.cause = base, entry.type
+        clock.plan, clock.cause = plan, entry.type
         before = clock.due_at
         clock.schedule(not_before)
         if clock.due_at != before:

@@ -70,7 +70,7 @@ class SlaDomain:
         contact = states.get(ContactState, _contact_id(event))
         customer = states.get(CustomerState, customer_id)
         if contact is None:
-            contact = ContactState.model_construct(
+            contact = ContactState(
                 id=_contact_id(event), partition=partition, customer_id=customer_id, source=event.source, log=[]
             )
             contact = self._meet(contact, customer)

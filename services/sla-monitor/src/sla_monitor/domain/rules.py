@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from rapport.business_time import Calendar
 
@@ -47,12 +47,27 @@ class Spec:
         return self.hours(calendar).add(start, self.length.seconds)
 
 
+class Plan(NamedTuple):
+    """Of a clock that nothing pauses: its due instant, and its warnings as used open seconds and as instants."""
+
+    due: datetime
+    used: tuple[float, ...]
+    instants: tuple[datetime, ...]
+
+    @classmethod
+    def of(cls, start: datetime, due: datetime, hours: Hours, warns: tuple[Warn, ...]) -> "Plan":
+        total = hours.between(start, due) if warns else 0
+        used = tuple(sorted(used for warn in warns if 0 <= (used := warn.used(total)) < total))
+        return cls(due, used, tuple(hours.add(start, seconds) for seconds in used))
+
+
 class Rule:
     """One policy of one version."""
 
     __slots__ = (
         "_choice",
         "_match",
+        "_plans",
         "escalation",
         "name",
         "page",
@@ -69,6 +84,7 @@ class Rule:
         self.version = version
         self._match = tuple((field, frozenset(map(_plain, wanted))) for field, wanted in model.match.items())
         self._choice: Choice = model.calendar
+        self._plans: dict[tuple[str, str, datetime], Plan] = {}
         self.targets: dict[str, Spec] = {
             name: Spec.of(target)
             for name, target in ((name, getattr(model.targets, name)) for name in _TARGETS)
@@ -92,6 +108,18 @@ class Rule:
                 return False
         return True
 
+    def plan(self, target: str, start: datetime, name: str, calendar: Calendar) -> "Plan":
+        """When a target that starts then is due and warned of, as long as nothing pauses it."""
+        key = (target, name, start)
+        found = self._plans.get(key)
+        if found is None:
+            spec = self.targets[target]
+            found = Plan.of(start, spec.due(start, calendar), spec.hours(calendar), self.warn)
+            if len(self._plans) > _PLANS:
+                self._plans.clear()
+            self._plans[key] = found
+        return found
+
     def calendar_name(self, facts: Facts) -> str:
         name = self._choice.pick(facts)
         if name is None:
@@ -100,6 +128,9 @@ class Rule:
             )
         return name
 
+
+_PLANS = 4096
+"""So many are remembered, because a contact is folded again with each of its events."""
 
 _TARGETS = ("first_response", "next_response", "update", "resolution", "escalated")
 

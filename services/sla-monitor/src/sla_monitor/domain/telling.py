@@ -76,7 +76,7 @@ def number(folding: Folding, known: dict[str, int], horizon: datetime) -> tuple[
         prefix = f"{clock.target}:"
         taken = used.setdefault(clock.target, set())
         cycle = 1 if not clock.key else numbers.get(prefix + clock.key, 0)
-        if not cycle:
+        if not cycle or cycle in taken:
             inherited = [n for name in clock.joined if (n := numbers.get(prefix + name)) and n not in taken]
             last = max((n for key, n in numbers.items() if key.startswith(prefix)), default=0)
             cycle = min(inherited) if inherited else max(last, *taken, clock.target == "resolution") + 1
@@ -151,9 +151,7 @@ def _deadlines(
     data: Facts = {
         **common,
         "deadlines": [
-            Deadline.model_construct(
-                target=one.clock.target, cycle=one.cycle, started_at=one.clock.started_at, due_at=one.clock.due_at
-            )
+            Deadline(target=one.clock.target, cycle=one.cycle, started_at=one.clock.started_at, due_at=one.clock.due_at)
             for one in moved
             if one.clock.due_at is not None
         ],
@@ -161,14 +159,14 @@ def _deadlines(
     old = all(one.clock.recorded is not None for one in moved)
     if not contact.opened:
         at = folding.opened_at or moved[0].clock.started_at
-        opened = SlaOpened.model_construct(**data, calendar=folding.calendar)
+        opened = SlaOpened(**data, calendar=folding.calendar)
         said.events.append((at, 0, "sla.opened", opened, f"{contact.id}/all/0/opened/0", old))
         said.opened = True
         return
     why = cause.type if cause else moved[0].clock.cause
     at = cause.time if cause else moved[0].clock.started_at
     revision = cause.identity if cause else str(contact.sequence)
-    rescheduled = SlaRescheduled.model_construct(**data, cause=why)
+    rescheduled = SlaRescheduled(**data, cause=why)
     said.events.append((at, 1, "sla.rescheduled", rescheduled, f"{contact.id}/all/0/rescheduled/{revision}", old))
 
 
@@ -176,7 +174,7 @@ def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told,
     """What is new about one clock."""
     clock, revision = one.clock, known.revision
     for ordinal, at in enumerate(one.warned[known.warned :], known.warned):
-        warned = SlaWarned.model_construct(**_facts(common, one, at))
+        warned = SlaWarned(**_facts(common, one, at))
         said.events.append(
             (at, 2, "sla.warned", warned, f"{contact_id}/{one.key}/warned/{ordinal}", _is_old(clock, at))
         )
@@ -197,17 +195,15 @@ def _verdict(said: Said, contact_id: str, common: Facts, one: Numbered, revision
     if one.verdict == "breached" and clock.due_at is not None:
         old = _is_old(clock, clock.due_at)
         waiting = not clock.ended
-        data: Data = SlaBreached.model_construct(**_facts(common, one, clock.due_at), waiting=waiting)
+        data: Data = SlaBreached(**_facts(common, one, clock.due_at), waiting=waiting)
         said.events.append((clock.due_at, 3, "sla.breached", data, name, old))
         one.news.add("breached")
         said.breaches_of_old += old
     elif one.verdict == "met" and clock.met_at is not None:
-        data = SlaMet.model_construct(
-            **_facts(common, one, clock.met_at), met_at=clock.met_at, without_response=clock.without_response
-        )
+        data = SlaMet(**_facts(common, one, clock.met_at), met_at=clock.met_at, without_response=clock.without_response)
         said.events.append((clock.met_at, 4, "sla.met", data, name, clock.ended_recorded is not None))
     elif one.verdict == "cancelled" and clock.cancelled_at is not None:
-        data = SlaCancelled.model_construct(**_facts(common, one, clock.cancelled_at), cause=clock.cause)
+        data = SlaCancelled(**_facts(common, one, clock.cancelled_at), cause=clock.cause)
         said.events.append((clock.cancelled_at, 4, "sla.cancelled", data, name, clock.ended_recorded is not None))
 
 
@@ -223,7 +219,7 @@ def _correct(
     clock = one.clock
     truth = {"met": clock.met_at, "breached": clock.due_at, "cancelled": clock.cancelled_at}.get(one.verdict)
     at = truth or (cause.time if cause else clock.started_at)
-    data = SlaCorrected.model_construct(
+    data = SlaCorrected(
         **_facts(common, one, at),
         announced=known.verdict,
         verdict=one.verdict,
@@ -250,12 +246,10 @@ def _withdraw(said: Said, contact_id: str, common: Facts, key: str, known: Told,
     }
     old = bool(cause and cause.backfill)
     if known.verdict == "running":
-        data: Data = SlaCancelled.model_construct(**facts, cause=WITHDRAWN)
+        data: Data = SlaCancelled(**facts, cause=WITHDRAWN)
         said.events.append((at, 4, "sla.cancelled", data, f"{contact_id}/{key}/cancelled/{known.revision}", old))
         return known._replace(verdict="cancelled")
-    data = SlaCorrected.model_construct(
-        **facts, announced=known.verdict, verdict="cancelled", met_at=None, cause=WITHDRAWN
-    )
+    data = SlaCorrected(**facts, announced=known.verdict, verdict="cancelled", met_at=None, cause=WITHDRAWN)
     revision = known.revision + 1
     said.events.append((at, 5, "sla.corrected", data, f"{contact_id}/{key}/corrected/{revision}", old))
     return known._replace(verdict="cancelled", revision=revision)
