@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTEST := .venv/bin/pytest
 
-.PHONY: help setup demo up test check lint types imports docs docs-check browser bench clean
+.PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ up: setup  ## the same without traffic, data kept in .rapport
 
 test: setup  ## all tests, against a local stack started for them
 	@$(PYTEST) $(ARGS)
+
+test-peers: setup  ## against other products' clients; fetches what it needs and says what it skipped
+	@$(PYTEST) tests/peers -rs $(ARGS)
 
 check: lint types imports docs-check test  ## all that must be green before a commit lands
 
