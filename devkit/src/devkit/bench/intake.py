@@ -8,6 +8,7 @@ aiokafka producer that sends the same bytes, equally safely (all replicas, idemp
 import asyncio
 import hashlib
 import itertools
+import logging
 import multiprocessing
 import os
 import tempfile
@@ -20,6 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
+import structlog
 from aiokafka import AIOKafkaProducer
 from intake.app import create_app
 from intake.settings import IntakeSettings
@@ -175,9 +177,10 @@ async def _produce(kafka: str, topic: str, groups: list[list[bytes]]) -> float:
 
 
 def _serve(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> None:
-    """Intake in a process of its own, with a handler beside it that does nothing."""
+    """The service in a process of its own, with a handler beside it that does nothing, and no log lines."""
     import uvloop  # noqa: PLC0415 - as the service itself runs; needed in this process only
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_service(pipe, kafka, mongodb, prefix))
 
@@ -195,7 +198,6 @@ async def _service(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> N
                 topic_prefix=f"{prefix}.",
                 database_prefix=f"{prefix}_",
                 keys_file=keys,
-                log_level="WARNING",
             )
         )
 
@@ -207,7 +209,7 @@ async def _service(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> N
         async with service.running():
             pipe.send(service.url)
             await asyncio.to_thread(pipe.recv)
-        await service.client.drop_database(service.database.name)
+            await service.client.drop_database(service.database.name)
 
 
 if __name__ == "__main__":

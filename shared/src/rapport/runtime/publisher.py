@@ -7,9 +7,9 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from rapport.runtime import telemetry
+from rapport.runtime.batching import WORTHWHILE, partition_of_key, send_together
 
 log = telemetry.logger()
 
@@ -32,7 +32,12 @@ class Outgoing:
 
 def partition_of(key: str, partitions: int) -> int:
     """Where Kafka's default partitioner puts a record with this key, whichever the topic."""
-    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+    return partition_of_key(key.encode(), partitions)
+
+
+def _key(record: Outgoing) -> bytes | None:
+    """Aiokafka sends no record without both key and value, though Kafka holds such; an empty key stands in."""
+    return b"" if record.key is None and record.value is None else record.key
 
 
 class NotAcknowledged(Exception):
@@ -79,9 +84,13 @@ class Publisher:
         try:
             async with asyncio.timeout(within):
                 producer = await self._ready()
+                outgoing = list(records)
+                if len(outgoing) >= WORTHWHILE:
+                    await send_together(producer, outgoing, self._prefix)
+                    return
                 sent = [
-                    await producer.send(self._prefix + r.topic, r.value, key=r.key, headers=list(r.headers))
-                    for r in records
+                    await producer.send(self._prefix + r.topic, r.value, key=_key(r), headers=list(r.headers))
+                    for r in outgoing
                 ]
                 if sent:
                     await asyncio.gather(*map(asyncio.shield, sent))

@@ -26,7 +26,7 @@ AHEAD: Final = timedelta(minutes=5)
 
 ERASED: Final = "customer.erased"
 _JSON: Final = "application/json"
-_WHOLE_SECONDS = len("2026-03-02T09:00:00Z")
+_CANONICAL = (len("2026-03-02T09:00:00Z"), len("2026-03-02T09:00:00.123Z"))
 _VALIDATORS: Final = {name: model.__pydantic_validator__ for name, model in CONTACT_EVENT_DATA.items()}
 
 
@@ -148,7 +148,7 @@ def _envelope(attributes: dict[str, str], door: Door, faults: list[Fault]) -> di
     moment = _moment(attributes, faults)
     if moment is not None:
         text = attributes["time"]
-        envelope["time"] = text if len(text) == _WHOLE_SECONDS else format_instant(moment)
+        envelope["time"] = text if len(text) in _CANONICAL else format_instant(moment)
         if moment > door.latest:
             faults.append(Fault("/time", "future_time"))
         elif moment < door.live_since:
