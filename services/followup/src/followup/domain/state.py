@@ -247,7 +247,7 @@ class Posting(State):
     indexes = ((("status", 1), ("next_at", 1)),)
 
     event: str
-    status: Literal["pending", "taken", "refused"] = "pending"
+    status: Literal["pending", "taken"] = "pending"
     next_at: datetime
     attempts: int = 0
     reason: str | None = None

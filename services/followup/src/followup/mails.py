@@ -1,0 +1,168 @@
+"""What a message says: templates by name, language and form of address, in plain text and HTML."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.utils import format_datetime as rfc5322
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_datetime
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemLoader,
+    PackageLoader,
+    StrictUndefined,
+    Template,
+    TemplatesNotFound,
+    select_autoescape,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from rapport.contracts.fields import SCORE_RANGE
+from rapport.runtime import telemetry
+
+from followup.domain.plays import Plays, Sender
+from followup.domain.sending import Taken
+from followup.domain.timetable import zone_of
+from followup.tokens import Seal
+
+log = telemetry.logger()
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Unwritable(Exception):
+    """No message can be made of this; it will not get better by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses in a message that lead back to us."""
+
+    base: str
+    seal: Seal
+
+    def survey(self, token: str, score: int | None = None) -> str:
+        return f"{self.base}/s/{quote(token)}" + ("" if score is None else f"?score={score}")
+
+    def unsubscribe(self, customer_id: str, purpose: str) -> str:
+        return f"{self.base}/u/{self.seal.close(customer_id, purpose)}"
+
+
+class Writer:
+    """Makes messages from templates. Those of a folder come before the ones that we bring along."""
+
+    def __init__(self, plays: Plays, folder: Path | None, language: str) -> None:
+        own = PackageLoader("followup", "mail")
+        loader = ChoiceLoader([FileSystemLoader(folder), own]) if folder else own
+        self._templates = ImmutableSandboxedEnvironment(
+            loader=loader,
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._plays = plays
+        self._language = language
+
+    def write(self, taken: Taken, token: str, links: Links, now: datetime) -> EmailMessage:
+        """
+        The message of a follow-up to its customer.
+
+        Its Message-ID comes from the follow-up, so that a repeat is recognised as one.
+        """
+        followup, customer = taken.followup, taken.customer
+        sender = self._plays.senders[followup.sender]
+        try:
+            text, html = (self._chosen(taken, kind) for kind in ("txt", "html"))
+            language = (text.name or "").split(".")[1]
+            facts = self._facts(taken, token, links, language)
+            subject, _, body = text.render(**facts).partition("\n")
+            message = EmailMessage()
+            message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
+            message["From"] = sender.from_
+            message["To"] = customer.address or ""
+            if sender.reply_to:
+                message["Reply-To"] = sender.reply_to
+            message["Date"] = rfc5322(now)
+            message["Message-ID"] = f"<{followup.id}@{sender.from_.rpartition('@')[2].strip('> ')}>"
+            message["Auto-Submitted"] = "auto-generated"
+            message["Content-Language"] = language
+            message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+            message.set_content(body.lstrip("\n"))
+            message.add_alternative(html.render(**facts), subtype="html")
+        except Unwritable:
+            raise
+        except Exception as error:  # a template is anybody's: whatever it raises is its mistake
+            raise Unwritable(f"template {followup.template}: {type(error).__name__}: {error}") from error
+        return message
+
+    def _facts(self, taken: Taken, token: str, links: Links, language: str) -> dict[str, Any]:
+        followup, customer = taken.followup, taken.customer
+        fields = taken.contact.fields if taken.contact else {}
+        low, high = SCORE_RANGE[followup.survey] if followup.survey else (1, 0)
+        locale = _locale(language)
+        promised = followup.promised_at
+        zone = zone_of(customer, self._plays)
+        return {
+            "name": customer.text("name") or "",
+            "title": customer.text("title") or "",
+            "subject": fields.get("subject") or "",
+            "reference": fields.get("reference") or followup.contact_id or "",
+            "promised": format_datetime(promised, "long", tzinfo=zone, locale=locale) if promised else "",
+            "survey_url": links.survey(token) if followup.survey else "",
+            "scores": [(score, links.survey(token, score)) for score in range(low, high + 1)],
+            "unsubscribe_url": links.unsubscribe(customer.id, followup.purpose),
+            "language": language,
+            "direction": "rtl" if locale.text_direction == "rtl" else "ltr",
+        }
+
+    def _chosen(self, taken: Taken, kind: str) -> Template:
+        """The best template there is; what it is instead of is logged."""
+        language = language_of(taken, self._language)
+        name, form = taken.followup.template or "", taken.customer.text("form_of_address")
+        wanted = candidates(name, language, form, kind, self._language)
+        try:
+            template = self._templates.select_template(wanted)
+        except TemplatesNotFound:
+            raise Unwritable(f"template {name}: none for {language} nor {self._language}") from None
+        if template.name != wanted[0]:
+            log.info("template falls back", wanted=wanted[0], used=template.name)
+        return template
+
+
+def candidates(name: str, language: str, form: str | None, kind: str, default: str) -> list[str]:
+    """The files that would do, best first: language, base language, default; with the form of address, then neutral."""
+    tags = [language, language.partition("-")[0].partition("_")[0], default]
+    forms = [f".{form}", ""] if form else [""]
+    return list(dict.fromkeys(f"{name}.{tag}{suffix}.{kind}" for tag in tags for suffix in forms))
+
+
+def language_of(taken: Taken, default: str) -> str:
+    """The customer's language, else the contact's, as far as it is one that has a name."""
+    of_contact = taken.contact.field("language") if taken.contact else None
+    for one in (taken.customer.text("language"), of_contact):
+        if isinstance(one, str) and re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", one):
+            return one
+    return default
+
+
+def expanded(sender: Sender, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The sender's address with the variables it names; None when one of them is not set."""
+    names = _VARIABLE.findall(sender.url)
+    if not all(environment.get(name) for name in names):
+        return None
+    return _VARIABLE.sub(lambda found: environment[found[1]], sender.url)
+
+
+def _locale(language: str) -> Locale:
+    try:
+        return Locale.parse(language, sep="-" if "-" in language else "_")
+    except (UnknownLocaleError, ValueError):
+        return Locale("en")

@@ -1,0 +1,150 @@
+"""Takes messages that wait, hands them to a mail server and records what became of them; one replica at a time."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.decision import Decision, Ref, States
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock
+from rapport.runtime.lease import Lease
+from rapport.runtime.mongo import MongoError
+from rapport.runtime.processor import Processor
+from rapport.runtime.store import Store
+
+from followup.domain import sending
+from followup.domain.draft import Rules
+from followup.domain.state import CustomerState, Message
+from followup.mails import Links, Unwritable, Writer
+from followup.smtp import Outcome, Server, deliver
+from followup.telemetry import MESSAGES
+from followup.tokens import hashed, new_token
+
+log = telemetry.logger()
+
+_AT_ONCE: Final = 8
+_IDLE_SECONDS: Final = 0.25
+_OTHERS_SECONDS: Final = 2.0
+
+
+class Sender:
+    """
+    Sends under a lease whose token it leaves on every message it takes.
+
+    One trip to a mail server is shorter than the lease, so a message in `sending`
+    under an older token was lost in a crash: it has failed, nobody knows how.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        store: Store,
+        lease: Lease,
+        clock: Clock,
+        rules: Rules,
+        writer: Writer,
+        servers: Mapping[str, Server],
+        links: Callable[[], Links],
+    ) -> None:
+        self._processor = processor
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._rules = rules
+        self._writer = writer
+        self._servers = servers
+        self._links = links
+        self._settled: int | None = None
+        self._sent = 0
+
+    async def run(self) -> None:
+        """Send for ever. A stop lets what is on its way arrive and be recorded."""
+        try:
+            while True:
+                await self._processor.patiently("sender", self._finish_round)
+                if not self._sent:
+                    await self._clock.sleep(_IDLE_SECONDS if self._settled else _OTHERS_SECONDS)
+        finally:
+            with contextlib.suppress(*MongoError):
+                await self._lease.release()
+
+    async def round(self) -> int:
+        """Send what waits, some at once; answers how many were taken up."""
+        fence = await self._lease.held()
+        if fence is None:
+            self._settled = None
+            return 0
+        if self._settled != fence:
+            await self._settle_lost(fence)
+            self._settled = fence
+        where = {"status": "pending", "next_at": {"$lte": self._clock.now()}}
+        waiting = await self._store.find(Message, where, sort=(("next_at", 1),), limit=_AT_ONCE)
+        await asyncio.gather(*(self._send(message, fence) for message in waiting))
+        return len(waiting)
+
+    async def _finish_round(self) -> None:
+        task = asyncio.ensure_future(self.round())
+        try:
+            self._sent = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            with contextlib.suppress(*MongoError):
+                await task
+            raise
+
+    async def _settle_lost(self, fence: int) -> None:
+        for message in await self._store.find(Message, {"status": "sending"}):
+            if message.fence < fence:
+                log.warning("a message was lost on its way and is not sent again", followup=message.id)
+                await self._record(message, Outcome("unknown"), None)
+
+    async def _send(self, message: Message, fence: int) -> None:
+        token = new_token()
+        taken: sending.Taken | None = None
+
+        def take(current: Message | None, states: States, now: datetime) -> Decision[Any]:
+            nonlocal taken
+            taken = None
+            customer = states.get(CustomerState, message.customer_id)
+            if current is None or customer is None:
+                return Decision()
+            decision, taken = sending.take(current, customer, self._rules, now, fence=fence, token=hashed(token))
+            return decision
+
+        await self._act(message, take)
+        if taken is not None:
+            await self._record(message, await self._deliver(taken, token), taken)
+
+    async def _deliver(self, taken: sending.Taken, token: str) -> Outcome:
+        sender = self._rules.plays.senders[taken.followup.sender]
+        try:
+            mail = self._writer.write(taken, token, self._links(), self._clock.now())
+        except Unwritable as error:
+            log.error("a message can't be written", followup=taken.followup.id, error=str(error))  # noqa: TRY400
+            return Outcome("refused", str(error)[:500])
+        address = mail["From"].addresses[0].addr_spec
+        to = taken.customer.address or ""
+        return await deliver(mail, address or sender.from_, to, self._servers[taken.followup.sender])
+
+    async def _record(self, message: Message, outcome: Outcome, taken: sending.Taken | None) -> None:
+        def settle(current: Message | None, states: States, now: datetime) -> Decision[Any]:
+            customer = states.get(CustomerState, message.customer_id)
+            if current is None or customer is None:
+                return Decision()
+            match outcome.result:
+                case "sent":
+                    return sending.sent(current, customer, taken.link if taken else None, self._rules, now)
+                case "later":
+                    return sending.try_again(current, customer, self._rules, now, outcome.reason)
+                case "refused":
+                    return sending.failed(current, customer, self._rules, now, outcome.reason)
+                case _:
+                    return sending.failed(current, customer, self._rules, now, sending.UNKNOWN)
+
+        await self._act(message, settle)
+        MESSAGES.labels(outcome.result).inc()
+        log.info("message", followup=message.id, result=outcome.result, reason=outcome.reason)
+
+    async def _act(self, message: Message, decide: Callable[[Message | None, States, datetime], Decision[Any]]) -> None:
+        await self._processor.act(Message, message.id, decide, touches=[Ref(CustomerState, message.customer_id)])

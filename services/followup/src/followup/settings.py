@@ -1,0 +1,18 @@
+"""What an operator can set about followup."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from rapport.runtime.settings import Settings
+
+
+class FollowupSettings(Settings):
+    """The settings of every service, and what this one follows up, writes with, and answers to."""
+
+    port: int = Field(8003, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
+    plays: Path | None = Field(None, description="the plays file (YAML); a survey and a call after each when absent")
+    templates: Path | None = Field(None, description="a folder of message templates that come before our own")
+    language: str = Field("en", description="the language of messages and pages where the customer's is not known")
+    public_url: str | None = Field(None, description="how customers reach this service; its own address when absent")
+    intake_url: str = Field("http://127.0.0.1:8001", description="where answers and choices of customers are posted")
+    intake_key: SecretStr | None = Field(None, description="the key for intake; needs the role emit")

@@ -1,0 +1,90 @@
+"""One message to one mail server, and what can be said of it afterwards."""
+
+import asyncio
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP as SMTP_POLICY
+from email.policy import SMTPUTF8
+from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+_PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+_SECONDS: Final = 6.0
+_ALL_SECONDS: Final = 11.0
+_PERMANENT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A mail server, from `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str | None = None
+    password: str | None = None
+
+    @classmethod
+    def read(cls, url: str) -> "Server":
+        """ValueError says what is wrong with the address, without its secrets."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise ValueError("the mail server's address can't be read") from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError(f"the mail server's address must begin with one of {', '.join(_PORTS)}:// and name a host")
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], user, password)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`later` may be tried again, `refused` never; of `unknown` nobody can say whether it went out."""
+
+    result: Literal["sent", "later", "refused", "unknown"]
+    reason: str = ""
+
+
+async def deliver(message: EmailMessage, sender: str, recipient: str, server: Server) -> Outcome:
+    """
+    Hand a message over.
+
+    Until its text is on the way nothing has happened, and any trouble may be
+    tried again; from then until the server's word, trouble means that nobody knows.
+    """
+    handing_over = False
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        timeout=_SECONDS,
+        use_tls=server.scheme == "smtps",
+        start_tls=server.scheme == "smtp+starttls",
+    )
+    try:
+        async with asyncio.timeout(_ALL_SECONDS):
+            await client.connect()
+            if server.user is not None:
+                await client.login(server.user, server.password or "")
+            options, policy = [], SMTP_POLICY
+            if not (recipient.isascii() and sender.isascii()):
+                if not client.supports_extension("smtputf8"):
+                    return Outcome("refused", "the mail server takes no addresses beyond ASCII")
+                options, policy = ["SMTPUTF8"], SMTPUTF8
+            await client.mail(sender, options=options, encoding="utf-8")
+            await client.rcpt(recipient, encoding="utf-8")
+            handing_over = True
+            await client.data(message.as_bytes(policy=policy))
+    except aiosmtplib.SMTPAuthenticationError as error:
+        return Outcome("later", f"not signed in: {error.code}")
+    except aiosmtplib.SMTPResponseException as error:
+        words = " ".join(error.message.split())[:200]
+        return Outcome("refused" if error.code >= _PERMANENT else "later", f"{error.code} {words}")
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        return Outcome("unknown" if handing_over else "later", type(error).__name__)
+    finally:
+        client.close()
+    return Outcome("sent")
