@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import uvicorn
@@ -197,6 +197,15 @@ class Service:
                 found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
         if self.failed.done():
             found["service"] = str(self.failed.result())
+        return found
+
+    def horizons(self) -> dict[int, datetime]:
+        """Up to which instant each partition that this replica owns has been read, by all its readers."""
+        now = self.clock.now()
+        found: dict[int, datetime] = {}
+        for reader, _ in self._readers:
+            for partition, horizon in reader.horizons(now).items():
+                found[partition] = min(horizon, found.get(partition, horizon))
         return found
 
     async def _lag(self, reader: Reader) -> dict[str, int]:
