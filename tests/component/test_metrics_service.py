@@ -144,7 +144,7 @@ async def test_a_key_of_one_team_sees_only_that(metrics: RunningMetrics):
 async def test_the_dashboard_shows_figures_with_a_way_to_their_contacts(metrics: RunningMetrics):
     page = await metrics.ask("/", days=7)
     assert page.status_code == 200
-    for told in ("Contacts per day by channel", "Still waiting", "Promises kept by target", "Satisfaction by channel"):
+    for told in ("Contacts per day by channel", "Still waiting", "Deadlines met by target", "Satisfaction by channel"):
         assert told in page.text
     assert "/v1/report/contacts?measure=sla" in page.text
     signed_out = await metrics.http.get("/", headers={"Accept": "text/html"})

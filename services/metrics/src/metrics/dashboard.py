@@ -101,6 +101,7 @@ class Chart:
     table: Sequence[tuple[Cell, ...]]
     bars: list[Bar] = field(default_factory=list)
     height: float = HEIGHT
+    empty: str = "Nothing to show for these days."
     axis: tuple[str, ...] = ()
     legend: list[tuple[str, str]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
@@ -174,6 +175,7 @@ def response_chart(span: Span, rows: Sequence[Row]) -> Chart:
         table,
         bars,
         height=max(_LINE, _LINE * len(rows)),
+        empty="Nobody was answered of those who wrote in these days.",
         axis=("0", duration(longest)) if bars else (),
         legend=[("p50", "p50, half were answered within"), ("p90", "p90, nine of ten within")],
         labels=[str(row["channel"] or "none") for row in rows],
@@ -198,13 +200,14 @@ def sla_chart(span: Span, rows: Sequence[Row]) -> Chart:
         table.append((Cell(plain(target)), Cell(percent(share)), *counts))
     return Chart(
         "sla",
-        "Promises kept by target",
+        "Deadlines met by target",
         "Attainment is met ÷ (met + breached), on the day each deadline fell due.",
         ("target", "attainment", "met", "breached", "running"),
         table,
         bars,
         height=max(_LINE, _LINE * len(rows)),
         axis=("0 %", "100 %") if bars else (),
+        empty="No deadline fell due in these days.",
         legend=[("met", "met"), ("breached", "breached")],
         labels=[plain(row["target"]) for row in rows],
     )
@@ -234,6 +237,7 @@ def csat_chart(span: Span, rows: Sequence[Row]) -> Chart:
         bars,
         height=max(_LINE, _LINE * len(rows)),
         axis=("0 %", "100 %") if bars else (),
+        empty="Nobody has answered a survey in these days.",
         legend=[("score", "score"), ("interval", "95 % interval")],
         labels=[str(row["channel"] or "none") for row in rows],
     )
@@ -286,11 +290,13 @@ def cards(span: Span, totals: Mapping[str, Row]) -> list[Card]:
         Card(
             "First response",
             duration(response["calendar_p50"]),
-            f"half within; nine of ten within {duration(response['calendar_p90'])}",
+            f"half within; nine of ten within {duration(response['calendar_p90'])}"
+            if response["count"]
+            else "nobody has been answered yet",
             span.link("first_response", figure="count"),
         ),
         Card(
-            "Promises kept",
+            "Deadlines met",
             percent(sla["attainment"]),
             f"{sla['met']} of {due} due; {sla['running']} running",
             span.link("sla", figure="breached"),

@@ -30,7 +30,8 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
         key: Watcher, days: Annotated[int, Query(ge=1, le=3660, description="how many days to show")] = 30
     ) -> HTMLResponse:
         """How we are doing: contacts, answers, promises kept, satisfaction."""
-        span = dashboard.span_of(days, clock.now(), await reports.newest(), zone)
+        now = clock.now()
+        span = dashboard.span_of(days, now, await reports.newest(), zone)
 
         async def ask(key: Key, measure: str, *by: str, granularity: Granularity | None = None) -> list[dict[str, Any]]:
             question = allowed(span.question(measure, *by, granularity=granularity), key, settings)
@@ -50,7 +51,8 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
                 span=span,
                 days=days,
                 presets=_PRESETS,
-                as_of=format_instant(clock.now()),
+                as_of=format_instant(now),
+                as_of_local=f"{now.astimezone(zone):%Y-%m-%d %H:%M}",
                 width=dashboard.WIDTH,
             )
         )

@@ -5,7 +5,7 @@ import binascii
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from rapport.contracts import identity
@@ -14,6 +14,7 @@ from rapport.runtime.store import Store
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.journal import BALANCE
 from metrics.domain.marks import HOURS
+from metrics.domain.periods import offsets_within
 from metrics.domain.question import Question
 from metrics.domain.report import Group
 
@@ -225,12 +226,25 @@ def _summed(question: Question, at: str, figures: str, marks: str) -> list[dict[
 
 
 def _key(question: Question, at: str) -> Any:
-    """Periods are made of local days, or for hours of quarters of an hour, which all zones are offset by."""
+    """
+    Periods are made of local days, or for hours of quarters of an hour, which all zones are offset by.
+
+    What a zone is offset by comes from our tzdata: MongoDB carries its own, which may be years older.
+    """
     if question.granularity is None:
         return {"$literal": None}
     if question.granularity == "hour":
         return {"$dateTrunc": {"date": at, "unit": "minute", "binSize": _QUARTER_HOUR}}
-    return {"$dateToString": {"date": at, "format": "%Y-%m-%d", "timezone": question.zone.key}}
+    first, *later = offsets_within(question.zone.key, question.since, question.until)
+    offset: Any = _millis(first[1])
+    if later:
+        branches = [{"case": {"$gte": [at, start]}, "then": _millis(change)} for start, change in reversed(later)]
+        offset = {"$switch": {"branches": branches, "default": offset}}
+    return {"$dateToString": {"date": {"$add": [at, offset]}, "format": "%Y-%m-%d"}}
+
+
+def _millis(offset: timedelta) -> int:
+    return offset // timedelta(milliseconds=1)
 
 
 def _own(mark: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,52 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_YEARS: Final = range(1970, 2040)
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAYS: Final = 70 * 366
+_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+
+
+@lru_cache(maxsize=1000)
+def offsets(name: str) -> tuple[tuple[datetime, timedelta], ...]:
+    """How far a zone is from UTC, from each instant on, from 1970 to 2040."""
+    zone = ZoneInfo(name)
+    found = [(_FIRST, _offset(_FIRST, zone))]
+    for number in range(1, _DAYS):
+        end = _FIRST + number * _DAY
+        offset = _offset(end, zone)
+        if offset != found[-1][1]:
+            found.append((_change(end - _DAY, end, zone), offset))
+    return tuple(found)
+
+
+def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta(0)
+
+
+def _change(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant with the offset of `end`, to the second."""
+    new = _offset(end, zone)
+    while end - start > _SECOND:
+        middle = (start + (end - start) / 2).replace(microsecond=0)
+        if _offset(middle, zone) == new:
+            end = middle
+        else:
+            start = middle
+    return end
+
+
+def offsets_within(name: str, since: datetime | None, until: datetime | None) -> list[tuple[datetime, timedelta]]:
+    """The offsets in force in a range, the first from before it on."""
+    held = [one for one in offsets(name) if until is None or one[0] < until]
+    before = [number for number, one in enumerate(held) if since is not None and one[0] <= since]
+    return held[before[-1] if before else 0 :] or [offsets(name)[0]]
 
 
 @lru_cache(maxsize=1000)
 def is_whole_hour_zone(name: str) -> bool:
     """Whether the zone has always been whole hours from UTC since 1970, so that its days are made of UTC's hours."""
-    zone = ZoneInfo(name)
-    offsets = (datetime(year, month, 1, tzinfo=zone).utcoffset() for year in _YEARS for month in range(1, 13))
-    return all(offset is not None and offset % timedelta(hours=1) == timedelta(0) for offset in offsets)
+    return all(offset % timedelta(hours=1) == timedelta(0) for _, offset in offsets(name))
 
 
 def local_midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -1,0 +1,115 @@
+"""What the dashboard draws is what its tables say, and every link asks a question that can be answered."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+from metrics.dashboard import (
+    HEIGHT,
+    WIDTH,
+    Chart,
+    Span,
+    cards,
+    contacts_chart,
+    csat_chart,
+    duration,
+    response_chart,
+    sla_chart,
+    span_of,
+)
+from metrics.domain.question import parse
+
+from tests.support.metrics import Memory, answered, at, opened, received, resolved, responded, verdict
+
+SPAN = Span(date(2026, 3, 2), date(2026, 3, 9), ZoneInfo("Europe/Berlin"))
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory().feed(
+        received(at("09:00"), "C-1", team="a"),
+        responded(at("09:30"), "C-1"),
+        opened(at("09:00"), {"promise": at("12:00"), "first_response": at("10:00", day=3)}, "C-1"),
+        verdict("breached", at("12:00"), at("12:00"), "C-1", target="promise"),
+        resolved(at("13:00"), "C-1"),
+        answered(at("15:00"), 2, "S-1", contact_id="C-1"),
+        answered(at("15:00"), 5, "S-2"),
+        received(at("10:00", day=2), "C-2", channel="phone"),
+    )
+
+
+def charts(memory: Memory) -> list[Chart]:
+    return [
+        contacts_chart(SPAN, memory.report("contacts", by="channel", granularity="day", tz="Europe/Berlin")),
+        response_chart(SPAN, memory.report("first_response", by="channel")),
+        sla_chart(SPAN, memory.report("sla", by="target")),
+        csat_chart(SPAN, memory.report("csat", by="channel")),
+    ]
+
+
+def test_bars_stay_inside_their_plot(memory):
+    for chart in charts(memory):
+        assert chart.bars
+        for bar in chart.bars:
+            assert bar.x >= 0
+            assert bar.x + bar.width <= WIDTH + 1e-6
+            assert bar.y >= 0
+            assert bar.y + bar.height <= chart.height + 1e-6
+
+
+def test_every_period_has_its_row_and_the_tallest_bar_fills_the_plot(memory):
+    chart = charts(memory)[0]
+    assert [row[0].text for row in chart.table] == [f"2026-03-0{day}" for day in range(2, 9)]
+    assert max(bar.height for bar in chart.bars) == HEIGHT
+    assert sum(int(cell.text) for row in chart.table for cell in row[1:]) == 2
+
+
+def test_every_link_asks_for_the_contacts_that_its_figure_counts(memory):
+    links = [(cell.text, cell.href) for chart in charts(memory) for row in chart.table for cell in row if cell.href]
+    assert len(links) == 8
+    for text, href in links:
+        address = urlsplit(href)
+        assert address.path == "/v1/report/contacts"
+        words: dict[str, Any] = parse_qs(address.query)
+        figure = words.pop("figure", [{"contacts": "contacts"}.get(words["measure"][0], "answers")])[0]
+        question = parse(words)
+        found = memory.report(facts=True, **{name: values[0] for name, values in words.items()})
+        assert [str(row[figure]) for row in found] == [text], question
+
+
+def test_every_card_has_a_link(memory):
+    totals = {measure: memory.report(measure)[0] for measure in ("contacts", "first_response", "sla", "csat")}
+    for card in cards(SPAN, totals):
+        parse({name: value for name, value in parse_qs(urlsplit(card.href).query).items() if name != "figure"})
+
+
+def test_nothing_yet_is_shown_as_nothing():
+    for chart in charts(Memory()):
+        assert chart.bars == []
+        assert chart.empty
+
+
+def test_the_page_shows_the_last_days_or_else_the_newest_there_are():
+    now, zone = datetime(2026, 3, 2, 23, 30, tzinfo=UTC), ZoneInfo("Europe/Berlin")
+    recent = span_of(7, now, now, zone)
+    assert (recent.first, recent.last, recent.note) == (date(2026, 2, 25), date(2026, 3, 4), "")
+    old = span_of(7, now, datetime(2011, 9, 30, 12, tzinfo=UTC), zone)
+    assert (old.first, old.last) == (date(2011, 9, 24), date(2011, 10, 1))
+    assert old.note
+
+
+@pytest.mark.parametrize(("days", "granularity"), [(7, "day"), (365, "week"), (3650, "month")])
+def test_long_spans_have_wider_bars(days, granularity):
+    span = span_of(days, datetime(2026, 3, 2, tzinfo=UTC), None, ZoneInfo("UTC"))
+    assert span.granularity == granularity
+    assert len(span.periods()) <= 125
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0 s"), (59, "59 s"), (90, "2 min"), (3660, "1 h 01 min"), (200_000, "2.3 days")],
+)
+def test_durations_read_as_people_say_them(seconds, text):
+    assert duration(seconds) == text
