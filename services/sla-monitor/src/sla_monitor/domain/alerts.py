@@ -101,7 +101,7 @@ class Alerting:
         return alert
 
     def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime) -> Alert:
-        facts = self._facts(key, alert, due)
+        facts = self.facts(key, alert, due)
         self._tell("alert.cleared", AlertCleared, facts, f"cleared/{alert.revision}", at, cause=why)
         for receiver in alert.notified:
             name, _, entry = receiver.rpartition("#")
@@ -119,7 +119,7 @@ class Alerting:
         """The cycle turned out never to have been one."""
         due = alert.raised_at or at
         self.alerts[key] = gone = self._cleared(key, alert, WITHDRAWN, at, due=due)
-        facts = {**self._facts(key, gone, due), "id": f"{self.contact.id}/{key}", "partition": self.contact.partition}
+        facts = {**self.facts(key, gone, due), "id": f"{self.contact.id}/{key}", "partition": self.contact.partition}
         facts.pop("alert_id")
         self.states.append(AlertState(**facts, state="cleared", started_at=due, waiting=False))
 
@@ -156,7 +156,7 @@ class Alerting:
         if ring.level > 1 and not ring.repeats:
             step = f"escalated/{alert.rounds}.{ring.level}"
             self._tell(
-                "alert.escalated", AlertEscalated, self._facts(one.key, alert, due), step, ring.at, level=ring.level
+                "alert.escalated", AlertEscalated, self.facts(one.key, alert, due), step, ring.at, level=ring.level
             )
         line = text(self.project(one, alert, escalation), self.customer, self.now)
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
@@ -227,7 +227,7 @@ class Alerting:
             url=contact.url,
         )
 
-    def _facts(self, key: str, alert: Alert, due: datetime) -> Facts:
+    def facts(self, key: str, alert: Alert, due: datetime) -> Facts:
         target, _, cycle = key.partition("/")
         return {
             "contact_id": self.contact.id,
@@ -257,7 +257,7 @@ class Alerting:
         step: str,
         line: str = "",
     ) -> None:
-        facts = self._facts(key, alert, due)
+        facts = self.facts(key, alert, due)
         self.notifications.append(
             NotificationState(
                 id=f"{facts['alert_id']}/{step}",

@@ -1,0 +1,145 @@
+"""
+What a person does about an alert: acknowledge, snooze, assign, close, or let it climb past who can't be reached.
+
+An action changes who is rung and when, never a clock and never a verdict. Doing
+the same twice changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rapport.contracts import Data
+from rapport.contracts.sla_events import AlertAcknowledged, AlertAssigned, AlertClosed, AlertSnoozed
+from rapport.decision import Decision
+
+from sla_monitor.domain.alerts import Alerting
+from sla_monitor.domain.fold import fold
+from sla_monitor.domain.monitor import horizon_of, wake_at
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.states import Alert, ContactState
+from sla_monitor.domain.telling import Numbered, number, sequenced
+
+_OVER = ("cleared", "closed")
+
+
+class NotPossible(ValueError):
+    """That can't be done to this alert, and why."""
+
+
+def contact_of(alert_id: str) -> str:
+    """The contact of an alert, whose id is `contact/target/cycle`."""
+    return alert_id.rsplit("/", 2)[0]
+
+
+def acknowledge(contact: ContactState, alert_id: str, *, by: str, now: datetime, book: PolicyBook) -> Decision[Any]:
+    """Somebody has taken it: it stops climbing."""
+
+    def change(alert: Alert, _: Numbered) -> _Change | None:
+        if alert.state == "acknowledged":
+            return None
+        _must_be_active(alert)
+        return _Change({"state": "acknowledged", "by": by, "until": None, "next_at": None}, AlertAcknowledged, {})
+
+    return _act(contact, alert_id, by, now, book, change, "acknowledged")
+
+
+def snooze(
+    contact: ContactState, alert_id: str, *, until: datetime, by: str, now: datetime, book: PolicyBook
+) -> Decision[Any]:
+    """Quiet until then; after that it stands where it stood, and rings again."""
+    if until <= now:
+        raise NotPossible("an alert can only be snoozed until an instant that is still to come")
+
+    def change(alert: Alert, _: Numbered) -> _Change | None:
+        if alert.state == "snoozed" and alert.until == until:
+            return None
+        _must_be_active(alert)
+        update = {"state": "snoozed", "by": by, "until": until, "next_at": None}
+        return _Change(update, AlertSnoozed, {"until": until})
+
+    return _act(contact, alert_id, by, now, book, change, "snoozed")
+
+
+def assign(contact: ContactState, alert_id: str, *, to: str, by: str, now: datetime, book: PolicyBook) -> Decision[Any]:
+    """Another owner of the alert; the contact's own owner stays."""
+
+    def change(alert: Alert, _: Numbered) -> _Change | None:
+        if alert.owner == to:
+            return None
+        _must_be_active(alert)
+        return _Change({"owner": to}, AlertAssigned, {"to": to})
+
+    return _act(contact, alert_id, by, now, book, change, "assigned")
+
+
+def close(
+    contact: ContactState, alert_id: str, *, reason: str | None, by: str, now: datetime, book: PolicyBook
+) -> Decision[Any]:
+    """Nobody need look at it any more. An unmet target needs a reason; the verdict stays what it is."""
+
+    def change(alert: Alert, one: Numbered) -> _Change | None:
+        if alert.state == "closed":
+            return None
+        if not one.clock.ended and not (reason or "").strip():
+            raise NotPossible("somebody still waits: closing needs a reason")
+        update = {"state": "closed", "by": by, "reason": reason, "until": None, "next_at": None}
+        return _Change(update, AlertClosed, {"reason": reason or ""})
+
+    return _act(contact, alert_id, by, now, book, change, "closed")
+
+
+def climb(contact: ContactState, alert_id: str, *, now: datetime) -> Decision[Any]:
+    """Whom the last step was to reach can't be reached: the next step rings at once."""
+    alert = contact.alerts.get(alert_id.removeprefix(f"{contact.id}/"))
+    if alert is None or alert.state != "breached" or alert.next_at is None or alert.next_at <= now:
+        return Decision(why="nothing left to climb")
+    key = alert_id.removeprefix(f"{contact.id}/")
+    sooner = alert.model_copy(update={"next_at": now})
+    woken = min(now, contact.wake_at) if contact.wake_at else now
+    state = contact.model_copy(update={"alerts": {**contact.alerts, key: sooner}, "wake_at": woken})
+    return Decision(states=(state,), why="climb")
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    update: dict[str, Any]
+    event: type[Data]
+    facts: dict[str, Any]
+
+
+def _must_be_active(alert: Alert) -> None:
+    if alert.state in _OVER:
+        raise NotPossible(f"the alert is {alert.state}")
+
+
+def _act(
+    contact: ContactState,
+    alert_id: str,
+    by: str,
+    now: datetime,
+    book: PolicyBook,
+    change: Callable[[Alert, Numbered], _Change | None],
+    verb: str,
+) -> Decision[Any]:
+    key = alert_id.removeprefix(f"{contact.id}/")
+    horizon = horizon_of(contact, now)
+    folding = fold(contact.log, book, horizon)
+    clocks, _ = number(folding, contact.cycles, horizon)
+    one = next((one for one in clocks if one.key == key), None)
+    alert = contact.alerts.get(key)
+    if one is None or alert is None:
+        raise NotPossible("there is no such alert")
+    changed = change(alert, one)
+    if changed is None:
+        return Decision(why=f"{verb} already")
+    after = alert.model_copy(update={**changed.update, "revision": alert.revision + 1})
+    alerting = Alerting(contact, folding, None, horizon, now, {**contact.alerts, key: after})
+    facts = {**alerting.facts(key, after, one.clock.due_at or now), **changed.facts, "by": by}
+    data = changed.event.model_validate(facts)
+    name = f"{alert_id}/{verb}/{alert.revision}"
+    tells, sequence = sequenced(contact, [(f"alert.{verb}", data, name, now, False)])
+    update = {"alerts": alerting.alerts, "sequence": sequence, "wake_at": wake_at(clocks, alerting, horizon)}
+    projected = alerting.project(one, after, alerting.escalation(one))
+    return Decision(states=(contact.model_copy(update=update), projected), events=tuple(tells), why=verb)
