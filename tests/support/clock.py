@@ -1,5 +1,6 @@
 """A clock that a test moves by hand."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -23,3 +24,19 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         self.advance(seconds)
+
+
+class HeldClock(ManualClock):
+    """Whoever sleeps by it sleeps until `release`; `asleep` is set as soon as somebody does."""
+
+    def __init__(self, now: datetime = EPOCH) -> None:
+        super().__init__(now)
+        self.asleep = asyncio.Event()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        self._released.set()
+
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - time is not what it waits for
+        self.asleep.set()
+        await self._released.wait()

@@ -61,7 +61,7 @@ class TallyDomain:
         return Decision((woken,), (told(woken, f"{state.id}/woken", state.wake_at),))
 
 
-def click(tally: Tally | None, states: States, now: datetime) -> Decision[Any]:
+def click(tally: Tally | None, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG001 - the shape of `decide`
     """What a person's action on a contact decides."""
     assert tally is not None
     after = tally.model_copy(update={"clicks": tally.clicks + 1})
@@ -69,11 +69,12 @@ def click(tally: Tally | None, states: States, now: datetime) -> Decision[Any]:
 
 
 def told(tally: Tally, event_id: str, at: datetime) -> Tell:
+    """One event a change; `step` counts the changes of a contact, so that a gap or a wrong order is seen."""
     data = FollowupScheduled(
         customer_id=tally.customer_id,
         followup_id=event_id,
         play="tally",
-        step=0,
+        step=len(tally.seen) + tally.clicks + len(tally.wakes),
         do="check_in",
         purpose="service",
         due_at=at,
