@@ -96,8 +96,12 @@ def test_any_order_and_any_repetition_gives_the_same_clocks_and_the_same_last_wo
     shuffled = [*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]
     random.shuffle(shuffled)
     mixed = desk(POLICY)
+    now = max(e.time for e in events)
     for event in shuffled:
-        mixed.take(event, now=max(e.time for e in events))
+        mixed.take(event, now=now)
+        if data.draw(st.booleans()):
+            now += timedelta(minutes=data.draw(st.integers(0, 600)))
+            mixed.look(now)
     for played in (straight, mixed):
         played.look(END)
     assert clocks(straight, END) == clocks(mixed, END)

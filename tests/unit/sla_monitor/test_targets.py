@@ -1,6 +1,7 @@
 """Every rule of sla.md's section Targets, by name."""
 
 from rapport.contracts.sla_events import SlaMet
+from sla_monitor.domain.history import clocks_of, history
 
 from tests.support.sla import (
     OFFICE,
@@ -296,6 +297,23 @@ def test_a_better_tier_before_the_first_answer_counts_at_once_and_after_it_no_mo
         assert played.contact.policy == "rest"
 
 
+def test_a_tier_told_late_counts_from_when_it_held():
+    played = play([received("09:00")], under=TWO, looks=["11:30"])
+    played.take(customer("08:00", tier="gold"), now="12:00")
+    played.look("12:00")
+    assert due(played, "first_response/1") == "11:00"
+    assert played.told() == [("sla.breached", "11:00")]
+
+
+def test_of_two_tiers_told_in_the_wrong_order_each_counts_in_its_time():
+    played = desk(TWO)
+    played.take(customer("09:30", tier="basic"))
+    played.take(customer("08:00", tier="gold"))
+    played.take(received("09:00"))
+    assert played.contact.policy == "rest"
+    assert [d.due_at for e in played.events for d in deadlines(e)] == [at("15:00")]
+
+
 def test_a_tier_known_before_the_contact_counts_and_one_told_by_hand_wins():
     played = play([customer("08:00", tier="basic"), tier_changed("08:10", "gold"), received("09:00")], under=TWO)
     assert played.contact.policy == "rest"
@@ -318,3 +336,35 @@ def test_an_answer_before_any_message_is_kept_until_the_message_arrives():
     assert played.told("sla.opened", "sla.met") == []
     played.take(received("09:00"))
     assert played.told() == [("sla.met", "10:00")]
+
+
+def test_a_deadline_explains_open_closed_holiday_and_paused_time():
+    text = targets("resolution: {within: 2 business days, pause_on: [customer]}").replace(
+        '["09:00-17:00"]}}', '["09:00-17:00"]}, holidays: [2026-03-03]}', 1
+    )
+    played = play([received("15:00"), waiting("16:00"), resumed("16:30"), resolved("Wed 10:00")], under=text)
+    (one,) = clocks_of(played.contact, played.domain.book, at("Wed 12:00"))[1]
+    assert [(when(s.start), s.counted_seconds, s.why) for s in one.clock.explain(at("Wed 12:00"))] == [
+        ("15:00", 3600, "open"),
+        ("16:00", 0, "paused"),
+        ("16:30", 1800, "open"),
+        ("17:00", 0, "closed"),
+        ("Tue 00:00", 0, "holiday"),
+        ("Wed 00:00", 0, "closed"),
+        ("Wed 09:00", 3600, "open"),
+    ]
+    assert one.clock.open_seconds(at("Wed 12:00")) == 9000
+
+
+def test_a_contact_tells_its_history_in_order():
+    played = play(
+        [received("09:00"), responded("14:00", agent_id="ada")], under=targets("first_response: {within: 4h}")
+    )
+    clocks = clocks_of(played.contact, played.domain.book, at("15:00"))[1]
+    lines = history(played.contact, clocks)
+    assert [(when(line.at), line.event) for line in lines] == [
+        ("09:00", "contact.received"),
+        ("13:00", "sla.breached"),
+        ("14:00", "contact.responded"),
+    ]
+    assert lines[-1].what == "agent_id ada"

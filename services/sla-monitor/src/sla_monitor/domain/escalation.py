@@ -60,7 +60,7 @@ class Escalation:
                 names += self.steps[level].notify
                 level += 1
             else:
-                names = [*self.steps[-1].notify]
+                names += self.steps[-1].notify
                 repeats += 1
             following = self._after(alert.base_at, level, at, horizon)
         return Ring(tuple(dict.fromkeys(names)), level, repeats, at, following)

@@ -64,8 +64,7 @@ class Folding:
         self.book = book
         self._contact: Facts = {}
         self._customer: Facts = _NOBODY
-        self._needs: dict[Target, Clock] = {}
-        """What is owed to the customer, whether or not the policy sets a deadline for it."""
+        self._needs: dict[Target, Clock] = {}  # what is owed, whether or not the policy sets a deadline for it
         self._waits: list[tuple[str, datetime, datetime | None]] = []
         self.clocks: list[Clock] = []
         self.facts: Facts = {}
