@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import yaml
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from intake.app import create_app
 from intake.settings import IntakeSettings
 from rapport.contracts import topics
@@ -167,6 +167,20 @@ class RealIntake:
         try:
             async with asyncio.timeout(20):
                 return [await consumer.getone() for _ in range(count)]
+        finally:
+            await consumer.stop()
+
+    async def everything(self, topic: str = topics.CONTACT_EVENTS) -> list[Any]:
+        """All records of a topic."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.service.settings.kafka_bootstrap_servers, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            places = [TopicPartition(self._named(topic), n) for n in range(self.service.settings.partitions)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            return [await consumer.getone() for _ in range(sum(ends.values()))]
         finally:
             await consumer.stop()
 

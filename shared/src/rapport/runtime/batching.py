@@ -1,6 +1,7 @@
 """Many records at once: put together by partition here, which costs a seventh of one `send` and future per record."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -23,10 +24,17 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-async def send_together(producer: AIOKafkaProducer, records: Sequence[Record], topic_prefix: str) -> None:
+Place = tuple[str, int]
+"""A topic, with its prefix, and a partition."""
+
+Turns = defaultdict[Place, asyncio.Lock]
+"""One publish at a time may wait to be queued for a partition; else all that wait are woken for each that may go."""
+
+
+async def send_together(producer: AIOKafkaProducer, records: Sequence[Record], topic_prefix: str, turns: Turns) -> None:
     """Return when all are acknowledged. Records with the same key are stored in the order given."""
     counts = {topic: await _partitions(producer, topic_prefix + topic) for topic in {r.topic for r in records}}
-    builders: dict[tuple[str, int], list[Any]] = {}
+    builders: dict[Place, list[Any]] = {}
     for record in records:
         partition = partition_of_key(record.key or b"", counts[record.topic])
         place = (topic_prefix + record.topic, partition)
@@ -34,7 +42,7 @@ async def send_together(producer: AIOKafkaProducer, records: Sequence[Record], t
         if not theirs or not _fits(theirs[-1], record):
             theirs.append(producer.create_batch())
             _fits(theirs[-1], record)
-    await asyncio.gather(*(_send(producer, place, theirs) for place, theirs in builders.items()))
+    await asyncio.gather(*(_send(producer, place, theirs, turns[place]) for place, theirs in builders.items()))
 
 
 def _fits(builder: Any, record: Record) -> bool:
@@ -43,11 +51,13 @@ def _fits(builder: Any, record: Record) -> bool:
     return added is not None
 
 
-async def _send(producer: AIOKafkaProducer, place: tuple[str, int], builders: Sequence[Any]) -> None:
+async def _send(producer: AIOKafkaProducer, place: Place, builders: Sequence[Any], turn: asyncio.Lock) -> None:
     topic, partition = place
     for builder in builders:
         builder.close()
-        await (await producer.send_batch(builder, topic, partition=partition))
+        async with turn:
+            stored = await producer.send_batch(builder, topic, partition=partition)
+        await stored
 
 
 async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:

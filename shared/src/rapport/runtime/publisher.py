@@ -1,6 +1,7 @@
 """Into Kafka: acknowledged by all in-sync replicas, idempotent, in order per key."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from rapport.runtime import telemetry
-from rapport.runtime.batching import WORTHWHILE, partition_of_key, send_together
+from rapport.runtime.batching import WORTHWHILE, Turns, partition_of_key, send_together
 
 log = telemetry.logger()
 
@@ -52,6 +53,7 @@ class Publisher:
         self._client_id = client_id
         self._prefix = topic_prefix
         self._producer: AIOKafkaProducer | None = None
+        self._turns: Turns = defaultdict(asyncio.Lock)
         self._starting = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -86,7 +88,7 @@ class Publisher:
                 producer = await self._ready()
                 outgoing = list(records)
                 if len(outgoing) >= WORTHWHILE:
-                    await send_together(producer, outgoing, self._prefix)
+                    await send_together(producer, outgoing, self._prefix, self._turns)
                     return
                 sent = [
                     await producer.send(self._prefix + r.topic, r.value, key=_key(r), headers=list(r.headers))
