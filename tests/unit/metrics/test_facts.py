@@ -107,6 +107,13 @@ def test_a_correction_takes_the_verdict_back():
     assert (row["met"], row["breached"]) == (1, 0)
 
 
+def test_two_cycles_that_add_the_very_same_are_two():
+    memory = Memory().feed(received(at("09:00")))
+    for cycle in (1, 2, 3):
+        memory.feed(verdict("met", at("09:30"), at("10:00"), target="update", cycle=cycle, sequence=cycle))
+    assert memory.report("sla", by="target", facts=False)[0]["met"] == 3
+
+
 def test_a_deadline_that_moves_runs_on_the_day_it_moved_to():
     memory = Memory().feed(
         opened(at("09:00"), {"promise": at("12:00")}),

@@ -34,6 +34,8 @@ def test_a_plus_that_became_a_blank_in_the_query_string_is_a_plus():
         ({"measure": "happiness"}, "/measure"),
         ({"from_": "yesterday"}, "/from"),
         ({"from_": "2026-03-02T09:00:00"}, "/from"),
+        ({"from_": "0001-01-01T00:00:00+14:00"}, "/from"),
+        ({"from_": "0001-01-01", "tz": "Asia/Tokyo"}, "/from"),
         ({"from_": "2026-03-02", "to": "2026-03-02"}, "/to"),
         ({"by": "channel,colour"}, "/by"),
         ({"by": "target"}, "/by"),

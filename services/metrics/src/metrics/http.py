@@ -1,8 +1,8 @@
 """The HTTP routes of metrics: questions in, figures out. Nothing is decided here."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from rapport.runtime.clock import Clock
@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from metrics import answers
 from metrics.domain import ContactFact, report
-from metrics.domain.question import BadQuestion, Question, parse, parse_range
+from metrics.domain.measures import MEASURES
+from metrics.domain.question import BadQuestion, Granularity, Question, parse, parse_range
 from metrics.settings import MetricsSettings
 from metrics.store import BadCursor, Reports
 
@@ -23,19 +24,25 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most entries in one page")]
 Cursor = Annotated[str | None, Query(description="where the next page begins, from the page before")]
 
-_REPORT_PARAMETERS: list[dict[str, Any]] = [
-    {"name": name, "in": "query", "required": name == "measure", "description": text, "schema": {"type": "string"}}
-    for name, text in {
-        "measure": "contacts, messages, first_response, resolution, sla, csat, ces or nps",
-        "from": "first instant of the range: a date (its midnight in tz) or RFC 3339; all when absent",
-        "to": "end of the range, itself left out: a date (its midnight in tz) or RFC 3339; all when absent",
-        "by": "dimensions to group by, comma separated",
-        "granularity": "hour, day, week or month; without it one row per group",
-        "tz": "IANA time zone of dates and periods; UTC when absent",
-        "week_start": "the day that weeks begin on; monday when absent",
-        "filter": "channel:email,team:a|b; an empty value means none given, quotes hold commas and bars",
-        "format": "json or csv",
-    }.items()
+
+def _parameter(name: str, text: str, *, among: Iterable[str] = (), required: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", **({"enum": list(among)} if among else {})}
+    return {"name": name, "in": "query", "required": required, "description": text, "schema": schema}
+
+
+_RANGE_PARAMETERS = [
+    _parameter("from", "first instant of the range: a date (its midnight in tz) or RFC 3339; all when absent"),
+    _parameter("to", "end of the range, itself left out: a date (its midnight in tz) or RFC 3339; all when absent"),
+    _parameter("tz", "IANA time zone of dates and periods; UTC when absent"),
+]
+_REPORT_PARAMETERS = [
+    _parameter("measure", "what is counted", among=MEASURES, required=True),
+    *_RANGE_PARAMETERS,
+    _parameter("by", "dimensions to group by, comma separated"),
+    _parameter("granularity", "the periods; without it one row per group", among=get_args(Granularity)),
+    _parameter("week_start", "the day that weeks begin on; monday when absent"),
+    _parameter("filter", "channel:email,team:a|b; an empty value means none given, quotes hold commas and bars"),
+    _parameter("format", "json when absent", among=("json", "csv")),
 ]
 
 
@@ -122,7 +129,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         told = [answers.contact(fact, entries.get(fact.id, ())) for fact in contacts]
         return {"customer_id": customer_id, "contacts": told, "cursor": following}
 
-    @router.get("/balance")
+    @router.get("/balance", openapi_extra={"parameters": _RANGE_PARAMETERS})
     async def get_balance(request: Request, _: Watcher) -> Mapping[str, Any]:
         """Whether every event taken in is in the journal and every one there was folded or refused, per hour."""
         try:

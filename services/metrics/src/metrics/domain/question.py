@@ -160,13 +160,13 @@ class _Reader:
             if _DATE.fullmatch(text):
                 return local_midnight(date.fromisoformat(text), zone)
             at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))  # "+" of a query string is a blank
+            if at.tzinfo is not None:
+                return cut_to_milliseconds(at)
         except (ValueError, OverflowError):
             self.wrong(name, "must be a date, or an RFC 3339 date and time with an offset")
             return None
-        if at.tzinfo is None:
-            self.wrong(name, "lacks an offset; a date alone means midnight in tz")
-            return None
-        return cut_to_milliseconds(at)
+        self.wrong(name, "lacks an offset; a date alone means midnight in tz")
+        return None
 
     def known(self, measure: Measure) -> tuple[str, ...]:
         return (*DIMENSIONS, "audience", *([measure.part] if measure.part else []))
