@@ -187,6 +187,16 @@ def test_what_is_made_late_by_an_edit_is_listed_and_never_rung():
     assert rung(played) == []
 
 
+def test_an_alert_whose_new_policy_has_no_escalation_rings_no_more():
+    split = NOW.replace(
+        "  - name: only\n", "  - {name: quiet, match: {priority: low}, calendar: office}\n  - name: only\n"
+    )
+    events = [received("09:00", team="billing", promised_by="12:00"), reclassified("12:05", priority="low")]
+    played = play(events, under=split, looks=["12:01", "16:00"])
+    assert rung(played) == [("sun", "12:00")]
+    assert played.alert("promise/1").state == "breached"
+
+
 def test_history_is_recorded_counted_and_never_rung():
     played = desk(NOW)
     played.take(received("09:00", team="billing", backfill=True, recorded="Fri 10:00"))

@@ -137,6 +137,8 @@ class Alerting:
         return Escalation(version, version.steps(rule, facts), rule.page if rule else "list", calendar)
 
     def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
+        if alert.next_at is not None and not escalation.rings:
+            return alert.model_copy(update={"next_at": None})
         ring = escalation.ring(alert, self.horizon)
         if ring is None:
             return alert
