@@ -1,4 +1,4 @@
-"""What becomes of messages to receivers: taken, sent, tried again, given up. Each alert's message is a row of its own."""
+"""What becomes of messages to receivers: taken, sent, tried again, given up. Each alert has a row of its own."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime

@@ -1,0 +1,28 @@
+"""What a key may see: everything, or what belongs to its teams."""
+
+from typing import Any
+
+from fastapi import Request
+from rapport.runtime.http import Auth, require
+from rapport.runtime.keys import Key
+from rapport.runtime.problem import Problem
+
+
+def team_condition(key: Key, team: str | None = None) -> dict[str, Any]:
+    """The condition on `team` for a list that this key asks for; 403 for a team that is not its own."""
+    if team and key.teams and team not in key.teams:
+        raise Problem(403, f"the key {key.name!r} may not see the team {team!r}")
+    if team:
+        return {"team": team}
+    return {"team": {"$in": list(key.teams)}} if key.teams else {}
+
+
+def may_see(key: Key, team: str | None) -> bool:
+    return not key.teams or team in key.teams
+
+
+def emitter_or_watcher(request: Request) -> Key:
+    """The caller's key, for what systems that emit may ask as well as people who watch."""
+    auth: Auth = request.app.state.auth
+    key = auth.key_of(request)
+    return key if key and key.may("emit") else require("watch")(request)

@@ -1,0 +1,73 @@
+"""sla-monitor put together."""
+
+from typing import NoReturn
+
+from rapport.contracts import topics
+from rapport.runtime.clock import Clock
+from rapport.runtime.processor import Processor
+from rapport.runtime.service import Service
+
+from sla_monitor import http_alerts, http_contacts, http_pages, http_policy
+from sla_monitor.board import Board
+from sla_monitor.commands import Commands
+from sla_monitor.delivery import Delivery
+from sla_monitor.domain.monitor import SlaDomain
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.feed import Feed
+from sla_monitor.policies import Policies
+from sla_monitor.receivers import Health
+from sla_monitor.sender import Sender
+from sla_monitor.settings import SlaSettings
+from sla_monitor.store import Queries, Reading
+
+
+def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
+    """The service, ready to run."""
+    service = Service("sla-monitor", settings, clock)
+    now = service.clock
+    store = service.store(ContactState, CustomerState, AlertState, NotificationState)
+    policies = Policies(service.database, service.publisher, now, settings.policy)
+    domain = SlaDomain(policies.book)
+    policies.on_change(lambda book: setattr(domain, "book", book))
+    processor = service.consume(
+        domain, topics=(topics.CONTACT_EVENTS, topics.METRICS_EVENTS), store=store, sends=(topics.SLA_EVENTS,)
+    )
+
+    health = Health(service.database, now)
+    delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
+    sender = Sender(
+        processor=processor,
+        store=store,
+        database=service.database,
+        policies=policies,
+        delivery=delivery,
+        health=health,
+        clock=now,
+        public_url=settings.public_url,
+        attempts=settings.send_attempts,
+    )
+    queries = Queries(store)
+    reading = Reading(service.database, now, settings.partitions)
+    feed = Feed(service.database, now)
+    board = Board(queries, reading, health, policies, now)
+    commands = Commands(processor, store, policies)
+
+    service.on_start(policies.load)
+    service.on_start(queries.prepare)
+    service.background(policies.follow)
+    service.background(sender.run)
+    service.background(feed.run)
+    service.background(lambda: _note_reading(service, processor, reading))
+
+    service.http.include_router(http_alerts.routes(store, commands, feed, board))
+    service.http.include_router(http_contacts.routes(store, policies, now))
+    service.http.include_router(http_policy.routes(policies, queries, health, delivery, now))
+    service.http.include_router(http_pages.routes(store, board, commands, policies, now))
+    return service
+
+
+async def _note_reading(service: Service, processor: Processor, reading: Reading) -> NoReturn:
+    """Say once a second how far this replica has read its partitions."""
+    while True:
+        await processor.patiently("reading", lambda: reading.note(service.horizons()))
+        await service.clock.sleep(Reading.EVERY)

@@ -1,0 +1,175 @@
+"""What the on-call board shows of each contact that waits, and its figures."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
+from sla_monitor.domain.text import length
+
+Mark = Literal["breached", "warned", "acknowledged", "snoozed", "running", "paused"]
+
+CHANNELS: Final = {
+    "email": "e-mail",
+    "sms": "SMS",
+    "in_person": "in person",
+    "social": "social media",
+    "web": "web form",
+}
+WORDS: Final[dict[Mark, str]] = {
+    "breached": "Breached",
+    "warned": "Due soon",
+    "acknowledged": "Taken",
+    "snoozed": "Snoozed",
+    "running": "On time",
+    "paused": "Paused",
+}
+SHAPES: Final[dict[Mark, str]] = {
+    "breached": "■",
+    "warned": "▲",
+    "acknowledged": "✓",
+    "snoozed": "◷",
+    "running": "○",
+    "paused": "‖",
+}
+"""A shape of its own for each state, so that nothing depends on colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The board at first look. `oldest` is since when the one who waits longest beyond a deadline has waited."""
+
+    breached_waiting: int
+    due_30m: int
+    unacknowledged: int
+    unowned: int
+    no_policy: int
+    paused: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the board. `alert_id` is None for what only runs yet."""
+
+    key: str
+    mark: Mark
+    contact_id: str
+    title: str
+    who: str
+    who_id: str
+    tier: str | None
+    target: str
+    channel: str
+    due_at: datetime
+    due_in: str
+    due_local: str
+    late: bool
+    owner: str | None
+    team: str | None
+    by: str | None
+    url: str | None
+    alert_id: str | None = None
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.mark]
+
+    @property
+    def shape(self) -> str:
+        return SHAPES[self.mark]
+
+    @property
+    def may_acknowledge(self) -> bool:
+        return self.alert_id is not None and self.mark in ("breached", "warned", "snoozed")
+
+
+def alert_line(alert: AlertState, customer: CustomerState | None, now: datetime) -> Line:
+    mark: Mark = "breached"
+    if alert.state != "cleared" and alert.state != "closed":  # noqa: PLR1714 - narrows the type
+        mark = alert.state
+    return Line(
+        key=alert.id,
+        mark=mark,
+        contact_id=alert.contact_id,
+        title=alert.subject or alert.reference or alert.contact_id,
+        who=name_of(customer, alert.customer_id),
+        who_id=alert.customer_id,
+        tier=tier_of(customer),
+        target=alert.target.replace("_", " "),
+        channel=channel(alert.channel),
+        due_at=alert.due_at,
+        due_in=relative(alert.due_at, now),
+        due_local=local(alert.due_at, alert.timezone, now),
+        late=alert.due_at < now,
+        owner=alert.owner,
+        team=alert.team,
+        by=alert.by,
+        url=web_link(alert.url),
+        alert_id=alert.id,
+    )
+
+
+def contact_line(contact: ContactState, customer: CustomerState | None, zone: str, now: datetime) -> Line:
+    """A contact that nobody has been alerted about; it has a deadline to come."""
+    due_at = contact.due_at or now
+    return Line(
+        key=contact.id,
+        mark="paused" if contact.paused else "running",
+        contact_id=contact.id,
+        title=contact.subject or contact.reference or contact.id,
+        who=name_of(customer, contact.customer_id),
+        who_id=contact.customer_id,
+        tier=tier_of(customer),
+        target="next deadline",
+        channel=channel(contact.channel),
+        due_at=due_at,
+        due_in=relative(due_at, now),
+        due_local=local(due_at, zone, now),
+        late=due_at < now,
+        owner=contact.owner,
+        team=contact.team,
+        by=None,
+        url=web_link(contact.url),
+    )
+
+
+def name_of(customer: CustomerState | None, customer_id: str) -> str:
+    """Title and name; the id of somebody whose name nobody has told us."""
+    if customer is None or not customer.name:
+        return "not known yet" if customer_id.startswith("anonymous:") else customer_id
+    return " ".join(part for part in (customer.title, customer.name) if part)
+
+
+def tier_of(customer: CustomerState | None) -> str | None:
+    return (customer.tier or customer.earned_tier) if customer else None
+
+
+def web_link(url: str | None) -> str | None:
+    """An address that a page may link to; nothing that a browser would run."""
+    return url if url and url.lower().startswith(("http://", "https://")) else None
+
+
+def channel(name: str | None) -> str:
+    return CHANNELS.get(name or "", name or "")
+
+
+def relative(due_at: datetime, now: datetime) -> str:
+    """How late, such as "12 min late", or how long to go, such as "due in 3 h 5 min"."""
+    if due_at < now:
+        return f"{length(now - due_at)} late"
+    return f"due in {length(max(due_at - now, timedelta()))}"
+
+
+def local(instant: datetime, zone: str, now: datetime) -> str:
+    """The time where the calendar is; with the date where that is not today's."""
+    there = ZoneInfo(zone)
+    at = instant.astimezone(there)
+    same = at.date() == now.astimezone(there).date()
+    return at.strftime("%H:%M %Z" if same else "%-d %b %H:%M %Z")
+
+
+def duration(seconds: float) -> str:
+    """A span such as "3 h 5 min"; "0 s" for none."""
+    return length(timedelta(seconds=seconds))

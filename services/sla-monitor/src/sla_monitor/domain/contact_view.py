@@ -1,0 +1,87 @@
+"""Where a contact stands and why: its targets with their explanations, and its history, as the API shows it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.contracts import format_instant
+
+from sla_monitor.domain.history import Happened, clocks_of, history
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.telling import Numbered
+
+_HIDDEN: Final = {
+    "id",
+    "partition",
+    "wake_at",
+    "log",
+    "cut",
+    "told",
+    "cycles",
+    "sequence",
+    "opened",
+    "swept",
+    "alerts",
+}
+
+
+def summary(contact: ContactState) -> dict[str, Any]:
+    """A contact as lists show it."""
+    return {"contact_id": contact.id, **contact.model_dump(mode="json", exclude=_HIDDEN)}
+
+
+def detail(
+    contact: ContactState, book: PolicyBook, now: datetime, messages: Iterable[NotificationState] = ()
+) -> dict[str, Any]:
+    """A contact with all its targets and its history, seen from `now`. `messages` are those that were sent."""
+    _, clocks = clocks_of(contact, book, now)
+    lines = [*history(contact, clocks), *map(_sent, messages)]
+    return {
+        **summary(contact),
+        "targets": [_target(one, now) for one in clocks],
+        "history": [
+            {"at": format_instant(line.at), "event": line.event, "what": line.what, "why": line.why}
+            for line in sorted(lines, key=lambda line: line.at)
+        ],
+    }
+
+
+def _target(one: Numbered, now: datetime) -> dict[str, Any]:
+    clock = one.clock
+    return {
+        "target": clock.target,
+        "cycle": one.cycle,
+        "status": "paused" if clock.status == "paused" else one.verdict,
+        "open": not clock.ended,
+        "started_at": format_instant(clock.started_at),
+        "due_at": _maybe(clock.due_at),
+        "met_at": _maybe(clock.met_at),
+        "breached_at": _maybe(clock.breached_at if one.verdict == "breached" else None),
+        "cancelled_at": _maybe(clock.cancelled_at),
+        "open_seconds": clock.open_seconds(now),
+        "calendar": clock.calendar,
+        "policy": clock.rule.name if clock.rule else None,
+        "policy_version": clock.rule.version if clock.rule else None,
+        "cause": clock.cause,
+        "explain": [
+            {
+                "from": format_instant(stretch.start),
+                "to": format_instant(stretch.end),
+                "counted_seconds": stretch.counted_seconds,
+                "why": stretch.why,
+            }
+            for stretch in clock.explain(now)
+        ],
+    }
+
+
+def _sent(message: NotificationState) -> Happened:
+    name = f"{message.target.replace('_', ' ')} #{message.cycle}"
+    late = ", late" if message.late else ""
+    what = f"{message.kind} told to {message.receiver}"
+    return Happened(message.sent_at or message.due, "alert.notified", what, f"{name}, step {message.level}{late}")
+
+
+def _maybe(at: datetime | None) -> str | None:
+    return format_instant(at) if at else None

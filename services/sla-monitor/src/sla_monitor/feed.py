@@ -1,0 +1,153 @@
+"""
+Every change of an alert, told to whoever follows `GET /v1/alerts/stream`.
+
+One change stream of MongoDB for all clients of a replica. An event's id is the
+stream's resume token, so a client goes on where it stopped with any replica;
+what is too old to resume from is answered by `reset`: read the lists again.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rapport.contracts import format_instant
+from rapport.runtime import telemetry as shared
+from rapport.runtime.clock import Clock, backoff
+from rapport.runtime.mongo import Database, MongoError, is_transient
+
+from sla_monitor import telemetry
+from sla_monitor.domain.states import AlertState
+
+log = shared.logger()
+
+_WAIT_MS: Final = 500
+_ALIVE_EVERY: Final = 5.0
+_BEHIND: Final = 10_000
+"""Changes that a slow client may lie behind; past that it starts anew."""
+_CATCH_UPS: Final = 4
+_CHANGES: Final[list[dict[str, Any]]] = [
+    {"$match": {"operationType": {"$in": ["insert", "replace"]}}},
+    {"$project": {"fullDocument.s": 1}},
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An alert as it has become. `token` names the place in the stream."""
+
+    token: str
+    alert: AlertState
+
+
+class Feed:
+    """Hands every change to every follower, in order."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._alerts = database[AlertState.collection]
+        self._clock = clock
+        self._followers: set[asyncio.Queue[Change | None]] = set()
+        self._token = ""
+        self._catching_up = asyncio.Semaphore(_CATCH_UPS)
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Until cancelled. What changes while MongoDB is away comes when it is back."""
+        waits = backoff()
+        try:
+            while True:
+                try:
+                    await self._watch()
+                except MongoError as error:
+                    log.warning("the stream of alerts begins anew", error=str(error)[:200])
+                    if not is_transient(error):
+                        self._token = ""
+                        self._tell(None)
+                    await self._clock.sleep(next(waits))
+        finally:
+            self._stopped = True
+            self._tell(None)
+
+    async def _watch(self) -> None:
+        async with self._alerts.watch(_CHANGES, max_await_time_ms=_WAIT_MS, **_after(self._token)) as stream:
+            while True:
+                document = await stream.try_next()
+                self._token = (stream.resume_token or {}).get("_data", self._token)
+                if document is not None:
+                    self._tell(_change(document))
+
+    def _tell(self, change: Change | None) -> None:
+        for queue in self._followers:
+            if queue.full():
+                queue.get_nowait()
+                change = None
+            queue.put_nowait(change)
+
+    async def follow(self, after: str, wanted: Callable[[AlertState], bool]) -> AsyncIterator[str]:
+        """Server-sent events: `ready`, then an `alert` for each change, `alive` in between, `reset` after a gap."""
+        queue: asyncio.Queue[Change | None] = asyncio.Queue(_BEHIND)
+        self._followers.add(queue)
+        telemetry.STREAMS.set(len(self._followers))
+        try:
+            missed: set[str] = set()
+            if after:
+                async for line in self._missed(after, wanted, missed):
+                    yield line
+            yield _event("ready", {}, self._token or after)
+            while not self._stopped:
+                async for line in self._live(queue, wanted, missed):
+                    yield line
+        finally:
+            self._followers.discard(queue)
+            telemetry.STREAMS.set(len(self._followers))
+
+    async def _live(
+        self, queue: "asyncio.Queue[Change | None]", wanted: Callable[[AlertState], bool], missed: set[str]
+    ) -> AsyncIterator[str]:
+        try:
+            async with asyncio.timeout(_ALIVE_EVERY):
+                change = await queue.get()
+        except TimeoutError:
+            yield _event("alive", {"as_of": format_instant(self._clock.now())}, self._token)
+            return
+        if change is None:
+            yield _event("reset", {}, self._token)
+        elif change.token not in missed and wanted(change.alert):
+            yield _told(change)
+
+    async def _missed(self, after: str, wanted: Callable[[AlertState], bool], seen: set[str]) -> AsyncIterator[str]:
+        """What has changed since `after`."""
+        async with self._catching_up:
+            try:
+                async with self._alerts.watch(_CHANGES, max_await_time_ms=1, **_after(after)) as stream:
+                    while (document := await stream.try_next()) is not None:
+                        change = _change(document)
+                        seen.add(change.token)
+                        if wanted(change.alert):
+                            yield _told(change)
+            except MongoError:
+                yield _event("reset", {}, self._token)
+
+
+def shown(alert: AlertState) -> dict[str, Any]:
+    """An alert as the API shows it."""
+    hidden = {"partition", "wake_at", "backfill"}
+    return alert.model_dump(mode="json", exclude=hidden)
+
+
+def _after(token: str) -> dict[str, Any]:
+    return {"resume_after": {"_data": token}} if token else {}
+
+
+def _change(document: dict[str, Any]) -> Change:
+    return Change(document["_id"]["_data"], AlertState.model_validate_json(document["fullDocument"]["s"]))
+
+
+def _told(change: Change) -> str:
+    return _event("alert", shown(change.alert), change.token)
+
+
+def _event(name: str, data: dict[str, Any], token: str) -> str:
+    head = f"id: {token}\n" if token else ""
+    return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

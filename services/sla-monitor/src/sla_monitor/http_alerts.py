@@ -1,0 +1,203 @@
+"""`/v1/alerts` and `/v1/board`: who waits, who has taken it, and every change as it happens."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from rapport.contracts import cut_to_milliseconds
+from rapport.runtime.http import require
+from rapport.runtime.keys import Key
+from rapport.runtime.problem import Problem
+from rapport.runtime.store import Store
+from starlette.responses import StreamingResponse
+
+from sla_monitor.access import may_see, team_condition
+from sla_monitor.board import Board
+from sla_monitor.commands import Command, Commands, Refused
+from sla_monitor.domain.states import AlertState
+from sla_monitor.feed import Feed, shown
+from sla_monitor.paging import Order, page, prefix
+
+_SORTABLE = ("due_at", "state", "team", "owner", "policy")
+_MOST = 1000
+
+Watcher = Annotated[Key, Depends(require("watch"))]
+Actor = Annotated[Key, Depends(require("act"))]
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Filters(BaseModel):
+    """Which alerts are meant. `status` are states, or `active` for all that are neither cleared nor closed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: list[str] = Field(default_factory=list)
+    team: str | None = None
+    agent: str | None = None
+    customer_id: str | None = None
+    contact_id: str | None = None
+    policy: str | None = None
+    group: str | None = None
+    q: Annotated[str | None, Field(max_length=200)] = None
+    due_before: AwareDatetime | None = None
+
+    def condition(self) -> dict[str, Any]:
+        given: list[dict[str, Any]] = []
+        states = [word for text in self.status for word in text.split(",")]
+        if "active" in states:
+            given.append({"active": True})
+        elif states:
+            given.append({"state": {"$in": states}})
+        names = {"owner": self.agent, **{n: getattr(self, n) for n in ("customer_id", "contact_id", "policy", "group")}}
+        given += [{name: value} for name, value in names.items() if value is not None]
+        if self.q:
+            given.append({"$or": [{name: prefix(self.q)} for name in ("_id", "customer_id")]})
+        if self.due_before:
+            given.append({"due_at": {"$lt": self.due_before}})
+        return {"$and": given} if given else {}
+
+
+class Snooze(BaseModel):
+    until: AwareDatetime
+
+
+class Assign(BaseModel):
+    to: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Close(BaseModel):
+    reason: Text | None = None
+
+
+class Bulk(BaseModel):
+    """An action on many alerts: by their ids, by a group, or by a filter; exactly one of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["acknowledge", "snooze", "assign", "close"]
+    ids: Annotated[list[str] | None, Field(max_length=_MOST)] = None
+    group: str | None = None
+    filter: Filters | None = None
+    until: AwareDatetime | None = None
+    reason: Text | None = None
+    to: Annotated[str | None, Field(max_length=200)] = None
+
+    def command(self) -> Command:
+        return Command(
+            self.action,
+            until=cut_to_milliseconds(self.until) if self.until else None,
+            reason=self.reason,
+            to=self.to,
+        )
+
+
+def routes(store: Store, commands: Commands, feed: Feed, board: Board) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["alerts"])
+    _add_lists(router, store, feed, board)
+    _add_actions(router, store, commands)
+    return router
+
+
+def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> None:
+    @router.get("/board")
+    async def get_board(key: Watcher, team: str | None = None) -> dict[str, Any]:
+        """The figures of the on-call board."""
+        return await board.figures(team_condition(key, team))
+
+    @router.get("/alerts")
+    async def list_alerts(
+        key: Watcher,
+        status: Annotated[list[str] | None, Query()] = None,
+        team: str | None = None,
+        agent: str | None = None,
+        customer_id: str | None = None,
+        contact_id: str | None = None,
+        policy: str | None = None,
+        group: str | None = None,
+        q: Annotated[str | None, Query(max_length=200)] = None,
+        due_before: AwareDatetime | None = None,
+        sort: str = "-due_at",
+        limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """Alerts by what is asked for, the latest deadline first. `status` may come several times, or be `active`."""
+        filters = Filters(
+            status=status or [],
+            agent=agent,
+            customer_id=customer_id,
+            contact_id=contact_id,
+            policy=policy,
+            group=group,
+            q=q,
+            due_before=due_before,
+        )
+        where = {"$and": [team_condition(key, team), filters.condition()]}
+        found, following = await page(store, AlertState, where, Order.of(sort, _SORTABLE), limit=limit, cursor=cursor)
+        return {"alerts": [shown(alert) for alert in found], "cursor": following}
+
+    @router.get("/alerts/stream", response_class=StreamingResponse)
+    async def stream(
+        key: Watcher,
+        team: str | None = None,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> StreamingResponse:
+        """Server-sent events: every change of an alert; resumes after `Last-Event-ID`."""
+        team_condition(key, team)
+
+        def wanted(alert: AlertState) -> bool:
+            return may_see(key, alert.team) and (team is None or alert.team == team)
+
+        lines: AsyncIterator[str] = feed.follow(last_event_id or "", wanted)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+
+
+def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
+    @router.post("/alerts/bulk")
+    async def bulk(asked: Bulk, key: Actor) -> dict[str, Any]:
+        """The same action on many; each answers for itself. At most 1,000 at once."""
+        if sum(given is not None for given in (asked.ids, asked.group, asked.filter)) != 1:
+            raise Problem(422, "give exactly one of ids, group and filter")
+        ids = asked.ids if asked.ids is not None else await _ids(store, key, asked)
+        results = []
+        for alert_id in dict.fromkeys(ids):
+            try:
+                alert = await commands.carry_out(alert_id, asked.command(), key)
+                results.append({"id": alert_id, "status": "done", "state": alert.state})
+            except Refused as error:
+                results.append({"id": alert_id, "status": "refused", "reason": str(error)})
+        return {"done": sum(result["status"] == "done" for result in results), "results": results}
+
+    @router.post("/alerts/{alert_id:path}/acknowledge")
+    async def acknowledge(alert_id: str, key: Actor) -> dict[str, Any]:
+        """Somebody takes it: it stops climbing."""
+        return await _one(commands, alert_id, Command("acknowledge"), key)
+
+    @router.post("/alerts/{alert_id:path}/snooze")
+    async def snooze(alert_id: str, asked: Snooze, key: Actor) -> dict[str, Any]:
+        """Silent until then; it comes back."""
+        return await _one(commands, alert_id, Command("snooze", until=cut_to_milliseconds(asked.until)), key)
+
+    @router.post("/alerts/{alert_id:path}/assign")
+    async def assign(alert_id: str, asked: Assign, key: Actor) -> dict[str, Any]:
+        """Somebody else shall see to it."""
+        return await _one(commands, alert_id, Command("assign", to=asked.to), key)
+
+    @router.post("/alerts/{alert_id:path}/close")
+    async def close(alert_id: str, asked: Close, key: Actor) -> dict[str, Any]:
+        """Off the board, with a reason where somebody still waits; the verdict stays what it is."""
+        return await _one(commands, alert_id, Command("close", reason=asked.reason), key)
+
+
+async def _ids(store: Store, key: Key, asked: Bulk) -> list[str]:
+    filters = asked.filter or Filters(group=asked.group, status=["active"])
+    where = {"$and": [team_condition(key, filters.team), filters.condition(), {"active": True}]}
+    return [alert.id for alert in await store.find(AlertState, where, sort=[("due_at", 1)], limit=_MOST)]
+
+
+async def _one(commands: Commands, alert_id: str, command: Command, key: Key) -> dict[str, Any]:
+    try:
+        return shown(await commands.carry_out(alert_id, command, key))
+    except Refused as error:
+        raise Problem(error.status, str(error)) from None

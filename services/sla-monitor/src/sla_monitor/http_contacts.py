@@ -1,0 +1,78 @@
+"""`/v1/contacts`: where a contact stands, and why."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+from rapport.runtime.clock import Clock
+from rapport.runtime.http import require
+from rapport.runtime.keys import Key
+from rapport.runtime.problem import Problem
+from rapport.runtime.store import Store
+
+from sla_monitor.access import may_see, team_condition
+from sla_monitor.domain.contact_view import detail, summary
+from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.paging import Order, page, prefix
+from sla_monitor.policies import Policies
+
+_SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
+
+Watcher = Annotated[Key, Depends(require("watch"))]
+
+
+def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
+
+    @router.get("")
+    async def list_contacts(
+        key: Watcher,
+        status: Annotated[list[str] | None, Query()] = None,
+        team: str | None = None,
+        agent: str | None = None,
+        customer_id: str | None = None,
+        policy: str | None = None,
+        q: Annotated[str | None, Query(max_length=200)] = None,
+        due_before: AwareDatetime | None = None,
+        sort: str = "due_at",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        """Contacts by what is asked for, the next to fall due first. `status` may come several times."""
+        where = {"$and": [team_condition(key, team), *_filters(status, agent, customer_id, policy, q, due_before)]}
+        found, following = await page(store, ContactState, where, Order.of(sort, _SORTABLE), limit=limit, cursor=cursor)
+        return {"contacts": [summary(contact) for contact in found], "cursor": following}
+
+    @router.get("/{contact_id:path}")
+    async def get_contact(contact_id: str, key: Watcher) -> dict[str, Any]:
+        """One contact: every target with its deadline, which explains itself second by second, and the history."""
+        contact = await store.get(ContactState, contact_id)
+        if contact is None or not may_see(key, contact.team):
+            raise Problem(404, f"there is no contact {contact_id!r} here")
+        ids = [f"{contact.id}/{name}" for name in contact.alerts]
+        messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
+        return detail(contact, policies.book, clock.now(), messages)
+
+    return router
+
+
+def _filters(
+    status: list[str] | None,
+    agent: str | None,
+    customer_id: str | None,
+    policy: str | None,
+    q: str | None,
+    due_before: datetime | None,
+) -> list[dict[str, Any]]:
+    given: list[dict[str, Any]] = []
+    if status:
+        given.append({"status": {"$in": [word for text in status for word in text.split(",")]}})
+    for name, value in (("owner", agent), ("customer_id", customer_id), ("policy", policy)):
+        if value is not None:
+            given.append({name: value})
+    if q:
+        given.append({"$or": [{name: prefix(q)} for name in ("_id", "customer_id", "reference")]})
+    if due_before:
+        given.append({"due_at": {"$lt": due_before}})
+    return given

@@ -1,0 +1,108 @@
+"""`/v1/policy`, `/v1/quote`, `/v1/receivers`, `/v1/backfills`: the rules, what they promise, and who is told."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from rapport.contracts import cut_to_milliseconds, format_instant
+from rapport.runtime.clock import Clock
+from rapport.runtime.http import require
+from rapport.runtime.keys import Key
+from rapport.runtime.problem import Problem
+
+from sla_monitor.access import emitter_or_watcher
+from sla_monitor.delivery import Delivery, Letter
+from sla_monitor.domain.quote import quote
+from sla_monitor.domain.states import CustomerState
+from sla_monitor.policies import Policies
+from sla_monitor.receivers import Health, names_in, places_in, shown
+from sla_monitor.store import Queries
+
+Watcher = Annotated[Key, Depends(require("watch"))]
+Actor = Annotated[Key, Depends(require("act"))]
+
+
+class Asked(BaseModel):
+    """
+    A contact that has not come yet: any field of contact.received or of its customer, and when (else now).
+
+    With a `customer_id` that is known here, what is known of that customer counts too.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    customer_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    at: AwareDatetime | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+def routes(policies: Policies, queries: Queries, health: Health, delivery: Delivery, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["policy"])
+
+    @router.get("/policy")
+    async def get_policy(_: Watcher) -> dict[str, Any]:
+        """The policy in force, as written (secrets unexpanded), and since when every version counts."""
+        version = policies.book.in_force(clock.now())
+        return {
+            "version": version.number,
+            "effective_from": format_instant(version.effective_from),
+            "tzdata": version.tzdata,
+            "policies": [policy.name for policy in version.file.policies],
+            "document": version.source,
+            "versions": [
+                {"version": one.number, "effective_from": format_instant(one.effective_from)}
+                for one in policies.book.versions
+            ],
+        }
+
+    @router.post("/quote")
+    async def post_quote(asked: Asked, _: Annotated[Key, Depends(emitter_or_watcher)]) -> dict[str, Any]:
+        """Which policy such a contact would get, and its deadlines, so that the customer can be told at once."""
+        customer = await queries.store.get(CustomerState, asked.customer_id) if asked.customer_id else None
+        try:
+            found = quote(asked.fields, cut_to_milliseconds(asked.at or clock.now()), policies.book, customer)
+        except ValidationError as error:
+            wrong = [("/" + "/".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
+            raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None
+        return {
+            "policy": found.policy,
+            "policy_version": found.policy_version,
+            "calendar": found.calendar,
+            "deadlines": [{"target": one.target, "due_at": format_instant(one.due_at)} for one in found.deadlines],
+        }
+
+    @router.get("/receivers")
+    async def list_receivers(_: Watcher) -> dict[str, Any]:
+        """Everybody who can be reached, with the last success and the last error."""
+        file, rows = policies.book.latest.file, await health.rows()
+        names = names_in(file)
+        return {"receivers": [shown(n, next(iter(places_in(file, n)), None), rows.get(n, {})) for n in names]}
+
+    @router.post("/receivers/{name:path}/test")
+    async def test_receiver(name: str, key: Actor) -> dict[str, Any]:
+        """Send a message that says it is a test, to every address of the receiver."""
+        places = places_in(policies.book.latest.file, name)
+        if not places:
+            raise Problem(404, f"there is no receiver {name!r} in the policy")
+        now = clock.now()
+        line = f"Test message from Rapport to {name}, asked for by {key.name}. Nothing is wrong."
+        body = {"version": "4", "status": "test", "receiver": name, "alerts": [], "truncatedAlerts": 0, "text": line}
+        results = []
+        for place in places:
+            letter = Letter(f"test_{int(now.timestamp() * 1000)}", "Test from Rapport", line, body)
+            outcome = await delivery.send(place.url, letter)
+            await health.note(name, outcome)
+            results.append({"ok": outcome.ok, "detail": outcome.detail})
+        return {"receiver": name, "ok": all(result["ok"] for result in results), "results": results}
+
+    @router.get("/backfills")
+    async def list_backfills(
+        _: Watcher, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> dict[str, list[dict[str, Any]]]:
+        """What history brought that was past already: one entry per source and hour, instead of pages."""
+        return {"backfills": await queries.backfills(limit)}
+
+    return router

@@ -1,0 +1,136 @@
+"""
+The versions of the policy in MongoDB, and the book that decisions are made from.
+
+A changed file becomes the next version by one insert under its number: of two
+replicas that start at once, one stores it and the other finds it stored. Texts
+are stored as written, `${…}` unexpanded.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from rapport.contracts import Data, Event, encode, tell, topics
+from rapport.contracts.sla_events import PolicyPublished
+from rapport.runtime import telemetry as shared
+from rapport.runtime.clock import Clock, backoff
+from rapport.runtime.mongo import Database, DuplicateKeyError, MongoError, is_transient
+from rapport.runtime.publisher import NotAcknowledged, Outgoing, Publisher
+from rapport.runtime.settings import Misconfigured
+
+from sla_monitor.domain.policy_book import PolicyBook, PolicyRefused, PolicyVersion, publish
+from sla_monitor.domain.telling import SOURCE
+
+log = shared.logger()
+
+_LOOK_EVERY: Final = 1.0
+_KEY: Final = b"policy"
+
+
+def read_file(path: Path | None) -> str:
+    """The text of the policy file, or of the one in the package; `Misconfigured` when it can't be read."""
+    try:
+        return path.read_text("utf-8") if path else files("sla_monitor").joinpath("policy.yaml").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"RAPPORT_POLICY: {path}: {' '.join(str(error).split())}") from None
+
+
+class Policies:
+    """All versions of the policy, kept up to date while the service runs."""
+
+    def __init__(self, database: Database, publisher: Publisher, clock: Clock, path: Path | None) -> None:
+        self._versions = database["policies"]
+        self._publisher = publisher
+        self._clock = clock
+        self._path = path
+        self.book = PolicyBook()
+        self._listeners: list[Callable[[PolicyBook], None]] = []
+
+    def on_change(self, listener: Callable[[PolicyBook], None]) -> None:
+        """Hand over the book whenever it has another version."""
+        self._listeners.append(listener)
+
+    async def load(self) -> None:
+        """Read all versions; a file that says something new becomes the next. `Misconfigured` for a wrong one."""
+        text = read_file(self._path)
+        while True:
+            await self._read()
+            if self.book.latest.number and self.book.latest.source == text:
+                return
+            version = self._next(text)
+            try:
+                await self._versions.insert_one(_document(version))
+            except DuplicateKeyError:
+                continue
+            names = [policy.name for policy in version.file.policies]
+            log.info("policy stored", version=version.number, policies=names)
+
+    async def follow(self) -> None:
+        """Take over what other replicas store, and announce what has not been announced."""
+        waits = backoff()
+        while True:
+            try:
+                if await self._versions.find_one({"_id": {"$gt": self.book.latest.number}}, {"_id": 1}):
+                    await self._read()
+                await self._announce()
+                await self._clock.sleep(_LOOK_EVERY)
+            except (NotAcknowledged, *MongoError) as error:
+                if not isinstance(error, NotAcknowledged) and not is_transient(error):
+                    raise
+                log.warning("waiting to look for policies", error=str(error)[:200])
+                await self._clock.sleep(next(waits))
+
+    async def _read(self) -> None:
+        self.book = PolicyBook([_version(d) async for d in self._versions.find({}).sort("_id", 1)])
+        for listener in self._listeners:
+            listener(self.book)
+
+    def _next(self, text: str) -> PolicyVersion:
+        latest = self.book.latest
+        try:
+            return publish(text, number=latest.number + 1, effective_from=max(self._clock.now(), latest.effective_from))
+        except PolicyRefused as error:
+            raise Misconfigured(f"RAPPORT_POLICY: {self._path}: {' '.join(str(error).split())}") from None
+
+    async def _announce(self) -> None:
+        async for document in self._versions.find({"announced": False}).sort("_id", 1):
+            event = announcement(_version(document))
+            await self._publisher.publish([Outgoing(topics.SLA_EVENTS, _KEY, encode(event))])
+            await self._versions.update_one({"_id": document["_id"]}, {"$set": {"announced": True}})
+
+
+def announcement(version: PolicyVersion) -> Event[Data]:
+    """policy.published: what applies from when."""
+    data = PolicyPublished(
+        version=version.number,
+        effective_from=version.effective_from,
+        policies=[policy.name for policy in version.file.policies],
+        document=version.source,
+    )
+    return tell("policy.published", data, source=SOURCE, id=f"policy/{version.number}", time=version.effective_from)
+
+
+def _document(version: PolicyVersion) -> dict[str, Any]:
+    return {
+        "_id": version.number,
+        "effective_from": version.effective_from,
+        "source": version.source,
+        "holidays": {name: [day.isoformat() for day in days] for name, days in version.holidays.items()},
+        "tzdata": version.tzdata,
+        "published_by": version.published_by,
+        "announced": False,
+    }
+
+
+def _version(document: dict[str, Any]) -> PolicyVersion:
+    effective: datetime = document["effective_from"]
+    return PolicyVersion(
+        number=document["_id"],
+        effective_from=effective,
+        source=document["source"],
+        holidays={name: tuple(date.fromisoformat(day) for day in days) for name, days in document["holidays"].items()},
+        tzdata=document["tzdata"],
+        published_by=document["published_by"],
+    )

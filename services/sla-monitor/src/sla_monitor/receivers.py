@@ -1,0 +1,107 @@
+"""Who gets messages: names of the policy and their addresses, how each fares, and when it is tried again."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.contracts import format_instant
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database
+
+from sla_monitor import telemetry
+from sla_monitor.delivery import Outcome
+from sla_monitor.domain.policy import PolicyFile
+from sla_monitor.domain.policy_book import PolicyBook
+
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One address of a receiver. `fields` are what it may learn of a contact; None: everything."""
+
+    url: str
+    fields: tuple[str, ...] | None = None
+
+
+def place_of(book: PolicyBook, name: str, entry: int, version: int | None) -> Place | None:
+    """Where a receiver or a person is reached: as the newest policy says, else as the one that chose it."""
+    for number in (None, version):
+        places = places_in(book.version(number).file, name) if book.latest.number else []
+        if entry < len(places):
+            return places[entry]
+    return None
+
+
+def places_in(file: PolicyFile, name: str) -> list[Place]:
+    known = file.receivers.get(name)
+    if known:
+        return [Place(a.url, tuple(a.fields) if a.fields is not None else None) for a in known.entries]
+    person = file.people.get(name)
+    if person and person.url:
+        return [Place(person.url, tuple(person.fields) if person.fields is not None else None)]
+    return []
+
+
+def names_in(file: PolicyFile) -> list[str]:
+    """All that can be reached, receivers before people."""
+    return [*file.receivers, *(name for name, person in file.people.items() if person.url)]
+
+
+class Health:
+    """
+    How each receiver fares, kept where all replicas see it.
+
+    A receiver that fails is left alone until its wait is over, twice as long
+    after each failure, so that it costs nobody else anything.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._rows = database["receivers"]
+        self._clock = clock
+        self._retry_at: dict[str, datetime] = {}
+
+    def closed_until(self, name: str) -> datetime | None:
+        """When it may be tried again; None when it may now."""
+        retry_at = self._retry_at.get(name)
+        return retry_at if retry_at and retry_at > self._clock.now() else None
+
+    async def note(self, name: str, outcome: Outcome) -> None:
+        now = self._clock.now()
+        if outcome.ok:
+            self._retry_at.pop(name, None)
+            update: dict[str, Any] = {"$set": {"last_success": now, "failing": False, "failures": 0}}
+            await self._rows.update_one({"_id": name}, update, upsert=True)
+        else:
+            error = {"at": now, "error": outcome.detail}
+            update = {"$set": {"last_error": error, "failing": True}, "$inc": {"failures": 1}}
+            row = await self._rows.find_one_and_update({"_id": name}, update, upsert=True, return_document=True)
+            self._retry_at[name] = now + wait_after(row["failures"], outcome.after)
+        telemetry.FAILING.set(await self._rows.count_documents({"failing": True}))
+
+    async def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["_id"]: row async for row in self._rows.find({})}
+
+    async def failing(self, names: list[str]) -> int:
+        return int(await self._rows.count_documents({"failing": True, "_id": {"$in": names}}))
+
+
+def wait_after(failures: int, asked: float = 0.0) -> timedelta:
+    """How long a receiver is left alone after so many failures in a row, with jitter; not less than it asks for."""
+    ceiling = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures - 1, 10))
+    return timedelta(seconds=max(asked, random.uniform(ceiling / 2, ceiling)))  # noqa: S311 - jitter is no secret
+
+
+def shown(name: str, place: Place | None, row: dict[str, Any]) -> dict[str, Any]:
+    """A receiver as GET /v1/receivers shows it; its address stays out, for it may be a secret."""
+    error = row.get("last_error")
+    success = row.get("last_success")
+    return {
+        "name": name,
+        "kind": place.url.partition(":")[0] if place and not place.url.startswith("$") else "secret",
+        "failing": bool(row.get("failing", False)),
+        "last_success": format_instant(success) if success else None,
+        "last_error": {"at": format_instant(error["at"]), "error": error["error"]} if error else None,
+    }

@@ -1,0 +1,118 @@
+"""The queries that only sla-monitor has: who waits how long, how far everything has been read."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.contracts import format_instant
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database
+from rapport.runtime.store import Store
+
+from sla_monitor.domain.board import Figures
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
+
+SOON: Final = timedelta(minutes=30)
+_WAITS: Final[dict[str, Any]] = {"active": True, "raised": True}
+
+
+class Queries:
+    """Reads what the board, the lists and the pages show."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._contacts = store.collection(ContactState.collection)
+        self._alerts = store.collection(AlertState.collection)
+        self._backfills = store.collection("backfills")
+
+    async def prepare(self) -> None:
+        await self._alerts.create_index([("active", 1), ("state", 1)])
+        await self._contacts.create_index([("open", 1), ("policy", 1)])
+
+    async def figures(self, teams: Mapping[str, Any], now: datetime) -> Figures:
+        """The board's numbers. `teams` is a condition on the team."""
+        open_ones = {"open": True, **teams}
+        oldest = await self._contacts.find_one(
+            {**open_ones, "breached": True, "opened_at": {"$ne": None}}, {"opened_at": 1}, sort=[("opened_at", 1)]
+        )
+        return Figures(
+            breached_waiting=await self._contacts.count_documents({**open_ones, "breached": True}),
+            due_30m=await self._contacts.count_documents({**open_ones, "due_at": {"$gt": now, "$lte": now + SOON}}),
+            unacknowledged=await self._alerts.count_documents({"active": True, "state": "breached", **teams}),
+            unowned=await self._contacts.count_documents({**open_ones, "owner": None}),
+            no_policy=await self._contacts.count_documents({**open_ones, "policy": None}),
+            paused=await self._contacts.count_documents({**open_ones, "paused": True}),
+            oldest=oldest["opened_at"] if oldest else None,
+        )
+
+    async def waiting(self, teams: Mapping[str, Any], states: Iterable[str], limit: int) -> list[AlertState]:
+        """Alerts for the board: breached and waiting first, then by due."""
+        where = {"active": True, "state": {"$in": list(states)}, **teams}
+        sort = [("raised", -1), ("due_at", 1), ("_id", 1)]
+        return await self.store.find(AlertState, where, sort=sort, limit=limit)
+
+    async def coming(self, teams: Mapping[str, Any], now: datetime, limit: int) -> list[ContactState]:
+        """Open contacts that nobody has been alerted about yet, the next to fall due first."""
+        where = {"open": True, "breached": False, "due_at": {"$gt": now}, **teams}
+        return await self.store.find(ContactState, where, sort=[("due_at", 1), ("_id", 1)], limit=limit)
+
+    async def customers(self, ids: Iterable[str]) -> dict[str, CustomerState]:
+        found = await self.store.find(CustomerState, {"_id": {"$in": sorted(set(ids))}})
+        return {customer.id: customer for customer in found}
+
+    async def contacts(self, ids: Iterable[str]) -> dict[str, ContactState]:
+        found = await self.store.find(ContactState, {"_id": {"$in": sorted(set(ids))}})
+        return {contact.id: contact for contact in found}
+
+    async def teams(self) -> list[str]:
+        """The teams that have something open."""
+        return sorted(team for team in await self._contacts.distinct("team", {"open": True}) if team)
+
+    async def backfills(self, limit: int) -> list[dict[str, Any]]:
+        """What history brought that was past already, by source and hour, the newest first."""
+        stages = [
+            {"$group": {"_id": {"source": "$source", "hour": "$hour"}, "breached": {"$sum": "$breached"}}},
+            {"$sort": {"_id.hour": -1, "_id.source": 1}},
+            {"$limit": limit},
+        ]
+        return [
+            {
+                "source": row["_id"]["source"],
+                "hour": format_instant(row["_id"]["hour"]),
+                "breached": row["breached"],
+            }
+            async for row in self._backfills.aggregate(stages)
+        ]
+
+
+class Reading:
+    """
+    Up to which instant every partition has been read, as all replicas say.
+
+    A partition that nobody reads stands still, and the lag grows.
+    """
+
+    ID: Final = "reading"
+    EVERY: Final = 1.0
+    FRESH: Final = timedelta(seconds=3)
+    """As of so lately counts as now: it is said once a second."""
+
+    def __init__(self, database: Database, clock: Clock, partitions: int) -> None:
+        self._rows = database["reading"]
+        self._clock = clock
+        self._partitions = partitions
+
+    async def note(self, horizons: Mapping[int, datetime]) -> None:
+        if horizons:
+            stamps = {f"p{partition}": horizon for partition, horizon in horizons.items()}
+            await self._rows.update_one({"_id": self.ID}, {"$max": stamps}, upsert=True)
+
+    async def as_of(self) -> tuple[datetime | None, float | None]:
+        """The instant up to which everything has been read, and how many seconds that is ago; None: not yet."""
+        row = await self._rows.find_one({"_id": self.ID}) or {}
+        stamps = [row.get(f"p{partition}") for partition in range(self._partitions)]
+        known = [stamp for stamp in stamps if stamp is not None]
+        if len(known) < self._partitions:
+            return None, None
+        now, as_of = self._clock.now(), min(known)
+        return as_of, 0.0 if now - as_of <= self.FRESH else (now - as_of).total_seconds()

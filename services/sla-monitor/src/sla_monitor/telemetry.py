@@ -1,0 +1,19 @@
+"""The figures that only sla-monitor has, each declared here once with its meaning."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+MESSAGES = Counter(
+    "rapport_sla_messages_total", "Messages to receivers, by what became of them", ["receiver", "outcome"]
+)
+ALERTS_SENT = Counter(
+    "rapport_sla_alerts_sent_total", "Alerts inside the messages that were sent", ["receiver", "kind"]
+)
+SEND_SECONDS = Histogram("rapport_sla_send_seconds", "Seconds that a receiver took for a message", ["receiver"])
+ALERT_LAG = Histogram(
+    "rapport_sla_alert_lag_seconds",
+    "Seconds from the instant a step was due to its message being taken by the receiver",
+    buckets=(0.1, 0.5, 1, 5, 10, 15, 30, 60, 300, 900, 3600),
+)
+WAITING = Gauge("rapport_sla_messages_waiting", "Notifications that wait to be sent, seen by the replica that sends")
+FAILING = Gauge("rapport_sla_receivers_failing", "Receivers whose last message was not taken")
+STREAMS = Gauge("rapport_sla_streams", "Clients that follow /v1/alerts/stream")
