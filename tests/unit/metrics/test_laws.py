@@ -101,7 +101,7 @@ def figures(memory: Memory, *, facts: bool) -> list[Any]:
     ] + [memory.report(measure, facts=facts, tz="America/New_York", granularity="week") for measure in MEASURES]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(history=histories(), data=st.data())
 def test_any_order_and_duplication_gives_the_same_figures(history, data):
     shuffled = data.draw(
@@ -113,7 +113,7 @@ def test_any_order_and_duplication_gives_the_same_figures(history, data):
     assert figures(mixed, facts=True) == figures(straight, facts=True)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(history=histories())
 def test_hourly_rows_and_facts_give_the_same_report(history):
     memory = Memory().feed(*history)
@@ -130,7 +130,7 @@ def test_hourly_rows_and_facts_give_the_same_report(history):
     assert memory.report("sla", facts=True, by="target") == memory.report("sla", facts=False, by="target")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(history=histories())
 def test_the_figures_are_what_counting_by_hand_gives(history):
     history = [one for one in history if one.type not in ("customer.updated", "customer.tier_changed")]

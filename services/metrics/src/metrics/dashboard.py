@@ -135,11 +135,11 @@ def contacts_chart(span: Span, rows: Sequence[Row]) -> Chart:
         "contacts",
         f"Contacts per {span.granularity} by channel",
         f"{sum(totals.values())} contacts opened by customers; the tallest bar is {most}.",
-        (span.granularity, *(channel or "none" for channel in channels)),
+        (span.granularity, *(plain(channel) for channel in channels)),
         table,
         bars,
         axis=(periods[0].isoformat(), periods[-1].isoformat()),
-        legend=[(f"c{number}", f"{channel or 'none'} {totals[channel]}") for number, channel in enumerate(channels)],
+        legend=[(f"c{number}", f"{plain(channel)} {totals[channel]}") for number, channel in enumerate(channels)],
     )
 
 
@@ -161,7 +161,7 @@ def response_chart(span: Span, rows: Sequence[Row]) -> Chart:
                 bars.append(Bar(0, place * _LINE + offset, wide, 18 - 2 * (offset - 3), style, title, answered))
         table.append(
             (
-                Cell(channel or "none"),
+                Cell(plain(channel)),
                 Cell(str(row["count"]), answered if row["count"] else ""),
                 Cell(str(row["still_waiting"]), waiting if row["still_waiting"] else ""),
                 *(Cell(duration(row[name])) for name in ("calendar_p50", "calendar_p90", "p50", "p90")),
@@ -178,7 +178,7 @@ def response_chart(span: Span, rows: Sequence[Row]) -> Chart:
         empty="Nobody was answered of those who wrote in these days.",
         axis=("0", duration(longest)) if bars else (),
         legend=[("p50", "p50, half were answered within"), ("p90", "p90, nine of ten within")],
-        labels=[str(row["channel"] or "none") for row in rows],
+        labels=[plain(row["channel"]) for row in rows],
     )
 
 
@@ -227,7 +227,7 @@ def csat_chart(span: Span, rows: Sequence[Row]) -> Chart:
         interval = f"{percent(row['low'])} to {percent(row['high'])}" if row["low"] is not None else "–"
         mean = "–" if row["mean"] is None else f"{row['mean']:.2f}"
         answers = Cell(str(row["answers"]), href if row["answers"] else "")
-        table.append((Cell(channel or "none"), Cell(percent(row["score"])), Cell(interval), answers, Cell(mean)))
+        table.append((Cell(plain(channel)), Cell(percent(row["score"])), Cell(interval), answers, Cell(mean)))
     return Chart(
         "csat",
         "Satisfaction by channel",
@@ -239,7 +239,7 @@ def csat_chart(span: Span, rows: Sequence[Row]) -> Chart:
         axis=("0 %", "100 %") if bars else (),
         empty="Nobody has answered a survey in these days.",
         legend=[("score", "score"), ("interval", "95 % interval")],
-        labels=[str(row["channel"] or "none") for row in rows],
+        labels=[plain(row["channel"]) for row in rows],
     )
 
 
