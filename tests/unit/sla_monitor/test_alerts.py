@@ -187,12 +187,13 @@ def test_what_is_made_late_by_an_edit_is_listed_and_never_rung():
     assert rung(played) == []
 
 
-def test_an_alert_whose_new_policy_has_no_escalation_rings_no_more():
+def test_an_alert_whose_policy_turns_out_to_have_no_escalation_rings_no_more():
     split = NOW.replace(
         "  - name: only\n", "  - {name: quiet, match: {priority: low}, calendar: office}\n  - name: only\n"
     )
-    events = [received("09:00", team="billing", promised_by="12:00"), reclassified("12:05", priority="low")]
-    played = play(events, under=split, looks=["12:01", "16:00"])
+    played = play([received("09:00", team="billing", promised_by="12:00")], under=split, looks=["12:01"])
+    played.take(reclassified("11:00", priority="low"), now="12:05")
+    played.look("16:00")
     assert rung(played) == [("sun", "12:00")]
     assert played.alert("promise/1").state == "breached"
 
