@@ -49,7 +49,7 @@ def said(instant: datetime) -> str:
 
 def event(kind: str, when: datetime, *, customer: str = "K-1", id: str = "", **more: Any) -> Event[Data]:  # noqa: A002
     """An event as it would be read from a topic; envelope attributes by their names."""
-    envelope = {n: more.pop(n) for n in ("source", "backfill", "causationid", "sequence") if n in more}
+    envelope: dict[str, Any] = {n: more.pop(n) for n in ("source", "backfill", "causationid", "sequence") if n in more}
     name = id or f"{kind}:{more.get('contact_id', customer)}:{when.isoformat()}"
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -58,7 +58,7 @@ def event(kind: str, when: datetime, *, customer: str = "K-1", id: str = "", **m
         "type": kind,
         "partitionkey": customer,
     }
-    record = {**attributes, "time": when, **envelope, "data": {"customer_id": customer, **more}}
+    record: dict[str, Any] = {**attributes, "time": when, **envelope, "data": {"customer_id": customer, **more}}
     return decode(to_json(record))
 
 

@@ -81,7 +81,7 @@ def _live(events, sweeps, arrivals) -> Story:
 lateness = st.lists(st.integers(0, 40), min_size=14, max_size=14)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=happenings, sweeps=looks, arrivals=lateness)
 def test_the_budget_is_never_exceeded(events, sweeps, arrivals):
     told = _live(events, sweeps, arrivals)
@@ -92,7 +92,7 @@ def test_the_budget_is_never_exceeded(events, sweeps, arrivals):
     assert all(later - earlier >= timedelta(days=1) for earlier, later in pairwise(starts))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=happenings, sweeps=looks, arrivals=lateness)
 def test_nothing_is_sent_while_it_is_quiet_nor_twice(events, sweeps, arrivals):
     told = _live(events, sweeps, arrivals)
@@ -102,7 +102,7 @@ def test_nothing_is_sent_while_it_is_quiet_nor_twice(events, sweeps, arrivals):
     assert len(names) == len(set(names))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=happenings, sweeps=looks)
 def test_looking_more_often_changes_nothing(events, sweeps):
     exact = Story(PLAYS).take_in(profile()).play(events, END)
@@ -117,7 +117,7 @@ def test_looking_more_often_changes_nothing(events, sweeps):
     assert [one.id for one in told.told] == [one.id for one in exact.told]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=happenings, delays=st.lists(st.integers(0, 4), min_size=1, max_size=10))
 def test_looking_a_little_late_gives_the_same_slots_at_the_same_instants(events, delays):
     by_day_and_night = PLAYS.replace('{hours: "20:00-09:00", days: [sun]}', "{}")
@@ -130,7 +130,7 @@ def test_looking_a_little_late_gives_the_same_slots_at_the_same_instants(events,
     assert [one.id for one in late.told if ":owed" in one.id] == [one.id for one in exact.told if ":owed" in one.id]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(events=happenings)
 def test_an_event_that_comes_twice_is_told_of_once(events):
     once = Story(PLAYS).play([profile(), *events], END)

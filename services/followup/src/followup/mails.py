@@ -92,11 +92,11 @@ class Writer:
             message["Date"] = rfc5322(now)
             message["Message-ID"] = f"<{followup.id}@{sender.from_.rpartition('@')[2].strip('> ')}>"
             message["Auto-Submitted"] = "auto-generated"
-            message["Content-Language"] = language
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             message.set_content(body.lstrip("\n"))
             message.add_alternative(html.render(**facts), subtype="html")
+            message["Content-Language"] = language
         except Unwritable:
             raise
         except Exception as error:  # a template is anybody's: whatever it raises is its mistake

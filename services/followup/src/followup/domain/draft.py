@@ -12,7 +12,7 @@ from rapport.contracts import followup_events as told
 from rapport.decision import Decision, State, Tell
 
 from followup.domain.plays import Plays
-from followup.domain.state import CheckIn, CustomerState, Followup, Message, Slot, SurveyLink
+from followup.domain.state import CheckIn, CustomerState, Followup, Slot, SurveyLink
 
 SOURCE = "/rapport/followup"
 
@@ -67,10 +67,6 @@ class Draft:
 
     def write(self, state: State) -> None:
         self.written[type(state), state.id] = state
-
-    def message(self, followup_id: str) -> Message | None:
-        found = self.written.get((Message, followup_id))
-        return found if isinstance(found, Message) else None
 
     def tell(self, kind: str, followup: Followup, at: datetime, *, mark: str = "", **more: Any) -> None:
         """Tell that something became true of a follow-up at `at`; the id says what, so that it is told but once."""

@@ -53,7 +53,6 @@ def take(
         draft.free(followup)
         release(draft, followup.model_copy(update={"release_at": now, "status": "planned"}), now)
         followup = draft.customer.followups[message.id]
-        message = draft.message(message.id) or message
         if followup.status != "reserved":
             return _withdraw(draft, message), None
     followup = draft.put(followup.model_copy(update={"status": "sending"}))

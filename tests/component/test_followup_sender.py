@@ -1,0 +1,102 @@
+"""The sender under its lease: one at a time, and what a crash left on its way is never sent again."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from followup.domain import sending
+from followup.domain.state import Message
+from followup.mails import Links, Writer
+from followup.sender import Sender
+from followup.smtp import Server
+from followup.tokens import Seal
+
+from tests.support.clock import ManualClock
+from tests.support.followup import Story, at, profile, received, resolved
+from tests.support.followup_world import MailServer, mail_server
+
+
+class StoryStore:
+    """The store of a story; understands what the sender asks for."""
+
+    def __init__(self, told: Story) -> None:
+        self._told = told
+
+    async def find(self, kind: type[Any], where: Mapping[str, Any], **_: Any) -> list[Any]:
+        found = [state for (one, _id), state in self._told.states.items() if one is kind]
+        return [state for state in found if state.status == where["status"]]  # type: ignore[attr-defined]
+
+
+class StoryProcessor:
+    """Decides on the states of a story, one decision at a time."""
+
+    def __init__(self, told: Story) -> None:
+        self._told = told
+
+    async def act(self, kind: type[Any], name: str, decide: Any, *, touches: Any = ()) -> Any:
+        decision = decide(self._told.states.get((kind, name)), self._told._loaded(touches), self._told.now)
+        self._told._apply(decision)
+        return decision
+
+
+class HeldLease:
+    def __init__(self, token: int | None) -> None:
+        self.token = token
+
+    async def held(self) -> int | None:
+        return self.token
+
+
+@pytest.fixture
+async def mails() -> AsyncIterator[MailServer]:
+    async with mail_server() as running:
+        yield running
+
+
+def waiting() -> tuple[Story, Message]:
+    told = Story().take_in(profile(), received("0 08:00"), resolved("0 10:00"))
+    told.look(at("1 10:00"), send=False)
+    [message] = told.pending()
+    return told, message
+
+
+def sender(told: Story, mails: MailServer, token: int | None) -> Sender:
+    parts: tuple[Any, ...] = (StoryProcessor(told), StoryStore(told), HeldLease(token), ManualClock(told.now))
+    writer = Writer(told.rules.plays, None, "en")
+    links = Links("https://care.example.org", Seal(b"secret"))
+    make: Any = Sender  # the fakes have no more than it asks for
+    return make(*parts, told.rules, writer, {"default": Server.read(mails.url)}, lambda: links)
+
+
+async def test_what_waits_is_sent_once(mails: MailServer):
+    told, message = waiting()
+    sending_now = sender(told, mails, token=1)
+    assert [await sending_now.round(), await sending_now.round()] == [1, 0]
+    assert [one["To"] for one in mails.mails] == ["ada@example.org"]
+    assert [one.followup_id for one in told.of("followup.sent")] == [message.id]
+
+
+async def test_without_the_lease_nothing_is_sent(mails: MailServer):
+    told, _ = waiting()
+    assert await sender(told, mails, token=None).round() == 0
+    assert mails.mails == []
+
+
+async def test_what_a_crash_left_on_its_way_has_failed_and_is_not_sent_again(mails: MailServer):
+    told, message = waiting()
+    decision, taken = sending.take(message, told.customer(), told.rules, told.now, fence=1, token="hash")
+    assert taken is not None
+    told._apply(decision)  # and here the process died
+
+    assert await sender(told, mails, token=2).round() == 0
+    assert mails.mails == []
+    assert [one.reason for one in told.of("followup.failed")] == ["unknown"]
+    assert [slot.followup_id for slot in told.customer().slots] == [message.id]
+
+
+async def test_the_replica_that_holds_the_lease_leaves_its_own_messages_alone(mails: MailServer):
+    told, message = waiting()
+    decision, _ = sending.take(message, told.customer(), told.rules, told.now, fence=2, token="hash")
+    told._apply(decision)
+    assert await sender(told, mails, token=2).round() == 0
+    assert told.of("followup.failed") == []

@@ -1,0 +1,183 @@
+"""followup as it runs, from an event to a mail, an answer and a call."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from rapport.contracts import Data, Event
+
+from tests.support.followup import event
+from tests.support.followup_world import World, eventually, followup_world
+from tests.support.stack import Addresses
+
+
+@pytest.fixture
+async def world(tmp_path: Path, stack: Addresses, unique: Callable[[str], str]) -> AsyncIterator[World]:
+    async with followup_world(tmp_path, stack, unique("followup")) as running:
+        yield running
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)  # noqa: TID251 - the real clock is under test
+
+
+def helped(customer: str = "K-1", contact: str = "C-1", **fields: str) -> list[Event[Data]]:
+    """A customer of whom a matter was just settled."""
+    profile = {"email": f"{customer.lower()}@example.org", "name": "Ada Rossi", "timezone": "Europe/Berlin", **fields}
+    return [
+        event("customer.updated", ago(50), customer=customer, **profile),
+        event("contact.received", ago(40), customer=customer, contact_id=contact, channel="email", subject="Invoice"),
+        event("contact.assigned", ago(30), customer=customer, contact_id=contact, agent_id="agent-7", team="south"),
+        event("contact.resolved", ago(1), customer=customer, contact_id=contact, outcome="solved"),
+    ]
+
+
+def link(mail: EmailMessage, kind: str) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    found = re.search(rf"http\S+/{kind}/\S+", body.get_content())
+    assert found is not None
+    parts = urlsplit(found[0])
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+async def answer(world: World, path: str, **form: str) -> httpx.Response:
+    return await world.http.post(path, data=form)
+
+
+async def test_a_survey_is_sent_answered_and_its_answer_reaches_intake(world: World):
+    await world.happen(*helped(language="de", form_of_address="informal"))
+    mail = await world.mail()
+    assert (mail["To"], mail["Subject"], mail["Reply-To"]) == ("k-1@example.org", "Wie waren wir?", "help@example.org")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert "bist du mit unserer Hilfe" in html.get_content()
+    [sent] = await world.hear("survey.sent")
+    assert mail["Message-ID"] == f"<{sent.data.survey_id}@example.org>"
+
+    path = link(mail, "s")
+    page = await world.http.get(path + "?score=4")
+    assert (page.status_code, page.headers["content-language"]) == (200, "de")
+    assert 'value="4" required checked' in page.text
+    assert world.intake.events == []  # a link that is looked at answers nothing
+
+    assert (await answer(world, path, score="9")).status_code == 422
+    thanks = await answer(world, path, score="4", comment="  gut & schnell ")
+    assert (thanks.status_code, "Vielen Dank" in thanks.text) == (200, True)
+    assert (await answer(world, path, score="4", comment="gut & schnell")).status_code == 200
+    assert (await answer(world, path, score="2")).status_code == 200
+    first, second = world.intake.events
+    assert (first.type, first.source, first.causationid) == (
+        "survey.answered",
+        "/rapport/followup",
+        sent.data.survey_id,
+    )
+    assert [one.data.score for one in (first, second)] == [4, 2]
+    assert first.data.comment == "gut & schnell"
+    assert first.id != second.id
+    assert set(world.intake.keys) == {"bearer intake-key"}
+
+
+async def test_an_answer_that_intake_does_not_take_is_kept_and_handed_on_later(world: World):
+    await world.happen(*helped())
+    path = link(await world.mail(), "s")
+    world.intake.status = 503
+    kept = await answer(world, path, score="5")
+    assert (kept.status_code, "is saved" in kept.text, "Thank you" in kept.text) == (202, True, False)
+    world.intake.status = 202
+
+    async def arrived() -> list[Event[Data]]:
+        return world.intake.events
+
+    [given] = await eventually(arrived)
+    assert given.data.score == 5
+
+
+async def test_a_reopened_contact_takes_its_survey_back(world: World):
+    await world.happen(*helped())
+    path = link(await world.mail(), "s")
+    await world.hear("survey.sent")
+    await world.hear("followup.owed")
+    await world.happen(event("contact.reopened", ago(0), contact_id="C-1"))
+    await world.hear("followup.cancelled")
+    gone = await world.http.get(path)
+    assert (gone.status_code, "taken this survey back" in gone.text) == (410, True)
+    assert (await answer(world, path, score="5")).status_code == 410
+    assert world.intake.events == []
+
+
+async def test_links_that_are_not_ours_are_answered_kindly_in_the_readers_language(world: World):
+    for path in ("/s/nothing", "/u/nothing", "/u/AAAA"):
+        page = await world.http.get(path, headers={"accept-language": "ja, ar;q=0.8, en;q=0.5"})
+        assert (page.status_code, page.headers["content-language"]) == (404, "ar")
+        assert 'dir="rtl"' in page.text
+
+
+async def test_one_click_unsubscribes(world: World):
+    await world.happen(*helped())
+    path = link(await world.mail(), "u")
+    looked = await world.http.get(path)
+    assert (looked.status_code, "Surveys" in looked.text) == (200, True)
+    assert world.intake.events == []
+    done = await world.http.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert done.status_code == 200
+    [choice] = world.intake.events
+    assert (choice.type, choice.data.purpose, choice.data.granted) == ("consent.changed", "survey", False)
+
+
+async def test_a_call_is_owed_listed_and_ticked_off_once(world: World):
+    await world.happen(*helped())
+    [owed] = await world.hear("followup.owed")
+    listed = (await world.get("/v1/check-ins", agent="agent-7")).json()["check_ins"]
+    assert [(one["id"], one["team"], one["status"], one["overdue"]) for one in listed] == [
+        (owed.data.followup_id, "south", "owed", False)
+    ]
+    assert (await world.get("/v1/check-ins", agent="agent-8")).json()["check_ins"] == []
+    assert (await world.get("/v1/check-ins", key="north-key")).json()["check_ins"] == []
+    page = await world.get("/")
+    assert "Ada Rossi" in page.text
+    assert "<button aria-label" not in page.text  # who may only watch has nothing to press
+
+    path = f"/v1/check-ins/{listed[0]['id']}/done"
+    assert (await world.post(path, key="watch-key", outcome="reached")).status_code == 403
+    assert (await world.post(path, key="north-key", outcome="reached")).status_code == 404
+    assert (await world.post(path, outcome="")).status_code == 422
+    done = (await world.post(path, outcome="reached", note="all well")).json()
+    assert (done["status"], done["by"], done["note"]) == ("done", "ada", "all well")
+    assert (await world.post(path, outcome="reached")).status_code == 409
+    [told] = await world.hear("followup.done")
+    assert (told.data.by, told.data.outcome) == ("ada", "reached")
+
+
+async def test_what_a_customer_heard_and_will_hear_is_shown_with_reasons(world: World):
+    await world.happen(*helped("shop/K 9", audience="test"))
+    await world.hear("followup.suppressed", 2)
+    shown = (await world.get("/v1/customers/shop%2FK 9/followups")).json()
+    assert [one["reason"] for one in shown["suppressed"]] == ["test", "test"]
+    assert shown["slots"]["left"] is None
+    assert (await world.get("/v1/customers/nobody/followups")).status_code == 404
+    assert (await world.get("/v1/plays")).json()["plays"][0]["name"] == "after-resolution"
+
+
+async def test_a_refused_address_is_told_and_not_tried_again(world: World):
+    world.mails.answers = ["550 no such user"]
+    await world.happen(*helped())
+    [failed] = await world.hear("followup.failed")
+    assert failed.data.reason == "550 no such user"
+    assert world.mails.mails == []
+
+
+async def test_a_line_that_broke_is_never_sent_again(world: World):
+    world.mails.hang_up = True
+    await world.happen(*helped())
+    [failed] = await world.hear("followup.failed")
+    assert failed.data.reason == "unknown"
+    world.mails.hang_up = False
+    await world.happen(*helped("K-2", "C-2"))
+    assert (await world.mail(2))["To"] == "k-2@example.org"

@@ -1,0 +1,78 @@
+"""Handing a message to a mail server, and what may be said of it afterwards."""
+
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+
+import pytest
+from followup.smtp import Server, deliver
+
+from tests.support.followup_world import MailServer, mail_server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    async with mail_server() as running:
+        yield running
+
+
+def message() -> EmailMessage:
+    mail = EmailMessage()
+    mail["Subject"] = "Wie waren wir? ✓"
+    mail["From"] = "care@example.org"
+    mail["To"] = "ada@example.org"
+    mail.set_content("Grüße\n")
+    return mail
+
+
+async def send(url: str, to: str = "ada@example.org") -> tuple[str, str]:
+    outcome = await deliver(message(), "care@example.org", to, Server.read(url))
+    return outcome.result, outcome.reason
+
+
+async def test_a_message_arrives_as_it_was_written(server: MailServer):
+    assert await send(server.url) == ("sent", "")
+    [mail] = server.mails
+    assert mail["Subject"] == "Wie waren wir? ✓"
+    assert mail.get_content().splitlines() == ["Grüße"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        ("450 try later", "later"),
+        ("421 too busy", "later"),
+        ("550 no such user", "refused"),
+        ("553 bad name", "refused"),
+    ],
+)
+async def test_what_the_server_says_decides_whether_to_try_again(server: MailServer, answer, result):
+    server.answers = [answer]
+    assert (await send(server.url))[0] == result
+    assert server.mails == []
+
+
+async def test_a_server_that_is_away_is_tried_again_later():
+    assert (await send("smtp://127.0.0.1:1"))[0] == "later"
+
+
+async def test_a_line_that_breaks_after_the_text_went_out_leaves_it_unknown(server: MailServer):
+    server.hang_up = True
+    assert (await send(server.url))[0] == "unknown"
+
+
+async def test_what_should_be_encrypted_is_never_sent_in_the_clear(server: MailServer):
+    assert (await send(server.url.replace("smtp://", "smtp+starttls://")))[0] == "later"
+    assert server.mails == []
+
+
+async def test_an_address_the_server_can_not_take_is_refused(server: MailServer):
+    assert (await send(server.url, "jürgen@example.org"))[0] == "refused"
+
+
+def test_an_address_of_a_server_is_read_without_telling_its_secrets():
+    read = Server.read("smtp+starttls://user:p%40ss@mail.example.org")
+    assert (read.host, read.port, read.user, read.password) == ("mail.example.org", 587, "user", "p@ss")
+    for wrong in ("http://user:hush@x", "smtp://", "smtp://user:hush@host:port"):
+        with pytest.raises(ValueError, match="address") as caught:
+            Server.read(wrong)
+        assert "hush" not in str(caught.value)

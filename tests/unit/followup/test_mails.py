@@ -1,0 +1,127 @@
+"""What messages and pages say: every template renders, in the customer's language and form, with nothing of others'."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import pytest
+from followup.domain.plays import parse_plays
+from followup.domain.sending import Taken
+from followup.mails import Links, Unwritable, Writer, candidates
+from followup.tokens import Seal, hashed, new_token
+from followup.words import WORDS, accepted, speak
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.followup import PLAYS, Story, at, profile, received, resolved
+
+LINKS = Links("https://care.example.org", Seal(b"secret"))
+NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+
+
+def taken(template: str = "thanks", subject: str = "Invoice wrong", **fields: str) -> Taken:
+    told = Story().take_in(profile(**fields), received("0 08:00", subject=subject), resolved("0 10:00"))
+    customer = told.customer()
+    survey = next(one for one in customer.followups.values() if one.do == "survey")
+    followup = survey.model_copy(update={"template": template, "promised_at": at("0 16:00")})
+    return Taken(followup, customer, customer.contacts["C-1"], None)
+
+
+def write(one: Taken, folder=None):
+    return Writer(parse_plays(PLAYS), folder, "en").write(one, "T", LINKS, NOW)
+
+
+def texts(mail) -> tuple[str, str]:
+    return mail.get_body(("plain",)).get_content(), mail.get_body(("html",)).get_content()
+
+
+TEMPLATES = sorted(
+    path.name.removesuffix(".txt") for path in (files("followup") / "mail").iterdir() if path.name.endswith(".txt")
+)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_every_template_of_ours_renders_as_text_and_html(name):
+    template, language, *form = name.split(".")
+    fields = {"form_of_address": form[0]} if form else {}
+    mail = write(taken(template, language=language, **fields))
+    plain, html = texts(mail)
+    assert mail["Content-Language"] == language
+    assert mail["Subject"]
+    assert "Invoice wrong" in plain or template == "welcome"
+    assert f'lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' in html
+    assert "https://care.example.org/u/" in plain
+    assert "https://care.example.org/u/" in html
+
+
+def test_a_promised_time_is_told_in_the_readers_zone():
+    plain, _ = texts(write(taken("received", timezone="America/New_York")))
+    assert "March 2, 2026" in plain
+    assert "11:00:00" in plain
+    assert "EST" in plain
+
+
+def test_languages_and_forms_fall_back_in_order():
+    assert candidates("thanks", "de-AT", "formal", "txt", "en") == [
+        "thanks.de-AT.formal.txt",
+        "thanks.de-AT.txt",
+        "thanks.de.formal.txt",
+        "thanks.de.txt",
+        "thanks.en.formal.txt",
+        "thanks.en.txt",
+    ]
+    assert write(taken(language="de-AT", form_of_address="formal"))["Content-Language"] == "de"
+    assert write(taken(language="tlh"))["Content-Language"] == "en"
+    assert write(taken(language="../../etc"))["Content-Language"] == "en"
+
+
+def test_what_customers_write_is_never_markup_nor_a_header():
+    mail = write(taken(subject="<script>\r\nBcc: all@example.org", name="<b>Ada</b>"))
+    assert mail["Bcc"] is None
+    assert "<script>" not in texts(mail)[1]
+    assert "&lt;b&gt;Ada" in texts(mail)[1]
+
+
+def test_templates_of_a_folder_come_first_and_are_shut_in(tmp_path):
+    (tmp_path / "thanks.en.txt").write_text("Subject: Ours\n\nDear {{ name }}")
+    assert write(taken(), tmp_path)["Subject"] == "Ours"
+    (tmp_path / "thanks.en.txt").write_text("Subject: x\n\n{{ name.__class__.__mro__[1].__subclasses__() }}")
+    with pytest.raises(Unwritable, match="SecurityError"):
+        write(taken(), tmp_path)
+    (tmp_path / "thanks.en.txt").write_text("Subject: x\n\n{{ nmae }}")
+    with pytest.raises(Unwritable, match="nmae"):
+        write(taken(), tmp_path)
+    with pytest.raises(Unwritable, match="none for"):
+        write(taken("unheard-of"))
+
+
+def test_every_language_says_everything():
+    for language, words in WORDS.items():
+        assert words.keys() == WORDS["en"].keys(), language
+
+
+def test_the_page_speaks_what_the_reader_wishes_first():
+    assert speak(None, "de-CH", "fr") == "de"
+    assert speak("es", "de") == "es"
+    assert speak("ja", None) == "en"
+    assert accepted("de;q=0.5, ar, *;q=0.1, fr;q=0, ü;q=x") == ["ar", "de", "*"]
+
+
+@given(customer=st.text(max_size=200), purpose=st.text(max_size=50))
+def test_a_sealed_token_opens_to_what_was_sealed_and_says_nothing(customer, purpose):
+    seal = Seal(b"secret")
+    token = seal.close(customer, purpose)
+    assert seal.open(token) == (customer, purpose)
+    assert Seal(b"another").open(token) is None
+    assert seal.open(token[:-2] + ("AA" if token[-2:] != "AA" else "BB")) is None
+
+
+@given(token=st.text(max_size=100))
+def test_what_is_no_token_opens_nothing(token):
+    assert Seal(b"secret").open(token) is None
+
+
+def test_tokens_are_long_and_kept_as_hashes():
+    one, other = new_token(), new_token()
+    assert one != other
+    assert len(one) >= 22
+    assert hashed(one) != one

@@ -1,0 +1,91 @@
+"""The plays file: the example of the design as it stands there, and errors that say where and why."""
+
+import json
+import re
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+from followup.app import mail_servers, read_plays
+from followup.domain.durations import Cap, Delay, Hours
+from followup.domain.plays import WrongPlays, parse_plays
+from followup.settings import FollowupSettings
+from rapport.runtime.settings import Misconfigured
+
+DESIGN = Path(__file__).resolve().parents[3] / "../shared/design/followup.md"
+
+
+@pytest.mark.skipif(not DESIGN.exists(), reason="the design is not here")
+def test_the_file_of_the_design_is_understood():
+    example = re.search(r"```yaml\n(.*?)```", DESIGN.read_text("utf-8"), re.DOTALL)
+    assert example is not None
+    plays = parse_plays(example[1])
+    assert [play.name for play in plays.plays] == ["after-resolution", "welcome", "tell-them-when", "silent"]
+    survey, call = plays.plays[0].steps
+    assert (survey.after, survey.survey, survey.purpose) == (Delay(timedelta(days=1)), "csat", "survey")
+    assert (call.do, call.by) == ("check_in", "owner")
+    assert plays.plays[1].steps[1].at == time(10)
+    assert plays.plays[2].steps[0].purpose == "service"
+    assert plays.plays[1].steps[0].purpose == "marketing"
+    assert (plays.budget.max, plays.budget.gap) == (Cap(2, timedelta(days=30)), timedelta(days=3))
+    assert plays.quiet.hours == Hours(time(20), time(9))
+    assert plays.consent.presumed("survey", "us")
+    assert not plays.consent.presumed("survey", "eu")
+    assert plays.senders["default"].from_ == "care@example.org"
+
+
+def test_what_is_understood_reads_back_the_same():
+    plays = read_plays(FollowupSettings())
+    assert parse_plays(json.dumps(plays.document())) == plays
+
+
+ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ("plays: [", "line 1", "expected the node content"),
+        ("- a", "", "must be a mapping"),
+        (f"plays: [{{name: a, on: {{type: contact.sung}}, steps: [{STEP}]}}]", "plays[0].on.type", "no type of event"),
+        (f"plays: [{{name: a, on: {ON}, steps: []}}]", "plays[0].steps", "at least 1"),
+        (f"plays: [{{name: a, on: {ON}, steps: [{{after: soon, do: check_in}}]}}]", "plays[0].steps[0].after", "3d"),
+        (f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, do: message}}]}}]", "plays[0].steps[0]", "a template"),
+        (f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, do: sing}}]}}]", "plays[0].steps[0].do", "'survey'"),
+        (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel: []}}]", "plays[0].cancel", "not permitted"),
+        (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel_on: [x]}}]", "plays[0].cancel_on", "'x'"),
+        (f"plays: [{{name: a, on: {{silent: {{}}}}, steps: [{STEP}]}}]", "plays[0].on.silent", "quiet_for"),
+        ("budget: {max: often}", "budget.max", "2 per 30d"),
+        ("quiet: {hours: 20-9}", "quiet.hours", "09:00"),
+        ("quiet: {days: [mon, tue, wed, thu, fri, sat, sun]}", "quiet.days", "at least one day"),
+        ("timezone: Mars/Base", "timezone", "IANA"),
+        ("regions: {us: {timezone: America/New_York, hours: {monday: []}}}", "regions.us", "mon-fri"),
+        ('senders: {default: {from: "care", url: "smtp://x"}}', "senders.default.from", "e-mail address"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_place_and_reason(text, place, reason):
+    with pytest.raises(WrongPlays) as caught:
+        parse_plays(text)
+    assert str(caught.value).startswith(place)
+    assert reason in str(caught.value)
+
+
+def test_a_wrong_file_ends_the_start_with_one_line(tmp_path):
+    path = tmp_path / "plays.yaml"
+    path.write_text("timezone: Mars")
+    with pytest.raises(Misconfigured, match=r"plays file .*plays.yaml: timezone: 'Mars'") as caught:
+        read_plays(FollowupSettings(plays=path))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(Misconfigured, match="No such file"):
+        read_plays(FollowupSettings(plays=tmp_path / "none.yaml"))
+
+
+def test_a_sender_without_its_variable_is_left_out(monkeypatch):
+    plays = parse_plays('senders: {default: {from: "a@example.org", url: "${SOME_SMTP_URL}"}}')
+    monkeypatch.delenv("SOME_SMTP_URL", raising=False)
+    assert mail_servers(plays) == {}
+    monkeypatch.setenv("SOME_SMTP_URL", "smtp://mail.example.org:2525")
+    assert mail_servers(plays)["default"].port == 2525
+    monkeypatch.setenv("SOME_SMTP_URL", "http://mail.example.org")
+    with pytest.raises(Misconfigured, match=r"senders\.default\.url"):
+        mail_servers(plays)
