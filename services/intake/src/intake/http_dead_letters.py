@@ -90,7 +90,7 @@ def _shown(letter: Letter) -> dict[str, Any]:
         "replayed_by": letter.replayed_by,
     }
     try:
-        return {**shown, "event": from_json(letter.value or b"null")}
+        return {**shown, "event": from_json(letter.value or b"null", allow_inf_nan=False)}
     except ValueError:
         return {**shown, "value_base64": base64.b64encode(letter.value or b"").decode()}
 

@@ -1,0 +1,120 @@
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from intake.domain import Accepted, Caller, Door, Refused
+from intake.http_dead_letters import _shown
+from intake.letters import Letter, letter_of
+from intake.records import forwarded, judge
+from intake.replay import again
+from rapport.contracts import topics
+from rapport.runtime.publisher import Outgoing
+
+from tests.support.intake import NOW, data, event
+
+DOOR = Door(Caller(), NOW, timedelta(hours=24))
+MODE = ("content-type", b"application/cloudevents+json")
+
+
+@dataclass
+class Record:
+    value: bytes | None = None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    topic: str = topics.CONTACT_EVENTS_IN
+    partition: int = 3
+    offset: int = 41
+    timestamp: int = 1_772_442_000_000
+
+
+@dataclass
+class Republished:
+    """A dead letter as it comes back out of Kafka."""
+
+    outgoing: Outgoing
+    timestamp: int = 0
+    key: bytes | None = field(init=False)
+    value: bytes | None = field(init=False)
+    headers: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key, self.value, self.headers = self.outgoing.key, self.outgoing.value, tuple(self.outgoing.headers)
+
+
+def written(**changes: Any) -> bytes:
+    return json.dumps(event(**changes)).encode()
+
+
+def letter(record: Record) -> Letter:
+    verdict = judge(record, DOOR)
+    assert isinstance(verdict, Refused)
+    return letter_of(Republished(forwarded(record, verdict, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (Record(), "is required"),
+        (Record(written()), "is required"),
+        (Record(b"\xff\xfe", headers=(MODE,)), "is not JSON"),
+        (Record(b"{}", headers=(("ce_id", b"\xff"),)), "is not UTF-8"),
+        (Record(written(), b"K-6", (MODE,)), "key_mismatch"),
+        (Record(written(), b"\xff", (MODE,)), "key_mismatch"),
+        (Record(written(type="customer.erased", data={"customer_id": "K-5"}), None, (MODE,)), "role admin"),
+        (Record(written(data=data(ours="x" * 300_000)), None, (MODE,)), "is larger than"),
+    ],
+)
+def test_a_refused_record_is_kept_whole_with_why_and_whence(record: Record, reason: str):
+    kept = letter(record)
+    assert reason in kept.reason
+    assert (kept.key, kept.value, kept.headers) == (record.key, record.value, record.headers)
+    assert (kept.topic, kept.partition, kept.offset, kept.service) == (record.topic, 3, 41, "intake")
+    assert kept.at == NOW
+
+
+def test_a_record_with_no_key_or_the_customers_goes_on():
+    for key in (None, b"K-5"):
+        verdict = judge(Record(written(), key, (MODE,)), DOOR)
+        assert isinstance(verdict, Accepted)
+        assert forwarded(Record(), verdict, NOW).key == b"K-5"
+
+
+def test_the_same_refusal_twice_is_the_same_letter_and_another_record_is_another():
+    first = letter(Record(b"{}", headers=(MODE,)))
+    assert letter(Record(b"{}", headers=(MODE,))).id == first.id
+    assert letter(Record(b"{}", headers=(MODE,), offset=42)).id != first.id
+    assert letter(Record(b"[]", headers=(MODE,))).id != first.id
+
+
+def test_source_and_id_are_told_as_far_as_they_can_be_read():
+    assert letter(Record(written(type="a.b"), None, (MODE,))).source == "/crm"
+    binary = letter(Record(b"{", headers=(("ce_id", b"e-9"), ("ce_source", b"/tel"), ("ce_type", b"x"))))
+    assert (binary.event_id, binary.source, binary.event_type) == ("e-9", "/tel", "x")
+    assert letter(Record(b'{"id": 7, "source": ["x"]}', headers=(MODE,))).event_id == ""
+
+
+@given(
+    st.none() | st.binary(max_size=50),
+    st.none() | st.binary(max_size=9),
+    st.lists(st.tuples(st.text(max_size=9) | st.sampled_from(["rapport-at", "rapport-offset", "ce_id"]), st.binary())),
+)
+def test_whatever_is_in_the_topic_there_is_a_letter_that_can_be_shown(value, key, headers):
+    kept = letter_of(Record(value, key, tuple(headers)))
+    json.dumps(_shown(kept), allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [b'{"a": NaN}', b"[" * 190 + b"]" * 190, None])
+def test_json_that_others_could_not_read_is_shown_too(value: bytes | None):
+    json.dumps(_shown(letter_of(Record(value))), allow_nan=False)
+
+
+def test_what_another_service_could_not_process_goes_back_to_its_topic_as_it_was():
+    theirs = letter_of(
+        Record(b"{}", b"K-5", (MODE, ("rapport-topic", b"t.sla-events"), ("rapport-reason", b"too new"))), "t."
+    )
+    assert again(theirs, DOOR) == Outgoing(topics.SLA_EVENTS, b"K-5", b"{}", (MODE,))
+    assert isinstance(again(letter_of(Record(b"{}", headers=(("rapport-topic", b"elsewhere"),))), DOOR), str)
