@@ -76,6 +76,11 @@ def test_unknown_extensions_and_fields_are_no_error():
     assert (event.model_extra or {})["myext"] == "x"
 
 
+def test_an_event_keeps_the_record_it_came_in():
+    value = record(extra={"a": 1})
+    assert decode(value).raw == value
+
+
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [

@@ -1,5 +1,6 @@
 """What single stories of contacts add up to."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -206,8 +207,10 @@ def test_the_same_identity_with_other_content_is_noted_and_changes_nothing():
 
 
 def test_the_journal_keeps_the_whole_event_with_what_was_cleared():
-    cleared = event("customer.updated", at("09:00"), tier=None)
-    assert '"tier":null' in Memory().feed(cleared).entry(cleared).text
+    cleared = event("customer.updated", at("09:00"), tier=None, not_yet_known=1)
+    kept = json.loads(Memory().feed(cleared).entry(cleared).text)["data"]
+    assert kept["tier"] is None
+    assert kept["not_yet_known"] == 1
 
 
 @pytest.mark.parametrize("what", ["contact.waiting", "contact.resumed", "contact.promised"])

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr
 
 Identity = str
 """A short stable name for (source, id): 96 bits in URL-safe base 64, 16 characters."""
@@ -67,6 +67,20 @@ class Event(BaseModel, Generic[D]):
     traceparent: str | None = None
     backfill: bool = False
     data: D
+
+    _raw: bytes | None = PrivateAttr(default=None)
+
+    def __eq__(self, other: object) -> bool:
+        """Two events are equal when they say the same, however they were written."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__ and self.model_extra == other.model_extra
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.id))
+
+    @property
+    def raw(self) -> bytes | None:
+        """The record it was decoded from, with all that our models ignore; None for an event of our own making."""
+        return self._raw
 
     @property
     def identity(self) -> Identity:

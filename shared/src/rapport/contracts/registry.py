@@ -41,13 +41,15 @@ def decode(value: bytes | None) -> Event[Data]:
     if value is None:
         raise UndecodableEvent("", "the record has no value")
     try:
-        return _ANY.validate_json(value)
+        event = _ANY.validate_json(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"].startswith("union_tag"):
             raise UndecodableEvent("/type", "missing, or no type that this version knows") from None
         steps = [str(step) for step in first["loc"] if step not in EVENT_DATA]
         raise UndecodableEvent("/" + "/".join(steps) if steps else "", first["msg"]) from None
+    event._raw = value  # noqa: SLF001 - ours
+    return event
 
 
 def encode(event: Event[Data]) -> bytes:

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic_core import from_json
 from rapport.contracts import Data, Event
 from rapport.decision import Counted, Decision, State
 
@@ -16,12 +17,14 @@ _REPEATS_KEPT: Final = 20
 
 def digest_of(event: Event[Data]) -> str:
     """A short name for what an event says, however its fields are ordered and whichever way it travelled."""
-    data = event.data
-    said = data.__pydantic_serializer__.to_json(data, exclude_unset=True)
-    if getattr(data, "attributes", None):  # the one field whose own fields have no order of ours
-        said = json.dumps(json.loads(said), sort_keys=True).encode()
-    whole = f"{event.type}\0{event.time.timestamp()}\0{event.subject}\0".encode() + said
+    said = json.dumps(from_json(text_of(event))["data"], sort_keys=True, ensure_ascii=False)
+    whole = f"{event.type}\0{event.time.timestamp()}\0{event.subject}\0{said}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(whole, digest_size=12).hexdigest()
+
+
+def text_of(event: Event[Data]) -> bytes:
+    """The whole event as JSON: the record as it came, with fields that no version of ours knows yet."""
+    return event.raw or event.__pydantic_serializer__.to_json(event, exclude_unset=True)
 
 
 def hour_of(event: Event[Data]) -> datetime:
@@ -55,7 +58,7 @@ def taken(
         fate=fate,
         why=why,
         digest=digest_of(event),
-        text=event.__pydantic_serializer__.to_json(event, exclude_unset=True).decode(),
+        text=text_of(event).decode(),
     )
     return Decision((entry, *states), counts=(_balance(event, fate), *counts), why=why)
 
