@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from intake.app import create_app
 from intake.settings import IntakeSettings
 from pydantic_core import to_json
@@ -69,7 +70,8 @@ async def _run() -> list[Row]:
         after_batches = memory.memory_info().rss / 2**20
     finally:
         ours.send("stop")
-        server.join(20)
+        await asyncio.to_thread(server.join, 20)
+        await _forget(kafka, prefix)
     return [
         Row("intake, one event a request", singles[0], "events", "no-op handler", singles[1], after_singles),
         Row(f"intake, {BATCH} events a request", batches[0], "events", "bare producer", batches[1], after_batches),
@@ -174,6 +176,15 @@ async def _produce(kafka: str, topic: str, groups: list[list[bytes]]) -> float:
         start = time.perf_counter()
         await asyncio.gather(*(sender() for _ in range(BATCH_SENDERS)))
         return time.perf_counter() - start
+
+
+async def _forget(kafka: str, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(f"{prefix}.")])
+    finally:
+        await admin.close()
 
 
 def _serve(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> None:
