@@ -6,6 +6,7 @@ import typer
 
 from devkit.commands import ask
 from devkit.commands.bench import bench
+from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
 from devkit.commands.replay import replay
 from devkit.commands.up import up
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 for command in (up, emit, replay, ask.fate, ask.watch, bench):
     app.command()(command)
+app.command("demo")(run_demo)
 app.add_typer(ask.dead_letters, name="dead-letters")
 app.add_typer(ask.policy, name="policy")
 

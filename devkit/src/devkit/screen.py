@@ -15,7 +15,7 @@ from devkit.platform import Platform
 _PAGES = {
     "intake": "POST /v1/events",
     "sla_monitor": "on-call board",
-    "followup": "check-ins to make",
+    "followup": "work list",
     "metrics": "dashboard",
 }
 _WORK = ("rapport_intake_events_total", "rapport_records_total")
@@ -31,7 +31,7 @@ class Screen:
 
     def draw(self) -> RenderableType:
         table = Table("service", "address", "what is there", "events/s", "waiting", "refused", title="Rapport")
-        table.columns[1].overflow = "fold"
+        table.columns[0].no_wrap = table.columns[1].no_wrap = True
         for column in (3, 4, 5):
             table.columns[column].justify = "right"
         for name, service in self._platform.services.items():

@@ -1,6 +1,7 @@
 """Everything started in order, watched, and stopped in reverse."""
 
 import contextlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ STATE_FILE: Final = "platform.json"
 SERVICES: Final = ("intake", "sla_monitor", "followup", "metrics")
 _PORTS: Final = {"intake": 8001, "sla_monitor": 8002, "followup": 8003, "metrics": 8004}
 _PARTITIONS: Final = 12
+_START_SECONDS: Final = 90.0
 
 
 class PlatformError(StackError):
@@ -95,13 +97,21 @@ class Platform:
                 "RAPPORT_KEYS_FILE": str(KeyRing.file(folder).absolute()),
                 "RAPPORT_SECRET": keys.secret,
             }
-            own = {"followup": _for_followup(ports, keys, mail, plays), "sla_monitor": _for_sla_monitor(policy)}
+            own = {
+                "followup": _for_followup(ports, keys, mail, plays),
+                "sla_monitor": {"RAPPORT_POLICY": str(policy.absolute())} if policy else {},
+            }
             processes = {
                 name: ServiceProcess(
                     name,
                     folder / "logs" / f"{name}.log",
                     port=port,
-                    environment={**common, **own.get(name, {}), **(environment or {})},
+                    environment={
+                        **common,
+                        "RAPPORT_PUBLIC_URL": f"http://{HOST}:{port}",
+                        **own.get(name, {}),
+                        **(environment or {}),
+                    },
                 )
                 for name, port in ports.items()
             }
@@ -109,8 +119,7 @@ class Platform:
             said(f"starting {', '.join(process.name for process in processes.values())}")
             for process in processes.values():
                 process.launch()
-            for process in processes.values():
-                process.wait_ready()
+            _wait_for_all(processes.values())
             platform = cls(stack, keys, mail, processes, folder)
             write_state(folder / STATE_FILE, platform.addresses.as_json(keys))
             undo.pop_all()
@@ -174,8 +183,21 @@ def _for_followup(ports: Mapping[str, int], keys: KeyRing, mail: MailSink, plays
     return own
 
 
-def _for_sla_monitor(policy: Path | None) -> dict[str, str]:
-    return {"RAPPORT_POLICY": str(policy.absolute())} if policy else {}
+def _wait_for_all(processes: Iterable[ServiceProcess]) -> None:
+    """Return when all are ready; PlatformError as soon as one of them has ended, or after a while."""
+    deadline = time.monotonic() + _START_SECONDS
+    waiting = list(processes)
+    while waiting:
+        for process in waiting:
+            if ended := process.how_it_ended():
+                raise PlatformError(ended)
+        waiting = [process for process in waiting if not process.ready]
+        if waiting and time.monotonic() > deadline:
+            slow = waiting[0]
+            raise PlatformError(
+                f"{slow.name} was not ready after {_START_SECONDS:.0f} s. "
+                f"Its last words ({slow.log}):\n{slow.last_words()}"
+            )
 
 
 def _stop_services(services: Mapping[str, ServiceProcess]) -> None:

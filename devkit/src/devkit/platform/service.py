@@ -26,6 +26,11 @@ class ServiceProcess(Server):
     def address(self) -> str:
         return f"http://{HOST}:{self._port}"
 
+    @property
+    def ready(self) -> bool:
+        """Whether it says so itself; a moment passes where it does not."""
+        return self._look_ready()
+
     def how_it_ended(self) -> str | None:
         """One line, then its last words, once the process is gone without having been asked to; None while it runs."""
         if self._guard is None or (code := self._guard.poll()) is None:

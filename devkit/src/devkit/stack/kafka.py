@@ -106,7 +106,8 @@ class KafkaServer(Server):
 
     def _format(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # an id that begins with "-" would be taken for an option
+        cluster = "R" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         made = subprocess.run(
             [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)],
             capture_output=True,

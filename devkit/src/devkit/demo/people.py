@@ -1,0 +1,126 @@
+"""The people of the demo: systems that send what happens, customers who answer their surveys."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from devkit.platform import MailSink
+from devkit.sending import Sender, Sent
+from devkit.traffic import Told
+
+_TICK: Final = 0.1
+_SURVEY: Final = re.compile(r"https?://\S+/s/[^\s?<>\"]+")
+_ANSWERING: Final = 0.7
+_SETTLED: Final = {httpx.codes.OK, httpx.codes.ACCEPTED, httpx.codes.GONE}
+
+
+class Worker(threading.Thread):
+    """A thread that keeps what went wrong in it for whoever looks."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.error: Exception | None = None
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self.work()
+        except Exception as error:  # noqa: BLE001 - raised again by `check`
+            self.error = error
+
+    def work(self) -> None:
+        raise NotImplementedError
+
+    def check(self) -> None:
+        if self.error:
+            raise self.error
+
+    def finish(self) -> None:
+        """Ask it to end after what it is at, and wait for that."""
+        self._stop_asked.set()
+        self.join()
+        self.check()
+
+    def rest(self, seconds: float) -> bool:
+        """Whether to go on after a rest."""
+        return not self._stop_asked.wait(max(0.0, seconds))
+
+
+class Emitters(Worker):
+    """Sends everything when its time has come; `sent` is what became of it."""
+
+    def __init__(self, told: Sequence[Told], start: datetime, url: str, key: str) -> None:
+        super().__init__("emitters")
+        self._told = told
+        self._start = start
+        self._url, self._key = url, key
+        self.sent = Sent()
+        self.done = 0
+
+    def work(self) -> None:
+        began = time.monotonic()
+        with Sender(self._url, self._key) as sender:
+            while self.done < len(self._told):
+                due = time.monotonic() - began
+                end = self.done
+                while end < len(self._told) and self._told[end].sent <= due:
+                    end += 1
+                self.sent.add(sender.send([one.event(self._start) for one in self._told[self.done : end]]))
+                self.done = end
+                if not self.rest(_TICK):
+                    return
+
+
+class Respondents(Worker):
+    """Reads the mails that come, and answers most of the surveys in them; `answered` are the survey links."""
+
+    def __init__(self, mail: MailSink, seed: int) -> None:
+        super().__init__("respondents")
+        self._mail = mail
+        self._chance = random.Random(seed)
+        self._read: set[Path] = set()
+        self.asked: set[str] = set()
+        self.answered: set[str] = set()
+        self.withdrawn: set[str] = set()
+
+    def work(self) -> None:
+        with httpx.Client(timeout=20.0, trust_env=False) as client:
+            while self.rest(_TICK):
+                for mail in self._mail.mails:
+                    if mail not in self._read:
+                        self._read.add(mail)
+                        self._open(client, mail)
+
+    def _open(self, client: httpx.Client, mail: Path) -> None:
+        link = survey_link(mail.read_bytes())
+        if link is None or link in self.asked:
+            return
+        self.asked.add(link)
+        if self._chance.random() > _ANSWERING:
+            return
+        form = {"score": str(self._chance.choice([1, 2, 3, 4, 4, 5, 5, 5])), "comment": "From the demo."}
+        while True:
+            try:
+                status = client.post(link, data=form).status_code
+            except httpx.TransportError:
+                status = 0
+            if status in _SETTLED:
+                (self.withdrawn if status == httpx.codes.GONE else self.answered).add(link)
+                return
+            if not self.rest(0.3):
+                return
+
+
+def survey_link(mail: bytes) -> str | None:
+    """The address of the survey in a mail; None in other mails."""
+    text = message_from_bytes(mail, policy=policy.default).get_body(preferencelist=("plain",))
+    found = _SURVEY.search(text.get_content()) if text else None
+    return found[0] if found else None

@@ -1,0 +1,96 @@
+"""The demo while it runs: the platform, the people, and, where asked for, kill −9."""
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from rapport.runtime.clock import SystemClock
+
+from devkit.demo.pager import Pager
+from devkit.demo.people import Emitters, Respondents
+from devkit.demo.reconcile import Facts, Line, reconcile
+from devkit.errors import CommandFailed
+from devkit.platform import Platform
+from devkit.traffic import company
+
+_FILES: Final = resources.files("devkit") / "demo"
+_KILL_EVERY: Final = (2.0, 5.0)
+_SETTLE_SECONDS: Final = 60.0
+_LOOK_EVERY: Final = 0.25
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills a service at random moments, as a power cut would, and starts it again."""
+
+    platform: Platform
+    chance: random.Random
+    kills: int = 0
+    _next: float = 0.0
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if not self._next:
+            self._next = now + self.chance.uniform(*_KILL_EVERY)
+        if now < self._next:
+            return
+        service = self.platform.services[self.chance.choice(sorted(self.platform.services))]
+        service.kill()
+        service.launch()
+        self.kills += 1
+        self._next = now + self.chance.uniform(*_KILL_EVERY)
+
+    def rest(self) -> None:
+        """Return when all that was killed serves again."""
+        for service in self.platform.services.values():
+            service.wait_ready()
+
+
+@contextlib.contextmanager
+def demo(seconds: float, *, seed: int, rate: float) -> Iterator[Facts]:
+    """A platform of its own with short targets, and people who have begun to use it."""
+    with contextlib.ExitStack() as stack:
+        policy = stack.enter_context(resources.as_file(_FILES / "policy.yaml"))
+        plays = stack.enter_context(resources.as_file(_FILES / "plays.yaml"))
+        pager = stack.enter_context(Pager())
+        environment = {"RAPPORT_DEMO_PAGER": pager.url, "RAPPORT_ALLOW_INTERNAL_RECEIVERS": "true"}
+        platform = stack.enter_context(
+            Platform.start(Path(), ephemeral=True, policy=policy, plays=plays, environment=environment)
+        )
+        told = company(seed, seconds, rate)
+        emitters = Emitters(told, SystemClock().now(), platform.addresses.intake, platform.keys.emit)
+        respondents = Respondents(platform.mail, seed)
+        for worker in (emitters, respondents):
+            worker.start()
+        yield Facts(platform, emitters, respondents, pager)
+
+
+def settle(facts: Facts) -> list[Line]:
+    """The balance, once it balances; after a minute, the balance as it is."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        facts.platform.check()
+        facts.respondents.check()
+        try:
+            lines = reconcile(facts)
+        except CommandFailed:
+            lines = []
+        if (lines and all(line.balances for line in lines)) or time.monotonic() > deadline:
+            return lines or reconcile(facts)
+        time.sleep(_LOOK_EVERY * 4)
+
+
+def look(facts: Facts, killer: Killer | None) -> bool:
+    """Whether traffic still flows; raises what has gone wrong."""
+    if killer:
+        killer.look()
+    facts.platform.check()
+    facts.emitters.check()
+    facts.respondents.check()
+    time.sleep(_LOOK_EVERY)
+    return facts.emitters.is_alive()
