@@ -112,14 +112,27 @@ class Sender:
         self._pending = []
 
     async def _refresh(self) -> None:
-        """Read again what waits, if it is another number than we know; only we make it fewer."""
-        waiting = await self._store.collection(NotificationState.collection).count_documents({"status": "pending"})
-        telemetry.WAITING.set(waiting)
-        if waiting != len(self._pending):
-            self._pending = await self._store.find(NotificationState, {"status": "pending"}, sort=[("due", 1)])
+        """Read what has come to wait, if it is another number than we know; only we make it fewer."""
+        waiting = self._store.collection(NotificationState.collection)
+        count = await waiting.count_documents({"status": "pending"})
+        telemetry.WAITING.set(count)
+        if count != len(self._pending):
+            ids = {row["_id"] async for row in waiting.find({"status": "pending"}, {"_id": 1})}
+            kept = [one for one in self._pending if one.id in ids]
+            missing = sorted(ids.difference(one.id for one in kept))
+            self._pending = kept + await self._grouped(
+                await self._store.find(NotificationState, {"_id": {"$in": missing}, "status": "pending"})
+            )
         now = self._clock.now()
         keys = {key_of(one) for one in self._pending}
         self._seen = {key: self._seen.get(key, now) for key in keys}
+
+    async def _grouped(self, found: Sequence[NotificationState]) -> list[NotificationState]:
+        """Each with the group that its alert is in now."""
+        ids = sorted({one.alert_id for one in found})
+        rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, {"group": 1})
+        groups = {row["_id"]: row["group"] async for row in rows}
+        return [one.model_copy(update={"group": groups.get(one.alert_id, one.group)}) for one in found]
 
     # --- one receiver -----------------------------------------------------------------
 
