@@ -65,7 +65,8 @@ def sender(told: Story, mails: MailServer, token: int | None) -> Sender:
     writer = Writer(told.rules.plays, None, "en")
     links = Links("https://care.example.org", Seal(b"secret"))
     make: Any = Sender  # the fakes have no more than it asks for
-    return make(*parts, told.rules, writer, {"default": Server.read(mails.url)}, lambda: links)
+    made: Sender = make(*parts, told.rules, writer, {"default": Server.read(mails.url)}, lambda: links)
+    return made
 
 
 async def test_what_waits_is_sent_once(mails: MailServer):

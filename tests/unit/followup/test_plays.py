@@ -60,6 +60,7 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
         ("quiet: {days: [mon, tue, wed, thu, fri, sat, sun]}", "quiet.days", "at least one day"),
         ("timezone: Mars/Base", "timezone", "IANA"),
         ("regions: {us: {timezone: America/New_York, hours: {monday: []}}}", "regions.us", "mon-fri"),
+        ("regions: {us: {timezone: America/New_York, hours: {mon: []}}}", "regions.us", "at least one hour"),
         ('senders: {default: {from: "care", url: "smtp://x"}}', "senders.default.from", "e-mail address"),
     ],
 )

@@ -263,3 +263,12 @@ def test_an_erased_customer_hears_nothing_more():
 def test_sequence_rises_with_every_event_told():
     numbers = [int(one.sequence or 0) for one in Story().play((*HELPED, reopened("2 10:00")), "20 00:00").told]
     assert numbers == sorted(set(numbers))
+
+
+def test_business_days_and_the_next_ten_o_clock_are_the_customers():
+    on = "{type: contact.resolved}"
+    steps = "[{after: 2 business days, do: check_in}, {after: 3w, at: next 10:00, do: check_in}]"
+    plays = f"plays: [{{name: call, on: {on}, steps: {steps}}}]"
+    berlin = profile("0 00:00", timezone="Europe/Berlin")
+    scheduled = Story(plays).play((berlin, resolved("3 10:00")), "4 00:00").of("followup.scheduled")
+    assert [said(one.due_at) for one in scheduled] == ["7 10:00", "25 09:00"]  # over a weekend; the next ten there is

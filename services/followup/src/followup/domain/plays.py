@@ -205,6 +205,8 @@ class Region(Strict):
     @model_validator(mode="after")
     def _readable(self) -> Self:
         Calendar(self.timezone, self.week)
+        if not any(self.week.values()):
+            raise ValueError("hours: leave at least one hour of the week open")
         return self
 
     @property

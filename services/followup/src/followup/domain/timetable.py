@@ -112,10 +112,15 @@ def _next_at(instant: datetime, clock: time, zone: ZoneInfo) -> datetime:
 def _region_of(customer: CustomerState, plays: Plays, zone: ZoneInfo) -> Region:
     """What the file says of the customer's region; without it, office hours and the holidays of the zone's country."""
     region = plays.regions.get(customer.text("region") or "")
-    country = _country(zone.key)
     if region is None:
-        return Region(timezone=zone.key, country=country)
-    return region if region.country else region.model_copy(update={"country": _country(region.timezone) or country})
+        return _usual_region(zone.key)
+    country = region.country or _country(region.timezone) or _country(zone.key)
+    return region.model_copy(update={"country": country})
+
+
+@lru_cache(maxsize=700)
+def _usual_region(zone: str) -> Region:
+    return Region(timezone=zone, country=_country(zone))
 
 
 def _known_zone(name: str | None) -> ZoneInfo | None:
