@@ -105,6 +105,13 @@ def verdict(kind: str, when: datetime, due: datetime, contact: str = "C-1", **da
     return event(f"sla.{kind}", when, source="/rapport/sla-monitor", contact_id=contact, **{**fields, **data})
 
 
+def cleared(met_at: datetime, due: datetime, contact: str = "C-1", **data: Any) -> Event[Data]:
+    """alert.cleared by an answer that came after the breach of first_response."""
+    fields = {"alert_id": f"{contact}/first_response/1", "target": "first_response", "cycle": 1, "due_at": due}
+    fields |= {"met_at": met_at, "cause": "contact.responded", "sequence": 3}
+    return event("alert.cleared", met_at, source="/rapport/sla-monitor", contact_id=contact, **{**fields, **data})
+
+
 class Memory:
     """The processor and the store, as far as the figures need them."""
 

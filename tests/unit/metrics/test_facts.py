@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from metrics.domain.notes import LONGEST_LOG
 
-from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
+from tests.support.metrics import Memory, answered, at, cleared, event, opened, received, resolved, responded, verdict
 
 
 def first(memory: Memory, measure: str, **parameters: Any) -> dict[str, Any]:
@@ -88,6 +88,8 @@ def test_of_a_late_answer_the_open_time_is_at_least_that_of_the_breach():
     )
     row = first(memory, "first_response")
     assert (row["mean"], row["open_at_least"]) == (3600, 1)
+    row = first(memory.feed(cleared(at("11:00"), at("10:00"), open_seconds=7200)), "first_response")
+    assert (row["mean"], row["open_at_least"]) == (7200, 0)
 
 
 def test_a_verdict_belongs_to_the_day_of_its_due_instant_and_to_who_had_the_contact_then():

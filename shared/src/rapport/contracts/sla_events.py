@@ -137,9 +137,11 @@ class AlertEscalated(AlertData):
 
 
 class AlertCleared(AlertData):
-    """Nobody waits any more, or never did."""
+    """Nobody waits any more, or never did. `open_seconds` is the business time used until `met_at`, late or not."""
 
     cause: Text
+    met_at: Instant | None = None
+    open_seconds: float | None = None
 
 
 class AlertClosed(AlertData):

@@ -74,9 +74,7 @@ class Batch:
         return None
 
     def _refused(self, event: Event[Data], record: Any, error: Exception) -> UndecodableEvent:
-        log.error(
-            "the domain refused a record", topic=record.topic, event=event.id, source=event.source, exc_info=error
-        )
+        log.error("the domain refused a record", topic=record.topic, source=event.source, id=event.id, exc_info=error)
         return UndecodableEvent("", f"{type(error).__name__}: {error}")
 
 

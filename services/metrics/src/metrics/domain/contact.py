@@ -5,7 +5,7 @@ from typing import Any
 
 from rapport.contracts import Data, Event, natural_order
 from rapport.contracts.contact_events import SurveyAnswered
-from rapport.contracts.sla_events import UnderPolicy
+from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, told_by, word_of
@@ -21,7 +21,7 @@ def is_about_figures(event: Event[Data]) -> bool:
     """Whether the figures of the event's contact depend on it."""
     if isinstance(event.data, SurveyAnswered):
         return event.data.contact_id is not None
-    return isinstance(event.data, UnderPolicy) or is_noted(event)
+    return isinstance(event.data, UnderPolicy | AlertCleared) or is_noted(event)
 
 
 def order_of(event: Event[Data]) -> Order:
@@ -42,7 +42,7 @@ def after(fact: ContactFact, event: Event[Data], order: Order) -> ContactFact:
         held = fact.answers.get(data.survey_id)
         if held is None or told > held:
             changes["answers"] = {**fact.answers, data.survey_id: told}
-    elif isinstance(data, UnderPolicy):
+    elif isinstance(data, UnderPolicy | AlertCleared):
         changes |= _after_deadlines(fact, event, data)
     else:
         place = bisect_left(fact.log, order, key=lambda held: held.order)
@@ -50,14 +50,14 @@ def after(fact: ContactFact, event: Event[Data], order: Order) -> ContactFact:
     return fact.model_copy(update=changes)
 
 
-def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy) -> dict[str, Any]:
+def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | AlertCleared) -> dict[str, Any]:
     runs = dict(fact.runs)
-    for target, cycle, scheduled, decided in told_by(event):
+    for target, cycle, told in told_by(event):
         key = f"{target}/{cycle}"
-        runs[key] = runs.get(key, Run()).after(scheduled, decided, data)
+        runs[key] = runs.get(key, Run()).after(told, data)
     changes: dict[str, Any] = {"runs": runs}
     word = word_of(event)
-    if data.policy is not None and (fact.policy_word is None or word > fact.policy_word):
+    if isinstance(data, UnderPolicy) and data.policy is not None and (fact.policy_word is None or word > fact.policy_word):
         changes |= {"policy": data.policy, "policy_word": word}
     return changes
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from rapport.contracts import Data, Event
 from rapport.contracts.sla_events import (
+    AlertCleared,
     SlaBreached,
     SlaCancelled,
     SlaCorrected,
@@ -41,25 +42,41 @@ class Decided(NamedTuple):
     """Business time used up to the verdict."""
 
 
+class Ended(NamedTuple):
+    """An answer that came after the breach."""
+
+    word: Word
+    open_millis: int
+    """Business time used until the answer."""
+
+
 class Run(NamedTuple):
     """One cycle of a target on a contact."""
 
     scheduled: Scheduled | None = None
     decided: Decided | None = None
+    ended: Ended | None = None
     owner: str | None = None
     team: str | None = None
 
-    def after(self, scheduled: Scheduled | None, decided: Decided | None, under: UnderPolicy) -> "Run":
+    def after(self, told: Scheduled | Decided | Ended, by: UnderPolicy | AlertCleared) -> "Run":
         """The run after one more announcement. A deadline told again never takes back a verdict; a correction does."""
         newest = max((part.word for part in (self.scheduled, self.decided) if part), default=None)
-        told = scheduled or decided
-        is_news = told is not None and (newest is None or told.word > newest)
+        is_news = not isinstance(told, Ended) and (newest is None or told.word > newest)
         return Run(
-            _newer(self.scheduled, scheduled),
-            _newer(self.decided, decided),
-            under.owner if is_news else self.owner,
-            under.team if is_news else self.team,
+            _newer(self.scheduled, told if isinstance(told, Scheduled) else None),
+            _newer(self.decided, told if isinstance(told, Decided) else None),
+            _newer(self.ended, told if isinstance(told, Ended) else None),
+            by.owner if is_news else self.owner,
+            by.team if is_news else self.team,
         )
+
+    @property
+    def open_millis(self) -> int | None:
+        """Business time used until it was met, late or in time; None while that is not known."""
+        if self.verdict == "breached":
+            return self.ended.open_millis if self.ended else None
+        return self.decided.open_millis if self.decided and self.verdict == "met" else None
 
     @property
     def verdict(self) -> Verdict:
@@ -74,7 +91,7 @@ class Run(NamedTuple):
         return max(parts, key=lambda part: part.word).due if parts else None
 
 
-P = TypeVar("P", Scheduled, Decided)
+P = TypeVar("P", Scheduled, Decided, Ended)
 
 
 def _newer(held: P | None, told: P | None) -> P | None:
@@ -96,15 +113,18 @@ def word_of(event: Event[Data]) -> Word:
     return Word(number, millis(event.time), _RANK.get(type(event.data), 3), event.identity)
 
 
-def told_by(event: Event[Data]) -> Iterator[tuple[str, int, Scheduled | None, Decided | None]]:
-    """(target, cycle, its schedule, its verdict) for every deadline that the event speaks of."""
+def told_by(event: Event[Data]) -> Iterator[tuple[str, int, Scheduled | Decided | Ended]]:
+    """(target, cycle, what is said of it) for every deadline that the event speaks of."""
     data, word = event.data, word_of(event)
     if isinstance(data, SlaOpened | SlaRescheduled):
         for deadline in data.deadlines:
-            yield deadline.target, deadline.cycle, Scheduled(word, millis(deadline.due_at)), None
+            yield deadline.target, deadline.cycle, Scheduled(word, millis(deadline.due_at))
     elif isinstance(data, SlaWarned):
-        yield data.target, data.cycle, Scheduled(word, millis(data.due_at)), None
+        yield data.target, data.cycle, Scheduled(word, millis(data.due_at))
+    elif isinstance(data, AlertCleared):
+        if data.met_at is not None and data.open_seconds is not None:
+            yield data.target, data.cycle, Ended(word, int(data.open_seconds * 1000 + 0.5))
     elif isinstance(data, SlaDeadlineEvent):
         verdict = data.verdict if isinstance(data, SlaCorrected) else _VERDICT[type(data)]
         used = int(data.open_seconds * 1000 + 0.5)
-        yield data.target, data.cycle, None, Decided(word, verdict, millis(data.due_at), used)
+        yield data.target, data.cycle, Decided(word, verdict, millis(data.due_at), used)

@@ -103,14 +103,16 @@ def _open_time(prefix: str, cycles: list[Run]) -> dict[str, int]:
     """
     Business time used, summed over the cycles of a target, as far as sla-monitor has told it.
 
-    Of a breach only the time up to the due instant is known: it was at least
-    that, and such figures are counted as `at_least`.
+    Of a breach whose late answer has not been told only the time up to the due
+    instant is known: it was at least that, and such figures are counted as `at_least`.
     """
     decided = [run.decided for run in cycles if run.decided and run.decided.verdict in ("met", "breached")]
     if not decided or len(decided) < len(cycles):
         return {}
-    figures = _duration(prefix, sum(one.open_millis for one in decided))
-    if any(one.verdict == "breached" for one in decided):
+    known = [run.open_millis for run in cycles]
+    used = [least.open_millis if exact is None else exact for exact, least in zip(known, decided, strict=True)]
+    figures = _duration(prefix, sum(used))
+    if None in known:
         figures[f"{prefix}at_least"] = 1
     return figures
 

@@ -94,15 +94,19 @@ class Alerting:
     def _clear_if_over(self, one: Numbered, alert: Alert, cause_at: datetime) -> Alert:
         clock = one.clock
         if clock.ended:
-            return self._cleared(one.key, alert, clock.cause, clock.ended_at or cause_at, due=clock.due_at or cause_at)
+            met: Facts = (
+                {"met_at": clock.met_at, "open_seconds": clock.open_seconds(clock.met_at)} if clock.met_at else {}
+            )
+            at = clock.ended_at or cause_at
+            return self._cleared(one.key, alert, clock.cause, at, due=clock.due_at or cause_at, **met)
         wrong = alert.raised_at is not None and one.verdict == "running"
         if wrong or (alert.raised_at is None and not one.warned):
             return self._cleared(one.key, alert, WITHDRAWN, cause_at, due=clock.due_at or cause_at)
         return alert
 
-    def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime) -> Alert:
+    def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime, **met: Any) -> Alert:
         facts = self.facts(key, alert, due)
-        self._tell("alert.cleared", AlertCleared, facts, f"cleared/{alert.revision}", at, cause=why)
+        self._tell("alert.cleared", AlertCleared, facts, f"cleared/{alert.revision}", at, cause=why, **met)
         for receiver in alert.notified:
             name, _, entry = receiver.rpartition("#")
             self._notify(key, alert, due, "cleared", name, int(entry), at, f"cleared/{alert.rounds}/{receiver}")
