@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from pymongo.errors import ExecutionTimeout
 from rapport.contracts import contact_events, encode, tell, topics
 from rapport.contracts.topics import CONTACT_EVENTS
@@ -108,6 +109,8 @@ class Site:
     """One database of the toy service, and the replicas that work on it."""
 
     def __init__(self, mongodb: str, name: str, clock: Clock) -> None:
+        # errors by their names: structlog's own rendering shows locals, and ours may hold megabytes
+        structlog.configure(processors=[structlog.processors.JSONRenderer(default=lambda value: type(value).__name__)])
         self.client = connect(mongodb)
         self.database = self.client[name]
         self.clock = clock

@@ -1,0 +1,143 @@
+"""Timers are data: what is woken, up to where, and what a wake-up that fails does not hold up."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from rapport.decision import Decision
+from rapport.runtime.sweep import sweep_for_ever
+
+from tests.support.clock import EPOCH, ManualClock
+from tests.support.replica import PARTITIONS, Log, Site, horizons, received
+from tests.support.tally import WAKE_AFTER, TallyDomain
+
+DUE = EPOCH + WAKE_AFTER
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def site(stack, unique):
+    site = Site(stack.mongodb, unique("tally"), ManualClock())
+    await site.prepare()
+    yield site
+    await site.close()
+
+
+async def woken(site: Site) -> list[str]:
+    return sorted([d["_id"] async for d in site.database["tallies"].find({"wake_at": None})])
+
+
+class Moody(TallyDomain):
+    """Raises for contacts that begin with "bad", says nothing new of "stuck", grows "huge" beyond what is stored."""
+
+    def touches_on_clock(self, state):
+        if state.id.startswith("shy"):
+            raise RuntimeError("can't say what it touches")
+        return super().touches_on_clock(state)
+
+    def on_clock(self, state, states, now):
+        if state.id.startswith("bad"):
+            raise RuntimeError("not today")
+        if state.id.startswith("stuck"):
+            return Decision((state,))
+        if state.id.startswith("silent"):
+            return Decision()
+        decision = super().on_clock(state, states, now)
+        if state.id.startswith("huge"):
+            return Decision((decision.states[0].model_copy(update={"seen": ("x" * (17 << 20),)}),))
+        return decision
+
+
+async def test_nothing_is_woken_past_what_has_been_read_of_its_partition(site):
+    log = Log()
+    await site.replica().process([log.append(p, received(f"k{p}", "1")) for p in range(3)])
+    await site.replica().sweep({0: DUE - timedelta(milliseconds=1), 1: DUE})
+    assert await woken(site) == ["k1"]
+
+
+async def test_the_sweep_answers_when_the_next_falls_due(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process(
+        [log.append(0, received(f"k{n}", "1", time=EPOCH + n * MINUTE)) for n in (1, 2)],
+    )
+    site.clock.set(DUE + MINUTE)
+    assert await replica.sweep(horizons(DUE + MINUTE)) == DUE + 2 * MINUTE
+    assert await replica.sweep({}) is None
+
+
+async def test_a_backfilled_contact_is_left_alone_until_its_partition_is_quiet(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process(
+        [log.append(0, received("old", "1", backfill=True)), log.append(0, received("live", "2"))],
+    )
+    await replica.sweep(horizons())
+    assert await woken(site) == ["live"]
+    site.clock.advance(59)
+    await replica.process([log.append(0, received("old", "3", backfill=True))])
+    site.clock.advance(59)
+    await replica.sweep(horizons())
+    assert await woken(site) == ["live"]
+    site.clock.advance(2)
+    await replica.sweep(horizons())
+    assert await woken(site) == ["live", "old"]
+
+
+async def test_a_wake_up_that_fails_is_put_off_and_holds_up_no_other(site):
+    log = Log()
+    names = ["bad", "good-1", "huge", "shy", "good-2", "silent", "stuck", "good-3"]
+    replica = site.replica(domain=Moody())
+    await replica.process([log.append(n % PARTITIONS, received(name, "1")) for n, name in enumerate(names)])
+    site.clock.set(DUE)
+    await replica.sweep(horizons(DUE))
+    assert await woken(site) == ["good-1", "good-2", "good-3"]
+    waiting = site.database["tallies"].find({"wake_at": {"$ne": None}})
+    assert {d["_id"]: d["wake_at"] for d in [d async for d in waiting]} == dict.fromkeys(
+        ["bad", "huge", "shy", "silent", "stuck"], DUE + MINUTE
+    )
+    await site.replica().sweep(horizons(DUE + MINUTE - timedelta(milliseconds=1)))
+    assert len(await woken(site)) == 3
+    await site.replica().sweep(horizons(DUE + MINUTE))
+    assert sorted(await woken(site)) == sorted(names)
+
+
+async def test_putting_off_does_not_touch_what_is_no_longer_due(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process([log.append(0, received("k1", "1"))])
+    await replica.sweep(horizons())
+    await site.store.put_off((await site.tally("k1")).__class__, "k1", due=DUE, until=DUE + MINUTE)
+    assert await woken(site) == ["k1"]
+
+
+async def test_more_than_one_sweep_takes_at_once_are_all_woken(site):
+    log = Log()
+    many = [log.append(n % PARTITIONS, received(f"k{n}", "1")) for n in range(700)]
+    await site.replica().process(many)
+    await site.replica().sweep(horizons())
+    assert len(await woken(site)) == 700
+
+
+class Everything:
+    def horizons(self, now):
+        return horizons(now)
+
+
+async def test_a_batch_that_sets_an_earlier_alarm_wakes_the_loop_at_once(site):
+    log = Log()
+    replica = site.replica()
+    site.clock.set(DUE)
+    loop = asyncio.create_task(sweep_for_ever(replica, Everything(), site.clock))
+    try:
+        async with asyncio.timeout(10):
+            while replica.woken.is_set() or replica.next_wake:
+                await replica.patiently("turn", lambda: site.tally("none"))
+            began = asyncio.get_running_loop().time()
+            await replica.process([log.append(0, received("k1", "1"))])
+            while not await woken(site):
+                assert not loop.done()
+        assert asyncio.get_running_loop().time() - began < 0.9
+    finally:
+        loop.cancel()
+        await asyncio.wait({loop})
