@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
 from rapport.contracts import topics
@@ -57,6 +58,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     service.http.include_router(http.routes(processor, queries, rules, service.clock))
     service.http.include_router(http.work_list(queries, rules, service.clock))
     service.http.include_router(customer_pages.routes(pages))
+    service.on_start(_warnings(settings, plays, servers))
     service.background(sender.run)
     service.background(postbox.run)
     return service
@@ -79,7 +81,6 @@ def mail_servers(plays: Plays) -> dict[str, Server]:
     for name, sender in plays.senders.items():
         url = expanded(sender, os.environ)
         if url is None:
-            log.warning("a sender has no mail server: a variable in its url is not set", sender=name, url=sender.url)
             continue
         try:
             servers[name] = Server.read(url)
@@ -93,7 +94,17 @@ def _own_plays() -> str:
 
 
 def _secret(settings: FollowupSettings) -> bytes:
-    if settings.secret:
-        return settings.secret.get_secret_value().encode()
-    log.warning("RAPPORT_SECRET is not set: links to unsubscribe end with this process")
-    return secrets.token_bytes(32)
+    return settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(32)
+
+
+def _warnings(settings: FollowupSettings, plays: Plays, servers: Mapping[str, Server]) -> Callable[[], Awaitable[None]]:
+    """Says at the start what will not work, and why."""
+
+    async def warn() -> None:
+        if not settings.secret:
+            log.warning("RAPPORT_SECRET is not set: links to unsubscribe end with this process")
+        for name in plays.senders.keys() - servers.keys():
+            url = plays.senders[name].url
+            log.warning("a sender has no mail server: a variable in its url is not set", sender=name, url=url)
+
+    return warn
