@@ -93,7 +93,7 @@ async def test_the_figures_and_the_contact_say_the_same(sla: RunningSla):
     assert [one["contact_id"] for one in listed["contacts"]] == ["C-1"]
 
     async def read() -> bool:
-        return (await sla.get("/v1/board")).json()["lag_seconds"] == 0
+        return bool((await sla.get("/v1/board")).json()["lag_seconds"] == 0)
 
     await until(read)
 
@@ -215,7 +215,8 @@ async def test_the_stream_tells_every_change_and_goes_on_where_it_was_left(sla: 
 
     async def follow(wanted: str, after: str = "") -> tuple[str, list[Any]]:
         heads = {**headers, "last-event-id": after} if after else headers
-        found, last = [], ""
+        found: list[Any] = []
+        last = ""
         async with asyncio.timeout(20), sla.http.stream("GET", "/v1/alerts/stream", headers=heads) as answer:
             async for line in answer.aiter_lines():
                 if line.startswith("id: "):

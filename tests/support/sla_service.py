@@ -173,8 +173,10 @@ class RunningSla:
 
 
 @contextlib.asynccontextmanager
-async def running_sla(folder: Path, stack: Addresses, name: str, **settings: Any) -> AsyncIterator[RunningSla]:
-    """The service in this process, on a free port, with topics and a database of its own."""
+async def running_sla(
+    folder: Path, stack: Addresses, name: str, *, keep: bool = False, **settings: Any
+) -> AsyncIterator[RunningSla]:
+    """The service in this process, on a free port, with topics and a database of its own; `keep` leaves it there."""
     made = SlaSettings(
         kafka_bootstrap_servers=stack.kafka,
         mongodb_uri=stack.mongodb,
@@ -192,6 +194,8 @@ async def running_sla(folder: Path, stack: Addresses, name: str, **settings: Any
     database = service.database.name
     async with service.running(), httpx.AsyncClient(base_url=service.url, timeout=10) as http:
         yield RunningSla(service, http, stack)
+    if keep:
+        return
     client = connect(stack.mongodb)
     await client.drop_database(database)
     client.close()

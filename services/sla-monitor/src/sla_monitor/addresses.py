@@ -52,6 +52,7 @@ async def resolve(host: str, port: int, *, allow_internal: bool) -> str:
     by a second look-up.
     """
     loop = asyncio.get_running_loop()
+    host = host.strip("[]")
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):

@@ -46,7 +46,7 @@ def routes(store: Store, board: Board, commands: Commands, policies: Policies, c
         text = pages.get_template(template).render(now=clock.now(), iso=format_instant, duration=duration, **facts)
         return HTMLResponse(text, headers=_SAFE)
 
-    _add_board(router, board, render)
+    _add_board(router, board, clock, render)
     _add_contact(router, store, policies, clock, render)
     _add_actions(router, commands, clock)
 
@@ -59,7 +59,7 @@ def routes(store: Store, board: Board, commands: Commands, policies: Policies, c
     return router
 
 
-def _add_board(router: APIRouter, board: Board, render: Render) -> None:
+def _add_board(router: APIRouter, board: Board, clock: Clock, render: Render) -> None:
     @router.get("/")
     async def show_board(key: Watcher, team: str = "", status: str = "", refused: str = "") -> Response:
         """The on-call board: who waits beyond the deadline, who is next, what nobody has taken."""
@@ -72,6 +72,9 @@ def _add_board(router: APIRouter, board: Board, render: Render) -> None:
             key=key,
             may_act=key.may("act"),
             figures=figures,
+            oldest=duration((clock.now() - datetime.fromisoformat(figures["oldest"])).total_seconds())
+            if figures["oldest"]
+            else None,
             lines=lines,
             cut=len(lines) >= ROWS,
             team=team,
@@ -106,6 +109,7 @@ def _add_contact(router: APIRouter, store: Store, policies: Policies, clock: Clo
             zone=zone,
             link=web_link(contact.url),
             local=lambda text: local(datetime.fromisoformat(text), zone, now),
+            exact=lambda text: local(datetime.fromisoformat(text), zone, now, seconds=True),
             refused=refused[:200],
         )
 

@@ -162,12 +162,13 @@ def relative(due_at: datetime, now: datetime) -> str:
     return f"due in {length(max(due_at - now, timedelta()))}"
 
 
-def local(instant: datetime, zone: str, now: datetime) -> str:
+def local(instant: datetime, zone: str, now: datetime, *, seconds: bool = False) -> str:
     """The time where the calendar is; with the date where that is not today's."""
     there = ZoneInfo(zone)
     at = instant.astimezone(there)
     same = at.date() == now.astimezone(there).date()
-    return at.strftime("%H:%M %Z" if same else "%-d %b %H:%M %Z")
+    time = "%H:%M:%S" if seconds else "%H:%M"
+    return at.strftime(f"{time} %Z" if same else f"%-d %b {time} %Z")
 
 
 def duration(seconds: float) -> str:

@@ -37,7 +37,8 @@
       } else if (time.dataset.style === "clock") {
         set(time, clock(at));
       } else {
-        set(time, at.toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }));
+        set(time, span(now - at));
+        time.title = `since ${at.toLocaleString()}`;
       }
     }
     const silent = Date.now() - lastHeard > SILENT_AFTER;
@@ -48,6 +49,7 @@
     if (fresh) lastHeard = Date.now();
     set(heard, clock(new Date(lastHeard)));
     stale.hidden = fresh;
+    board.classList.toggle("doubtful", !fresh);
   }
 
   // Rows are exchanged one by one, so that what is looked at, focused or being clicked stays where it is.

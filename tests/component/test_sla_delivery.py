@@ -1,0 +1,111 @@
+"""Messages on their way to receivers: what is sent, what is refused, what is tried again."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+from rapport.runtime.clock import SystemClock
+from sla_monitor.addresses import is_internal
+from sla_monitor.delivery import Delivery, Letter, judge, sign
+from sla_monitor.receivers import wait_after
+
+from tests.support.receivers import Receiver, receiver
+
+LETTER = Letter("msg_1", "Title", "One line", {"version": "4", "text": "One line ü"})
+
+
+@pytest.fixture
+def desk() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+async def delivery() -> AsyncIterator[Delivery]:
+    made = Delivery(SystemClock(), timeout=5, allow_internal=True)
+    yield made
+    await made.close()
+
+
+async def test_a_webhook_gets_json_under_its_own_host_with_an_id_and_a_time(delivery: Delivery, desk: Receiver):
+    address = desk.address.replace("127.0.0.1", "localhost")
+    assert (await delivery.send(address, LETTER)).ok
+    [request] = desk.taken
+    assert request.body == LETTER.body
+    assert request.headers["host"] == address.removeprefix("webhook:http://").partition("/")[0]
+    assert request.headers["webhook-id"] == "msg_1"
+    assert "webhook-signature" not in request.headers
+
+
+async def test_a_secret_signs_and_never_travels(delivery: Delivery, desk: Receiver, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DESK_SECRET", "whsec_c2VjcmV0")
+    assert (await delivery.send(f"{desk.address}#secret=${{DESK_SECRET}}", LETTER)).ok
+    [request] = desk.taken
+    assert "secret" not in request.path
+    stamp = request.headers["webhook-timestamp"]
+    assert request.headers["webhook-signature"] == sign("whsec_c2VjcmV0", "msg_1", stamp, request.content)
+
+
+def test_the_signature_is_that_of_standard_webhooks():
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    content = b'{"test": 2432232314}'
+    expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", content) == expected
+
+
+async def test_no_redirect_is_followed(delivery: Delivery, desk: Receiver):
+    desk.statuses, desk.headers = [302], {"location": "/elsewhere"}
+    outcome = await delivery.send(desk.address, LETTER)
+    assert (outcome.ok, outcome.again, outcome.detail) == (False, False, "HTTP 302")
+    assert len(desk.seen) == 1
+
+
+INSIDE = ("127.0.0.1", "localhost", "[::1]", "169.254.169.254", "0.0.0.0", "[::ffff:127.0.0.1]")  # noqa: S104 - refused
+
+
+@pytest.mark.parametrize("host", INSIDE)
+async def test_addresses_inside_the_machine_are_refused_unless_allowed(host: str):
+    strict = Delivery(SystemClock(), timeout=5, allow_internal=False)
+    outcome = await strict.send(f"webhook:http://{host}:9/x", LETTER)
+    assert (outcome.ok, outcome.again) == (False, False)
+    assert "inside this machine or link-local" in outcome.detail
+    through_apprise = await strict.send(f"json://{host}:9/x", LETTER)
+    assert (through_apprise.ok, through_apprise.again) == (False, False)
+    await strict.close()
+
+
+def test_private_networks_are_no_part_of_this_machine():
+    assert not is_internal("10.0.0.7")
+    assert not is_internal("fd00::1")
+    assert is_internal("fe80::1%eth0")
+
+
+async def test_apprise_carries_everything_else(delivery: Delivery, desk: Receiver):
+    outcome = await delivery.send(desk.url.replace("http://", "json://"), LETTER)
+    assert outcome.ok
+    assert desk.taken[0].body["message"] == "One line"
+    unknown = await delivery.send("nosuchthing://x", LETTER)
+    assert (unknown.ok, unknown.again) == (False, False)
+
+
+async def test_what_goes_wrong_is_told_without_the_secret(delivery: Delivery, monkeypatch: pytest.MonkeyPatch):
+    missing = await delivery.send("webhook:${NOT_SET_ANYWHERE}", LETTER)
+    assert missing.detail == "the environment variable NOT_SET_ANYWHERE is not set"
+    monkeypatch.setenv("HIDDEN_URL", "http://127.0.0.1:9/very-secret")
+    refused = await delivery.send("webhook:${HIDDEN_URL}", LETTER)
+    assert (refused.ok, refused.again) == (False, True)
+    assert "very-secret" not in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("status", "again"), [(400, False), (401, False), (404, False), (408, True), (429, True), (500, True), (503, True)]
+)
+def test_only_what_may_pass_is_tried_again(status: int, again: bool):  # noqa: FBT001 - a parameter of the test
+    assert judge(status).again is again
+
+
+def test_the_wait_after_a_failure_doubles_up_to_a_minute_and_heeds_retry_after():
+    assert timedelta(seconds=0.5) <= wait_after(1) <= timedelta(seconds=1)
+    assert timedelta(seconds=4) <= wait_after(4) <= timedelta(seconds=8)
+    assert wait_after(50) <= timedelta(seconds=60)
+    assert wait_after(1, judge(429, "120").after) == timedelta(seconds=120)
