@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from rapport.contracts import encode, tell
@@ -14,6 +14,9 @@ from followup.domain.draft import SOURCE, context_of
 from followup.domain.state import Answer, CustomerState, Posting, SurveyLink
 
 MOST_COMMENT = 5_000
+
+_FIRST_GO = timedelta(seconds=10)
+"""Whoever takes the answer hands it on at once; only after this do others try."""
 
 Closed = Literal["expired", "withdrawn"]
 
@@ -51,7 +54,7 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
     )
     event = tell("survey.answered", data, source=SOURCE, id=posting_id(link.id, given.number), time=now)
     event = event.model_copy(update={"causationid": link.id})
-    posting = Posting(id=event.id, partition=link.partition, event=encode(event).decode(), next_at=now)
+    posting = Posting(id=event.id, partition=link.partition, event=encode(event).decode(), next_at=now + _FIRST_GO)
     return Decision((link.model_copy(update={"answer": given}), posting))
 
 
@@ -67,5 +70,7 @@ def change_consent(
     for purpose, granted in sorted(purposes.items()):
         data = ConsentChanged(customer_id=customer_id, purpose=purpose, granted=granted, channel="email")
         event = tell("consent.changed", data, source=SOURCE, id=f"{name}:{purpose}", time=now)
-        postings.append(Posting(id=event.id, partition=partition, event=encode(event).decode(), next_at=now))
+        postings.append(
+            Posting(id=event.id, partition=partition, event=encode(event).decode(), next_at=now + _FIRST_GO)
+        )
     return Decision(tuple(postings))
