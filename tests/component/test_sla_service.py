@@ -175,6 +175,54 @@ async def test_a_receiver_that_hangs_delays_nobody_else(
         desk.held.set()
 
 
+async def test_a_receiver_that_refuses_for_good_is_escalated_past(sla: RunningSla, desk: Receiver, lead: Receiver):
+    desk.statuses = [400]
+    await sla.tell("contact.received")
+    [message] = await messages(lead, 1)
+    assert names(message) == {"C-1"}
+    assert len(desk.seen) == 1
+
+
+async def test_a_message_that_a_stop_interrupted_is_sent_again_under_the_same_name(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str], desk: Receiver, lead: Receiver
+):
+    desk.held = threading.Event()
+    name, path = unique("sla"), policy(tmp_path, desk.address, lead.address)
+
+    async def asked() -> bool:
+        return bool(desk.seen)
+
+    async with running_sla(tmp_path, stack, name, keep=True, policy=path, send_timeout=60) as sla:
+        await sla.tell("contact.received")
+        await until(asked)
+    interrupted = desk.seen[0]
+    desk.held.set()
+    desk.taken.clear()
+    async with running_sla(tmp_path, stack, name, policy=path):
+        [message] = await messages(desk, 1)
+        assert message.headers["webhook-id"] == interrupted.headers["webhook-id"]
+
+
+async def test_a_storm_is_one_message_with_its_count_its_worst_and_its_oldest(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str], desk: Receiver
+):
+    path = policy(tmp_path, desk.address, desk.address, within="4s", wait="4s")
+    async with running_sla(tmp_path, stack, unique("sla"), policy=path) as sla:
+        for number in range(250):
+            await sla.tell("contact.received", f"C-{number}", customer_id=f"K-{number}")
+        [message] = await messages(desk, 1)
+        assert message.body["count"] == 250
+        assert message.body["truncatedAlerts"] == 150
+        assert message.body["worst"] == "C-0/first_response/1"
+        assert message.body["text"].startswith("250 BREACHED · billing/quick · oldest waits")
+
+        async def told() -> bool:
+            return len(await sla.told("alert.notified")) == 250
+
+        await until(told)
+        assert len(desk.seen) == 1
+
+
 async def test_keys_of_a_team_see_and_touch_only_its_alerts(sla: RunningSla):
     await sla.tell("contact.received", "C-1")
     await sla.tell("contact.received", "C-2", customer_id="K-2", team="mail")

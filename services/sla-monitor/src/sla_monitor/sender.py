@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from rapport.decision import Ref
+from rapport.decision import Decision, Ref, States
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
@@ -24,6 +24,7 @@ from rapport.runtime.store import Store
 from sla_monitor import telemetry
 from sla_monitor.delivery import Delivery, Letter, Outcome
 from sla_monitor.domain import sending
+from sla_monitor.domain.actions import climb
 from sla_monitor.domain.grouping import Batch, GroupKey, batches, key_of, moot
 from sla_monitor.domain.message import Message, worst_first
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
@@ -241,6 +242,9 @@ class Sender:
         last = [one for one in members if not outcome.again or one.attempts + 1 >= self._attempts]
         names = {one.id for one in last}
         await self._record(last, lambda ids: sending.give_up(ids, outcome.detail))
+        for one in last:
+            if one.kind == "breach":
+                await self._processor.act(ContactState, one.contact_id, partial(_climb, one.alert_id))
         others = [one for one in members if one.id not in names]
         await self._record(others, lambda ids: sending.give_back(ids, token, outcome.detail))
 
@@ -285,3 +289,8 @@ class Sender:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _climb(alert_id: str, contact: ContactState | None, _: States, now: datetime) -> Decision[Any]:
+    """Past a receiver that can't be reached: the next step rings at once."""
+    return climb(contact, alert_id, now=now) if contact else Decision()
