@@ -58,7 +58,7 @@ class TallyDomain:
         assert isinstance(state, Tally)
         assert state.wake_at is not None
         woken = state.model_copy(update={"wake_at": None, "wakes": (*state.wakes, state.wake_at)})
-        return Decision((woken,), (told(woken, f"{state.id}/woken", state.wake_at),))
+        return Decision((woken,), (told(woken, f"{state.id}/woken/{len(woken.wakes)}", state.wake_at),))
 
 
 def click(tally: Tally | None, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG001 - the shape of `decide`
