@@ -1,5 +1,6 @@
 """What the HTTP side of every service has: problems, health, sign-in, roles, request lines."""
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -45,10 +46,12 @@ class Auth:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return self._keys.find(token.strip())
+        if not _same_origin(request):
+            return None
         if self._user_header and (user := request.headers.get(self._user_header)):
             return Key(name=user[:100], sha256="0" * 64, roles=("act",))
         cookie = request.cookies.get(COOKIE)
-        return self._sessions.find(cookie, self._seconds()) if cookie and _same_origin(request) else None
+        return self._sessions.find(cookie, self._seconds()) if cookie else None
 
     def sign_in(self, secret: str) -> tuple[Key, str] | None:
         key = self._keys.find(secret)
@@ -59,7 +62,7 @@ class Auth:
 
 
 def _same_origin(request: Request) -> bool:
-    """A cookie alone moves nothing on behalf of another site."""
+    """What a browser sends by itself (a cookie, what a proxy knows) moves nothing on behalf of another site."""
     if request.method in {"GET", "HEAD"}:
         return True
     origin = request.headers.get("origin")
@@ -74,7 +77,7 @@ def require(role: Role) -> Callable[[Request], Key]:
         key = auth.key_of(request)
         if key is None:
             if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-                raise _SignInFirst(str(request.url.path))
+                raise _SignInFirst(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
             raise Problem(
                 401,
                 "send `Authorization: Bearer <key>`, or sign in at /login",
@@ -111,7 +114,7 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(_SignInFirst)
     async def sign_in_first(_: Request, error: _SignInFirst) -> Response:
-        return RedirectResponse(f"/login?next={quote(error.path)}", status_code=303)
+        return RedirectResponse(f"/login?next={quote(error.path, safe='/')}", status_code=303)
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> Response:
@@ -173,7 +176,7 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
         body = await request.body()
         form = parse_qs(body[:_MOST_LOGIN_BYTES].decode("utf-8", "replace"))
         is_json = request.headers.get("content-type", "").startswith("application/json")
-        secret = _json_key(await request.json()) if is_json else form.get("key", [""])[0]
+        secret = _json_key(body) if is_json else form.get("key", [""])[0]
         signed = auth.sign_in(secret)
         if signed is None:
             page = _LOGIN.replace("{message}", '<p role="alert">That key is not known here.</p>')
@@ -199,8 +202,12 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
         return response
 
 
-def _json_key(body: Any) -> str:
-    return str(body.get("key", "")) if isinstance(body, dict) else ""
+def _json_key(body: bytes) -> str:
+    try:
+        value = json.loads(body[:_MOST_LOGIN_BYTES])
+    except ValueError:
+        raise Problem(400, "the body is no JSON") from None
+    return str(value.get("key", "")) if isinstance(value, dict) else ""
 
 
 _LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in · Rapport</title>

@@ -224,7 +224,7 @@ class Reader:
         if position >= end and now - datetime.fromtimestamp(polled / 1000, UTC) < _FRESH:
             return now
         stamp = self._processor.stamps.get((topic, partition))
-        return datetime.fromtimestamp(stamp / 1000, UTC) if stamp is not None else None
+        return min(now, datetime.fromtimestamp(stamp / 1000, UTC)) if stamp is not None else None
 
     async def lag(self) -> dict[str, int]:
         """Records per topic that wait in our partitions, asked of the broker itself."""

@@ -12,6 +12,8 @@ from rapport.runtime.settings import Misconfigured
 
 Role = Literal["emit", "watch", "act", "admin"]
 
+_MOST_DIGITS = 12
+
 _IMPLIED: dict[str, set[str]] = {
     "emit": {"emit"},
     "watch": {"watch"},
@@ -75,7 +77,7 @@ class Keys:
 
         The table is searched by hash, so that timing tells nothing about secrets.
         """
-        return self._by_hash.get(hashlib.sha256(secret.encode()).hexdigest())
+        return self._by_hash.get(hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
 
     def named(self, name: str) -> list[Key]:
         return [key for key in self._by_hash.values() if key.name == name]
@@ -95,7 +97,7 @@ class Sessions:
         """The key behind a cookie; None for one that was altered, has run out or whose key is gone."""
         name, _, rest = cookie.partition(".")
         until, _, signature = rest.partition(".")
-        if not until.isdecimal() or int(until) < now:
+        if not until.isdecimal() or len(until) > _MOST_DIGITS or int(until) < now:
             return None
         try:
             candidates = self._keys.named(bytes.fromhex(name).decode())

@@ -1,0 +1,90 @@
+"""Keys and the sessions that stand for them."""
+
+import hashlib
+
+import pytest
+from rapport.runtime.keys import Keys, Sessions
+from rapport.runtime.settings import Misconfigured
+
+NOW = 1_000_000
+
+
+def line(name: str, secret: str | None = None, roles: str = "watch") -> str:
+    digest = hashlib.sha256((secret or name).encode()).hexdigest()
+    return f"- {{name: {name}, sha256: {digest}, roles: [{roles}]}}\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "keys.yaml"
+    path.write_text("keys:\n" + line("ann") + line("bob"))
+    return path
+
+
+@pytest.fixture
+def keys(path):
+    return Keys(path)
+
+
+def test_a_key_is_found_by_its_secret_and_not_by_its_hash(keys):
+    ann = keys.find("ann")
+    assert ann is not None
+    assert ann.name == "ann"
+    assert keys.find(ann.sha256) is None
+    assert Keys(None).find("ann") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("keys: [", "keys file"),
+        ("keys:\n- {name: ann}", "keys.0.sha256"),
+        ("keys:\n- {name: ann, sha256: ann, roles: [watch]}", "keys.0.sha256"),
+        ("keys:\n" + line("ann", roles="boss"), "keys.0.roles.0"),
+        ("keys:\n" + line("ann").replace("roles", "role"), "keys.0.role"),
+        ("[]", "keys file"),
+    ],
+)
+def test_a_wrong_file_says_where_and_leaves_the_keys_in_force(keys, path, text, says):
+    path.write_text(text)
+    with pytest.raises(Misconfigured, match=says):
+        keys.reload()
+    assert keys.find("ann") is not None
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(Misconfigured, match=r"nowhere\.yaml"):
+        Keys(tmp_path / "nowhere.yaml")
+
+
+def test_a_session_stands_for_its_key_until_it_runs_out(keys):
+    sessions = Sessions(keys, b"secret")
+    ann = keys.find("ann")
+    assert ann is not None
+    cookie = sessions.issue(ann, NOW)
+    assert sessions.find(cookie, NOW) == ann
+    assert sessions.find(cookie, NOW + 1) is None
+
+
+def test_whichever_character_of_a_cookie_is_changed_it_is_worth_nothing(keys):
+    sessions = Sessions(keys, b"secret")
+    cookie = sessions.issue(keys.named("ann")[0], NOW)
+    for place, character in enumerate(cookie):
+        other = "1" if character != "1" else "2"
+        assert sessions.find(cookie[:place] + other + cookie[place + 1 :], 0) is None
+    for rubbish in ("", ".", "..", "x.1.y", "zz.99999999999.ff", f"{'9' * 5000}", f"616e6e.{'9' * 5000}.x", "ff.1.é"):
+        assert sessions.find(rubbish, 0) is None
+
+
+def test_a_cookie_of_another_service_secret_is_worth_nothing(keys):
+    cookie = Sessions(keys, b"one").issue(keys.named("ann")[0], NOW)
+    assert Sessions(keys, b"other").find(cookie, 0) is None
+
+
+def test_a_session_ends_with_its_key(keys, path):
+    sessions = Sessions(keys, b"secret")
+    ann, bob = (sessions.issue(keys.named(name)[0], NOW) for name in ("ann", "bob"))
+    path.write_text("keys:\n" + line("ann", secret="new") + line("bob"))
+    keys.reload()
+    assert sessions.find(ann, 0) is None
+    assert sessions.find(bob, 0) is not None

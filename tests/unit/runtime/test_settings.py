@@ -1,0 +1,41 @@
+"""What is wrong with the environment is one line that names the variable."""
+
+import pytest
+from rapport.runtime.settings import Settings, load
+
+from tests.support.toy_service import environment_of, settings_for
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RAPPORT_PORT", "eighty"),
+        ("RAPPORT_PARTITIONS", "0"),
+        ("RAPPORT_LIVE_WINDOW", "soon"),
+        ("RAPPORT_LOG_LEVEL", "LOUD"),
+        ("RAPPORT_DEAD_LETTER_SHARE", "2"),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_variable(monkeypatch, capsys, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SystemExit) as ended:
+        load(Settings)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"cannot start: {variable}: ")
+    assert said.count("\n") == 1
+    assert value in said
+
+
+def test_a_secret_is_not_shown():
+    settings = Settings(secret="hush")
+    assert "hush" not in repr(settings)
+
+
+def test_the_environment_says_where_kafka_and_mongodb_are(monkeypatch):
+    meant = settings_for("kafka:1", "mongodb://there", "x")
+    for name, value in environment_of(meant).items():
+        monkeypatch.setenv(name, value)
+    settings = load(Settings)
+    assert (settings.kafka_bootstrap_servers, settings.mongodb_uri) == ("kafka:1", "mongodb://there")
+    assert (settings.topic_prefix, settings.partitions) == (meant.topic_prefix, meant.partitions)
