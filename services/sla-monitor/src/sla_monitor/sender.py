@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from sla_monitor import telemetry
 from sla_monitor.delivery import Delivery, Letter, Outcome
 from sla_monitor.domain import sending
 from sla_monitor.domain.actions import climb
-from sla_monitor.domain.grouping import Batch, GroupKey, batches, key_of, moot
+from sla_monitor.domain.grouping import STORM, Batch, GroupKey, batches, key_of, may_go, moot
 from sla_monitor.domain.message import Message, worst_first
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.policies import Policies
@@ -37,6 +37,8 @@ _LOOK_EVERY: Final = 0.25
 _AT_ONCE: Final = 500
 """Notifications that one transaction records."""
 _LONGEST_TITLE: Final = 120
+_PROMPT: Final = timedelta(seconds=1)
+"""How late a deadline is looked at where nothing holds it up, and some more."""
 
 
 class Sender:
@@ -94,13 +96,23 @@ class Sender:
         self._reap()
         await self._refresh()
         now = self._clock.now()
+        grouping = self._policies.book.latest.file.grouping
+        found = batches(self._pending, grouping, self._seen, self._sent)
+        behind = any(len(batch.members) >= STORM and batch.ready_at <= now for batch in found) and await self._behind(
+            now
+        )
         ready: dict[str, list[Batch]] = defaultdict(list)
-        for batch in batches(self._pending, self._policies.book.latest.file.grouping, self._seen, self._sent):
-            if batch.ready_at <= now:
+        for batch in found:
+            if may_go(batch, now, behind=behind):
                 ready[batch.key.receiver].append(batch)
         for receiver, waiting in ready.items():
             if receiver not in self._tasks and self._health.closed_until(receiver) is None:
                 self._tasks[receiver] = asyncio.create_task(self._serve(waiting, token))
+
+    async def _behind(self, now: datetime) -> bool:
+        """Whether deadlines have passed that nobody has looked at yet."""
+        where = {"wake_at": {"$gt": datetime(1, 1, 1, tzinfo=now.tzinfo), "$lt": now - _PROMPT}, "backfill": False}
+        return await self._store.collection(ContactState.collection).find_one(where, {"_id": 1}) is not None
 
     # --- what waits -----------------------------------------------------------------
 

@@ -8,11 +8,17 @@ joins a group that has just been sent waits for the interval.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.states import AlertState, NotificationState
+
+STORM: Final = 20
+"""Members from which a group counts as part of a storm."""
+
+LONGEST_HOLD: Final = timedelta(seconds=60)
+"""How much longer a storm's message waits for the rest of the storm."""
 
 
 class GroupKey(NamedTuple):
@@ -59,6 +65,18 @@ def batches(
             ready_at = max(ready_at, sent[key.text] + grouping.interval)
         found.append(Batch(key, tuple(sorted(group, key=lambda n: (n.deadline, n.id))), ready_at))
     return sorted(found, key=lambda batch: (batch.ready_at, batch.key))
+
+
+def may_go(batch: Batch, now: datetime, *, behind: bool) -> bool:
+    """
+    Whether a message goes now.
+
+    `behind` says that deadlines which have passed are still being looked at: then
+    a storm's message waits for the others, or it would be two.
+    """
+    if batch.ready_at > now:
+        return False
+    return not (behind and len(batch.members) >= STORM and now < batch.ready_at + LONGEST_HOLD)
 
 
 def key_of(notification: NotificationState) -> GroupKey:

@@ -1,0 +1,164 @@
+"""Which messages go out together, when, and what they say."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rapport.decision import Ref, States
+from sla_monitor.domain import sending
+from sla_monitor.domain.grouping import STORM, Batch, batches, key_of, may_go, moot
+from sla_monitor.domain.message import LISTED, Message, worst_first
+from sla_monitor.domain.policy import Grouping
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+
+NOW = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
+GROUPING = Grouping.model_validate({"wait": "10s", "interval": "5m"})
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def waiting(number: int = 1, **fields: Any) -> NotificationState:
+    given: dict[str, Any] = {
+        "id": f"C-{number}/first_response/1/0.1.0/desk",
+        "partition": 0,
+        "alert_id": f"C-{number}/first_response/1",
+        "contact_id": f"C-{number}",
+        "customer_id": f"K-{number}",
+        "target": "first_response",
+        "cycle": 1,
+        "deadline": NOW,
+        "receiver": "desk",
+        "due": NOW,
+        "group": "billing/mail",
+        **fields,
+    }
+    return NotificationState(**given)
+
+
+def alert(number: int = 1, **fields: Any) -> AlertState:
+    given: dict[str, Any] = {
+        "id": f"C-{number}/first_response/1",
+        "partition": 0,
+        "contact_id": f"C-{number}",
+        "customer_id": f"K-{number}",
+        "target": "first_response",
+        "cycle": 1,
+        "state": "breached",
+        "started_at": at(-3600),
+        "due_at": NOW,
+        "breached_at": NOW,
+        "group": "billing/mail",
+        "team": "billing",
+        "subject": "Invoice wrong",
+        **fields,
+    }
+    return AlertState(**given)
+
+
+def grouped(*pending: NotificationState, sent: dict[str, datetime] | None = None) -> list[Batch]:
+    return batches(pending, GROUPING, {key_of(one): NOW for one in pending}, sent or {})
+
+
+def message(*alerts: AlertState, **fields: Any) -> Message:
+    customers = {"K-1": CustomerState(id="K-1", partition=0, name="Rossi", title="Ms", tier="gold")}
+    key = key_of(waiting())
+    return Message(key=key, alerts=worst_first(alerts), customers=customers, at=at(720), name="msg_1", **fields)
+
+
+def test_a_new_group_waits_for_more_members_and_goes_as_one():
+    [batch] = grouped(waiting(2), waiting(1))
+    assert batch.ready_at == at(10)
+    assert [one.contact_id for one in batch.members] == ["C-1", "C-2"]
+    assert not may_go(batch, at(9), behind=False)
+    assert may_go(batch, at(10), behind=False)
+
+
+def test_what_joins_a_group_that_was_just_sent_waits_for_the_interval():
+    key = key_of(waiting()).text
+    [batch] = grouped(waiting(), sent={key: at(-60)})
+    assert batch.ready_at == at(240)
+
+
+def test_warnings_breaches_and_receivers_never_wait_for_each_other():
+    found = grouped(waiting(1), waiting(2, kind="warning"), waiting(3, receiver="lead"), waiting(4, group="x/mail"))
+    assert len(found) == 4
+
+
+def test_a_storm_waits_for_its_rest_but_not_for_ever():
+    [storm] = grouped(*(waiting(n) for n in range(STORM)))
+    assert not may_go(storm, at(30), behind=True)
+    assert may_go(storm, at(30), behind=False)
+    assert may_go(storm, at(71), behind=True)
+    [few] = grouped(*(waiting(n) for n in range(STORM - 1)))
+    assert may_go(few, at(10), behind=True)
+
+
+def test_a_message_that_nobody_needs_any_more_is_not_sent():
+    assert moot(waiting(), alert()) == ""
+    assert moot(waiting(), alert(state="acknowledged")) == "the alert is acknowledged"
+    assert moot(waiting(), None) == "the alert is gone"
+    assert moot(waiting(kind="warning"), alert()) == "the alert is breached"
+    assert moot(waiting(kind="cleared"), alert(state="cleared")) == ""
+    assert moot(waiting(kind="cleared"), alert()) == "the alert is breached again"
+
+
+def test_one_alert_is_told_in_one_line_and_in_alertmanagers_form():
+    one = message(alert())
+    assert one.text.startswith('BREACHED 12 min · first response · #C-1 "Invoice wrong" · Ms Rossi (gold)')
+    body = one.body("https://sla.example/")
+    assert (body["version"], body["status"], body["receiver"], body["count"]) == ("4", "firing", "desk", 1)
+    [listed] = body["alerts"]
+    assert listed["labels"]["alertname"] == "sla_first_response"
+    assert listed["generatorURL"] == "https://sla.example/contacts/C-1"
+    assert listed["startsAt"] == "2026-03-02T17:00:00Z"
+    assert body["commonLabels"] == listed["labels"]
+
+
+def test_of_many_the_worst_are_listed_and_all_are_counted():
+    body = message(*(alert(n, due_at=at(n)) for n in range(LISTED + 7))).body("")
+    assert (body["count"], body["truncatedAlerts"], len(body["alerts"])) == (107, 7, 100)
+    assert body["worst"] == "C-0/first_response/1"
+    assert body["text"].startswith("107 BREACHED · billing/mail · oldest waits 1 h 12 min · worst: BREACHED")
+    assert "contact_id" not in body["commonLabels"]
+
+
+def test_a_receiver_with_fields_learns_nothing_else():
+    body = message(alert(owner="agent-7"), fields=("team",)).body("https://sla.example")
+    assert body["alerts"][0]["labels"] == {
+        "alertname": "sla_first_response",
+        "severity": "page",
+        "target": "first_response",
+        "team": "billing",
+    }
+    assert body["alerts"][0]["generatorURL"] == ""
+    for personal in ("Rossi", "Invoice", "K-1", "agent-7"):
+        assert personal not in str(body["alerts"])
+        assert personal not in body["text"]
+
+
+def loaded(*states: Any) -> States:
+    made = States()
+    made.loaded([Ref(type(state), state.id) for state in states], states)
+    return made
+
+
+def test_what_was_sent_is_told_once_with_the_next_number_of_its_contact():
+    contact = ContactState(id="C-1", partition=0, customer_id="K-1", sequence=4)
+    taken = waiting(status="sending", token=7)
+    decide = sending.sent([taken.id], 7, at(11))
+    decision = decide(taken, loaded(taken, contact), at(12))
+    [told] = decision.events
+    assert (told.event.type, told.event.sequence, told.event.time) == ("alert.notified", "5", at(11))
+    done = next(state for state in decision.states if isinstance(state, NotificationState))
+    assert (done.status, done.sent_at) == ("sent", at(11))
+    assert decide(done, loaded(done, contact), at(13)).states == ()
+
+
+def test_who_has_lost_the_lease_records_nothing():
+    contact = ContactState(id="C-1", partition=0, customer_id="K-1")
+    taken = waiting(status="sending", token=8)
+    assert sending.sent([taken.id], 7, NOW)(taken, loaded(taken, contact), NOW).states == ()
+    assert sending.give_back([taken.id], 7, "HTTP 500")(taken, loaded(taken), NOW).states == ()
+    [back] = sending.give_back([taken.id], None, "the sender stopped")(taken, loaded(taken), NOW).states
+    assert back.status == "pending"
