@@ -110,7 +110,11 @@ async def test_who_acknowledges_stops_the_climb(
         assert (taken.json()["state"], taken.json()["by"]) == ("acknowledged", "ada")
         [message] = await messages(lead, 1)
         assert names(message) == {"C-2"}
-        [event] = await sla.told("alert.acknowledged")
+
+        async def told() -> list[dict[str, Any]]:
+            return await sla.told("alert.acknowledged")
+
+        [event] = await until(told)
         assert (event["data"]["alert_id"], event["data"]["by"]) == (ALERT, "ada")
 
 
