@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 from rapport.contracts import EVENT_DATA, TOPIC_OF, Event
 from rapport.contracts.envelope import Data
@@ -172,7 +172,8 @@ def settings_page() -> str:
 
 
 _SETTINGS_INTRO: Final = """\
-Environment variables, read once at the start; a wrong one ends the start with one line that names it and status 2."""
+Environment variables, read once at the start; a wrong one ends the start with one line that names it and status 2.
+Lengths of time are written by ISO 8601: `PT30S`, `PT24H`, `P7D`."""
 
 
 def _settings_class(package: str) -> type[Settings]:
@@ -202,7 +203,7 @@ def _shown(default: Any) -> str:
     if default is None or default == "":
         return "none"
     if isinstance(default, timedelta):
-        return f"`{default.total_seconds():g}` s"
+        return f"`{TypeAdapter(timedelta).dump_python(default, mode='json')}`"
     return f"`{default}`"
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from pymongo import MongoClient
 
 from devkit.sending import CloudEvent, Id
 
@@ -17,6 +19,7 @@ class Ledger:
     """The events of each topic; an identity that came several times stands here once, as it came first."""
 
     events: dict[str, dict[Id, CloudEvent]] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
 
     def of(self, topic: str) -> dict[Id, CloudEvent]:
         return self.events.get(topic, {})
@@ -46,7 +49,9 @@ async def _read(kafka: str, topics: list[str]) -> Ledger:
     await consumer.start()
     try:
         ends = await consumer.end_offsets(list(consumer.assignment()))
-        ledger = Ledger({topic: {} for topic in topics})
+        ledger = Ledger({topic: {} for topic in topics}, dict.fromkeys(topics, 0))
+        for part, end in ends.items():
+            ledger.records[part.topic] += end
         while [part for part, end in ends.items() if await consumer.position(part) < end]:
             for part, records in (await consumer.getmany(timeout_ms=500)).items():
                 for record in records:
@@ -55,3 +60,21 @@ async def _read(kafka: str, topics: list[str]) -> Ledger:
         return ledger
     finally:
         await consumer.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a service is, by its own rows: records of each topic settled, batches of events not yet published."""
+
+    settled: dict[str, int]
+    unpublished: int
+
+
+def progress(mongodb: str, service: str) -> Progress:
+    """What the service's database says; for an audit, for otherwise nobody but the service reads it."""
+    with MongoClient[dict[str, Any]](mongodb) as client:
+        database = client[f"rapport_{service}"]
+        settled: Counter[str] = Counter()
+        for row in database["partitions"].find({}):
+            settled.update(row.get("offsets", {}))
+        return Progress(dict(settled), database["outbox"].count_documents({}))

@@ -80,14 +80,14 @@ class Emitters(Worker):
 
 
 class Respondents(Worker):
-    """Reads the mails that come, and answers most of the surveys in them; `answered` are the survey links."""
+    """Reads the mails that come, and answers most of the surveys in them. `asked`: links by the follow-up's id."""
 
     def __init__(self, mail: MailSink, seed: int) -> None:
         super().__init__("respondents")
         self._mail = mail
         self._chance = random.Random(seed)
         self._read: set[Path] = set()
-        self.asked: set[str] = set()
+        self.asked: dict[str, str] = {}
         self.answered: set[str] = set()
         self.withdrawn: set[str] = set()
 
@@ -100,10 +100,11 @@ class Respondents(Worker):
                         self._open(client, mail)
 
     def _open(self, client: httpx.Client, mail: Path) -> None:
-        link = survey_link(mail.read_bytes())
-        if link is None or link in self.asked:
+        found = survey_in(mail.read_bytes())
+        if found is None or found[0] in self.asked:
             return
-        self.asked.add(link)
+        followup_id, link = found
+        self.asked[followup_id] = link
         if self._chance.random() > _ANSWERING:
             return
         form = {"score": str(self._chance.choice([1, 2, 3, 4, 4, 5, 5, 5])), "comment": "From the demo."}
@@ -119,8 +120,9 @@ class Respondents(Worker):
                 return
 
 
-def survey_link(mail: bytes) -> str | None:
-    """The address of the survey in a mail; None in other mails."""
-    text = message_from_bytes(mail, policy=policy.default).get_body(preferencelist=("plain",))
+def survey_in(mail: bytes) -> tuple[str, str] | None:
+    """The follow-up that a mail belongs to, by its Message-ID, and the address of its survey; None in other mails."""
+    message = message_from_bytes(mail, policy=policy.default)
+    text = message.get_body(preferencelist=("plain",))
     found = _SURVEY.search(text.get_content()) if text else None
-    return found[0] if found else None
+    return (str(message["Message-ID"]).strip("<> ").rpartition("@")[0], found[0]) if found else None

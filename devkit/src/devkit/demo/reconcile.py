@@ -9,7 +9,7 @@ from rich.table import Table
 
 from devkit.demo.pager import Pager
 from devkit.demo.people import Emitters, Respondents
-from devkit.ledger import Ledger, read
+from devkit.ledger import Ledger, progress, read
 from devkit.platform import Platform
 from devkit.target import Api
 
@@ -53,6 +53,7 @@ def reconcile(facts: Facts) -> list[Line]:
     ledger = read(platform.addresses.kafka, READ)
     return [
         *_taken_in(facts, ledger, intake),
+        *_read(facts, ledger),
         *_counted(ledger, metrics),
         *_contacts(ledger, sla, metrics),
         *_alerts(facts, ledger, sla, metrics),
@@ -78,6 +79,18 @@ def _taken_in(facts: Facts, ledger: Ledger, intake: Api) -> Iterator[Line]:
     letters = _all(intake, "/v1/dead-letters", "items")
     dead = {(letter["source"], letter["event_id"]) for letter in letters}
     yield Line("refused", "emitters, answered 422", len(refused), "dead letters", len(dead))
+
+
+def _read(facts: Facts, ledger: Ledger) -> Iterator[Line]:
+    addresses, key = facts.platform.addresses, facts.platform.keys.watch
+    for name in ("sla_monitor", "followup", "metrics"):
+        described = Api(name, "watch", getattr(addresses, name), key).get("/asyncapi")["operations"].values()
+        receives = [o["channel"]["$ref"].rpartition("/")[2] for o in described if o["action"] == "receive"]
+        own = progress(addresses.mongodb, name)
+        there = sum(ledger.records[topic] for topic in receives)
+        service = name.replace("_", "-")
+        yield Line(f"records for {service}", "Kafka", there, f"{service}, settled", sum(own.settled.values()))
+        yield Line(f"untold by {service}", "nobody", 0, f"{service}, outbox", own.unpublished)
 
 
 def _counted(ledger: Ledger, metrics: Api) -> Iterator[Line]:
@@ -113,8 +126,12 @@ def _followed_up(facts: Facts, ledger: Ledger, metrics: Api) -> Iterator[Line]:
     kinds = [f"followup.{settled}" for settled in _SETTLED]
     settled = {data["followup_id"] for data in ledger.typed(topics.FOLLOWUP_EVENTS, *kinds)}
     yield Line("follow-ups", "planned", len(planned), "sent, owed, put off, given up", len(planned & settled))
-    asked = {data["survey_id"] for data in ledger.typed(topics.FOLLOWUP_EVENTS, "survey.sent")}
-    yield Line("surveys", "followup-events", len(asked), "mails that came", len(facts.respondents.asked))
+    asked = {data["followup_id"] for data in ledger.typed(topics.FOLLOWUP_EVENTS, "survey.sent")}
+    # killed while it sent one, followup can't know whether it went out, says so, and does not send it again
+    unknown = {data["followup_id"] for data in ledger.typed(topics.FOLLOWUP_EVENTS, "followup.failed")}
+    mails = facts.respondents.asked.keys() - unknown
+    yield Line("surveys", "followup-events", len(asked), "mails that came", len(mails))
+    yield Line("of these, in both", "followup-events", len(asked), "in both", len(asked & mails))
     answers = {data["survey_id"] for data in ledger.typed(topics.CONTACT_EVENTS, "survey.answered")}
     yield Line("survey answers", "customers", len(facts.respondents.answered), "Kafka", len(answers))
     yield Line("survey answers", "Kafka", len(answers), "metrics", _figure(metrics, "csat", "answers"))

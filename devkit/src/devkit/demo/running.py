@@ -71,18 +71,26 @@ def demo(seconds: float, *, seed: int, rate: float) -> Iterator[Facts]:
 
 
 def settle(facts: Facts) -> list[Line]:
-    """The balance, once it balances; after a minute, the balance as it is."""
+    """The balance, once it balances twice in a row and nothing has moved between; after a while, as it is."""
     deadline = time.monotonic() + _SETTLE_SECONDS
+    before: list[Line] = []
     while True:
         facts.platform.check()
         facts.respondents.check()
-        try:
-            lines = reconcile(facts)
-        except CommandFailed:
-            lines = []
-        if (lines and all(line.balances for line in lines)) or time.monotonic() > deadline:
+        lines = _reconciled(facts)
+        settled = bool(lines) and lines == before and all(line.balances for line in lines)
+        if settled or time.monotonic() > deadline:
             return lines or reconcile(facts)
+        before = lines
         time.sleep(_LOOK_EVERY * 4)
+
+
+def _reconciled(facts: Facts) -> list[Line]:
+    """The balance; empty while a service that was killed does not answer yet."""
+    try:
+        return reconcile(facts)
+    except CommandFailed:
+        return []
 
 
 def look(facts: Facts, killer: Killer | None) -> bool:
