@@ -52,7 +52,7 @@ def wrong():
 def make_client(clock, keys, wrong):
     def make(user_header: str | None = None) -> httpx.AsyncClient:
         async def ready() -> dict[str, str]:
-            return wrong
+            return dict(wrong)
 
         auth = Auth(keys, Sessions(keys, b"secret"), clock, user_header)
         app = create_http("toy", auth=auth, ready=ready, asyncapi=lambda: {"asyncapi": "3.0.0"})

@@ -304,10 +304,18 @@ def _state_writes(change: Change) -> dict[str, list[Any]]:
 def _merged(
     counts: Iterable[tuple[int, Counted]],
 ) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]]:
-    merged: dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]] = {}
+    rows: dict[tuple[Any, ...], tuple[Mapping[str, Any], dict[str, int]]] = {}
     for partition, counted in counts:
-        key = json.dumps([partition, *counted.row.values()], default=str, ensure_ascii=False, separators=(",", ":"))
-        _, add = merged.setdefault((counted.collection, key), ({"p": partition, **counted.row}, {}))
+        key = (counted.collection, partition, *counted.row.values())
+        _, add = rows.setdefault(key, (counted.row, {}))
         for name, amount in counted.add.items():
             add[name] = add.get(name, 0) + amount
-    return {key: (row, {n: a for n, a in add.items() if a}) for key, (row, add) in merged.items() if any(add.values())}
+    return {
+        (collection, _row_id(partition, row)): ({"p": partition, **row}, {n: a for n, a in add.items() if a})
+        for (collection, partition, *_), (row, add) in rows.items()
+        if any(add.values())
+    }
+
+
+def _row_id(partition: int, row: Mapping[str, Any]) -> str:
+    return json.dumps([partition, *row.values()], default=str, ensure_ascii=False, separators=(",", ":"))
