@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 Identity = str
 """A short stable name for (source, id): 96 bits in URL-safe base 64, 16 characters."""
@@ -51,6 +51,7 @@ _Instant = Annotated[AwareDatetime, AfterValidator(cut_to_milliseconds)]
 class Event(BaseModel, Generic[D]):
     """A CloudEvent with typed data. Unknown extensions are kept in `model_extra`."""
 
+    __slots__ = ("_raw",)  # no private attribute of pydantic's: those cost microseconds an event
     model_config = ConfigDict(extra="allow", frozen=True)
 
     specversion: Literal["1.0"] = "1.0"
@@ -68,8 +69,6 @@ class Event(BaseModel, Generic[D]):
     backfill: bool = False
     data: D
 
-    _raw: bytes | None = PrivateAttr(default=None)
-
     def __eq__(self, other: object) -> bool:
         """Two events are equal when they say the same, however they were written."""
         return type(self) is type(other) and self.__dict__ == other.__dict__ and self.model_extra == other.model_extra
@@ -80,7 +79,11 @@ class Event(BaseModel, Generic[D]):
     @property
     def raw(self) -> bytes | None:
         """The record it was decoded from, with all that our models ignore; None for an event of our own making."""
-        return self._raw
+        return getattr(self, "_raw", None)
+
+    def came_as(self, record: bytes) -> None:
+        """Remember the record."""
+        object.__setattr__(self, "_raw", record)
 
     @property
     def identity(self) -> Identity:

@@ -48,7 +48,7 @@ def decode(value: bytes | None) -> Event[Data]:
             raise UndecodableEvent("/type", "missing, or no type that this version knows") from None
         steps = [str(step) for step in first["loc"] if step not in EVENT_DATA]
         raise UndecodableEvent("/" + "/".join(steps) if steps else "", first["msg"]) from None
-    event._raw = value  # noqa: SLF001 - ours
+    event.came_as(value)
     return event
 
 
