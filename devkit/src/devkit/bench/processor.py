@@ -67,7 +67,7 @@ class Trivial:
         note = states.get(Note, contact_id) or Note(id=contact_id, partition=partition, text="x" * 1_000)
         after = note.model_copy(update={"events": note.events + 1})
         data = FollowupOwed(
-            customer_id="c", followup_id=contact_id, play="bench", step=0, do="call", purpose="service", due_at=now
+            customer_id="c", followup_id=contact_id, play="bench", step=0, do="check_in", purpose="service", due_at=now
         )
         told = tell("followup.owed", data, source="/bench", id=f"{contact_id}/{after.events}", time=event.time)
         return Decision((after,), (Tell("c", told),))
@@ -214,7 +214,8 @@ async def _folding(
 async def _replacing(client: Client, database: Any, name: str, count: int) -> float:
     """Documents a second, each whole, in transactions of 500: what MongoDB takes at most of ours."""
     documents = [document async for document in database[name].find().limit(CONTACTS)]
-    repeated = (documents[n % len(documents)] for n in range(count))
+    # each time another number: MongoDB does not write what has not changed
+    repeated = ({**documents[n % len(documents)], "n": n} for n in range(count))
     started = time.perf_counter()
     while some := list(islice(repeated, AT_ONCE)):
         async with transaction(client) as session:
