@@ -147,3 +147,8 @@ def test_lengths_are_read_as_they_are_written():
             read_length(wrong)
         with pytest.raises(ValueError, match="is n"):
             read_warn(wrong)
+
+
+def test_a_receiver_that_nothing_is_delivered_to_is_refused():
+    with pytest.raises(PolicyRefused, match="nothing is delivered to pagerduty: yet"):
+        policy("receivers: {lead: {url: 'pagerduty://key'}}")

@@ -186,7 +186,7 @@ class Sender:
                 reason = "this receiver was never told of it"
             (needless[reason] if reason else wanted).append(one)
         for reason, those in needless.items():
-            await self._record(those, partial(sending.give_up, error=f"not needed: {reason}"))
+            await self._record(those, partial(sending.drop, why=reason))
         return wanted
 
     async def _told(self, batch: Batch) -> set[str]:

@@ -56,9 +56,9 @@ def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | 
         key = f"{target}/{cycle}"
         runs[key] = runs.get(key, Run()).after(told, data)
     changes: dict[str, Any] = {"runs": runs}
-    word = word_of(event)
-    if isinstance(data, UnderPolicy) and data.policy is not None and (fact.policy_word is None or word > fact.policy_word):
-        changes |= {"policy": data.policy, "policy_word": word}
+    word, policy = word_of(event), getattr(data, "policy", None)
+    if policy is not None and (fact.policy_word is None or word > fact.policy_word):
+        changes |= {"policy": policy, "policy_word": word}
     return changes
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from rapport.contracts import format_instant
+
 from sla_monitor.domain.fold import Folding, fold
 from sla_monitor.domain.log import MARKS, instant
 from sla_monitor.domain.monitor import horizon_of
@@ -49,12 +51,12 @@ def _of_clock(one: Numbered) -> list[Happened]:
 
 
 def _due(one: Numbered) -> str:
-    return one.clock.due_at.isoformat() if one.clock.due_at else "never"
+    return format_instant(one.clock.due_at) if one.clock.due_at else "never"
 
 
 def _what(entry: Entry) -> str:
     """The facts of an event, as words."""
     told = {field: value for field, value in entry.facts.items() if field not in MARKS}
     if "promised_by" in told:
-        told["promised_by"] = instant(told["promised_by"]).isoformat()
+        told["promised_by"] = format_instant(instant(told["promised_by"]))
     return ", ".join(f"{field} {value}" for field, value in told.items())

@@ -234,10 +234,20 @@ class Step(_Strict):
         return self
 
 
-class Address(_Strict):
-    """Where a message goes: any Apprise URL, or webhook:, alertmanager:, pagerduty:. Without `calendar` always open."""
+def _deliverable(url: str) -> str:
+    scheme = url.partition(":")[0]
+    if scheme in {"alertmanager", "pagerduty"}:
+        raise ValueError(f"nothing is delivered to {scheme}: yet; its webhook: address may serve")
+    return url
 
-    url: str
+
+Url = Annotated[str, AfterValidator(_deliverable)]
+
+
+class Address(_Strict):
+    """Where a message goes: any Apprise URL, or webhook:. Without `calendar` always open."""
+
+    url: Url
     calendar: str | None = None
     fields: list[str] | None = None
 
@@ -257,7 +267,7 @@ class Receiver(_Strict):
 
 class Person(_Strict):
     name: str | None = None
-    url: str | None = None
+    url: Url | None = None
     fields: list[str] | None = None
 
 

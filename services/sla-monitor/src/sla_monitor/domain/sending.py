@@ -24,8 +24,13 @@ def give_back(ids: Iterable[str], token: int | None, error: str) -> Decide:
 
 
 def give_up(ids: Iterable[str], error: str) -> Decide:
-    """Failed for good: nobody tries again, the escalation goes on past it. Also what need not be sent any more."""
+    """Failed for good: nobody tries again, the escalation goes on past it."""
     return _change(ids, ("pending", "sending"), None, {"status": "failed", "error": error})
+
+
+def drop(ids: Iterable[str], why: str) -> Decide:
+    """Pending → dropped: what it would say is true no longer, or somebody has taken it."""
+    return _change(ids, ("pending",), None, {"status": "dropped", "error": why})
 
 
 def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:

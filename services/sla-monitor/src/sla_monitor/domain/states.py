@@ -256,7 +256,7 @@ class NotificationState(State):
     """
     One message to one receiver about one alert, written when its step is due; a sender takes it from here.
 
-    `status`: pending → sending → sent or failed. The alert's id is the key under
+    `status`: pending → sending → sent or failed; dropped where it was no longer needed. The alert's id is the key under
     which the receiver recognises what belongs together.
     """
 
@@ -282,7 +282,7 @@ class NotificationState(State):
     late: bool = False
     group: str = ""
     text: str = ""
-    status: Literal["pending", "sending", "sent", "failed"] = "pending"
+    status: Literal["pending", "sending", "sent", "failed", "dropped"] = "pending"
     attempts: int = 0
     token: int | None = None
     """Of the lease under which it is being sent."""
