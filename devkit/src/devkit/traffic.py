@@ -6,9 +6,10 @@ company's systems get round to telling: some tell late, some twice, some tell
 something else under the same id, some tell rubbish.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -83,6 +84,24 @@ def company(seed: int, seconds: float, contacts_per_second: float) -> list[Told]
         if chance.random() < 0.15:  # noqa: PLR2004 - one contact in seven leads to a sale
             told += _purchase(chance, seed, number, chance.randrange(customers), begins)
     return sorted(_as_it_arrives(chance, told), key=lambda one: one.sent)
+
+
+def endless(seed: int, contacts_per_second: float) -> Iterator[Told]:
+    """The same without an end: minute after minute of the same company, in order of sending."""
+    waiting: list[Told] = []
+    for minute in itertools.count():
+        begins, ends = minute * 60.0, (minute + 1) * 60.0
+        told = company(seed * 1_000_000 + minute, 60.0, contacts_per_second)
+        waiting = sorted([*waiting, *(_later(one, begins) for one in told)], key=lambda one: one.sent)
+        yield from (one for one in waiting if one.sent < ends)
+        waiting = [one for one in waiting if one.sent >= ends]
+
+
+def _later(one: Told, seconds: float) -> Told:
+    data = one.data
+    if "promised_by" in data:
+        data = {**data, "promised_by": data["promised_by"] + seconds}
+    return replace(one, at=one.at + seconds, sent=one.sent + seconds, data=data)
 
 
 def _customers(chance: random.Random, seed: int, count: int) -> Iterator[Told]:
@@ -209,18 +228,14 @@ def _as_it_arrives(chance: random.Random, told: Sequence[Told]) -> Iterator[Told
     """What the systems send of it, and when."""
     for one in told:
         sent = one.at + (chance.uniform(0.3, 2.5) if chance.random() < _LATE else 0.0)
-        yield _at(one, sent)
+        yield replace(one, sent=sent)
         if chance.random() < _TWICE:
-            yield _at(one, sent + chance.uniform(0.0, 2.0))
+            yield replace(one, sent=sent + chance.uniform(0.0, 2.0))
         if chance.random() < _DIFFERS and "subject" in one.data:
             other = {**one.data, "subject": "Something else under the same id"}
             yield Told(one.at, sent + 2.0, one.type, one.source, one.id, other)
         if chance.random() < _RUBBISH:
             yield Told(one.at, sent, one.type, one.source, f"{one.id}-rubbish", {"customer_id": ""})
-
-
-def _at(one: Told, sent: float) -> Told:
-    return Told(one.at, sent, one.type, one.source, one.id, one.data)
 
 
 def _weighted(chance: random.Random, weights: dict[str, int]) -> str:

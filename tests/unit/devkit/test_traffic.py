@@ -1,10 +1,11 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 from devkit.demo.people import survey_in
-from devkit.traffic import company
+from devkit.traffic import company, endless
 from rapport.contracts import UndecodableEvent, decode
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -39,6 +40,14 @@ def test_it_comes_in_the_order_of_sending_some_of_it_late_twice_and_differing():
     assert 0 < sum(count > 1 for count in times.values()) < len(times) / 5
     contents = {(one.source, one.id, json.dumps(one.data, sort_keys=True)) for one in told}
     assert len(contents) > len(times)
+
+
+def test_without_an_end_it_goes_on_minute_after_minute_in_order_and_nothing_is_left_out():
+    told = list(islice(endless(1, 2), 3000))
+    assert told[-1].sent > 120
+    assert [one.sent for one in told] == sorted(one.sent for one in told)
+    first_minute = {one.id for one in company(1_000_000, 60, 2)}
+    assert first_minute <= {one.id for one in told}
 
 
 def test_a_company_has_all_kinds_of_customers_channels_and_ends():

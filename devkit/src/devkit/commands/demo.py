@@ -14,19 +14,20 @@ from devkit.demo.reconcile import Facts, table
 from devkit.demo.running import Killer, demo, look, settle
 from devkit.screen import Screen
 
-_FOR_EVER_SECONDS = 8 * 3600.0
+_RATE, _RATE_TO_WATCH = 10.0, 2.0
 
 
 def run_demo(
     *,
     seconds: Annotated[float | None, typer.Option(min=2, help="end after so much traffic, with a balance")] = None,
     kill: Annotated[bool, typer.Option("--kill", help="kill −9 services at random moments meanwhile")] = False,
-    rate: Annotated[float, typer.Option(min=0.1, help="contacts that begin per second")] = 10.0,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="contacts that begin per second")] = None,
     seed: Annotated[int, typer.Option(help="the same seed, the same traffic")] = 1,
 ) -> None:
     """Run everything with synthetic traffic and targets short enough to watch."""
     status = 0
-    with until_stopped(), demo(seconds or _FOR_EVER_SECONDS, seed=seed, rate=rate) as facts:
+    rate = rate or (_RATE if seconds else _RATE_TO_WATCH)
+    with until_stopped(), demo(seconds, seed=seed, rate=rate) as facts:
         killer = Killer(facts.platform, random.Random(seed)) if kill else None
         _watch(facts, killer)
         status = _balance(facts, killer)

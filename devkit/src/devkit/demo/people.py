@@ -4,7 +4,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -57,9 +57,9 @@ class Worker(threading.Thread):
 class Emitters(Worker):
     """Sends everything when its time has come; `sent` is what became of it."""
 
-    def __init__(self, told: Sequence[Told], start: datetime, url: str, key: str) -> None:
+    def __init__(self, told: Iterable[Told], start: datetime, url: str, key: str) -> None:
         super().__init__("emitters")
-        self._told = told
+        self._told = iter(told)
         self._start = start
         self._url, self._key = url, key
         self.sent = Sent()
@@ -67,14 +67,15 @@ class Emitters(Worker):
 
     def work(self) -> None:
         began = time.monotonic()
+        following = next(self._told, None)
         with Sender(self._url, self._key) as sender:
-            while self.done < len(self._told):
-                due = time.monotonic() - began
-                end = self.done
-                while end < len(self._told) and self._told[end].sent <= due:
-                    end += 1
-                self.sent.add(sender.send([one.event(self._start) for one in self._told[self.done : end]]))
-                self.done = end
+            while following is not None:
+                due, now = [], time.monotonic() - began
+                while following is not None and following.sent <= now:
+                    due.append(following.event(self._start))
+                    following = next(self._told, None)
+                self.sent.add(sender.send(due))
+                self.done += len(due)
                 if not self.rest(_TICK):
                     return
 

@@ -16,7 +16,7 @@ from devkit.demo.people import Emitters, Respondents
 from devkit.demo.reconcile import Facts, Line, reconcile
 from devkit.errors import CommandFailed
 from devkit.platform import Platform
-from devkit.traffic import company
+from devkit.traffic import company, endless
 
 _FILES: Final = resources.files("devkit") / "demo"
 _KILL_EVERY: Final = (2.0, 5.0)
@@ -52,7 +52,7 @@ class Killer:
 
 
 @contextlib.contextmanager
-def demo(seconds: float, *, seed: int, rate: float) -> Iterator[Facts]:
+def demo(seconds: float | None, *, seed: int, rate: float) -> Iterator[Facts]:
     """A platform of its own with short targets, and people who have begun to use it."""
     with contextlib.ExitStack() as stack:
         policy = stack.enter_context(resources.as_file(_FILES / "policy.yaml"))
@@ -62,7 +62,7 @@ def demo(seconds: float, *, seed: int, rate: float) -> Iterator[Facts]:
         platform = stack.enter_context(
             Platform.start(Path(), ephemeral=True, policy=policy, plays=plays, environment=environment)
         )
-        told = company(seed, seconds, rate)
+        told = endless(seed, rate) if seconds is None else company(seed, seconds, rate)
         emitters = Emitters(told, SystemClock().now(), platform.addresses.intake, platform.keys.emit)
         respondents = Respondents(platform.mail, seed)
         for worker in (emitters, respondents):
