@@ -13,8 +13,8 @@ from rich.text import Text
 from devkit.platform import Platform
 
 _PAGES = {
-    "intake": "POST /v1/events",
-    "sla_monitor": "on-call board",
+    "intake": "events in",
+    "sla_monitor": "board",
     "followup": "work list",
     "metrics": "dashboard",
 }
@@ -30,7 +30,7 @@ class Screen:
         self._seen: dict[str, tuple[float, float]] = {}
 
     def draw(self) -> RenderableType:
-        table = Table("service", "address", "what is there", "events/s", "waiting", "refused", title="Rapport")
+        table = Table("service", "address", "there", "per s", "waiting", "refused", title="Rapport")
         table.columns[0].no_wrap = table.columns[1].no_wrap = True
         for column in (3, 4, 5):
             table.columns[column].justify = "right"
