@@ -84,6 +84,17 @@ async def test_a_backfilled_contact_is_left_alone_until_its_partition_is_quiet(s
     assert await woken(site) == ["live", "old"]
 
 
+async def test_a_backfilled_contact_is_left_alone_while_records_wait_however_long_ago_the_last_one_came(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process([log.append(0, received("old", "1", backfill=True)), log.append(0, received("live", "2"))])
+    site.clock.advance(600)
+    await replica.sweep(horizons(), behind={0})
+    assert await woken(site) == ["live"]
+    await replica.sweep(horizons())
+    assert await woken(site) == ["live", "old"]
+
+
 async def test_a_wake_up_that_fails_is_put_off_and_holds_up_no_other(site):
     log = Log()
     names = ["bad", "good-1", "huge", "shy", "good-2", "silent", "stuck", "good-3"]

@@ -9,7 +9,7 @@ comes second finds the number changed, and reads and decides again.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -115,17 +115,18 @@ class Processor:
 
     # --- the clock ----------------------------------------------------------------
 
-    async def sweep(self, horizons: Mapping[int, datetime]) -> datetime | None:
+    async def sweep(self, horizons: Mapping[int, datetime], behind: Container[int] = ()) -> datetime | None:
         """
         Wake what is due up to each partition's horizon, oldest first; answer when the next falls due after that.
 
-        Contacts of a backfill are left alone until none has come into their
-        partition for a while: their answers may be next in the topic.
+        Contacts of a backfill are left alone while their partition is `behind`
+        its topic, and until none has come into it for a while: their answers may
+        be next in the topic.
         """
         now = self._clock.now()
         kinds = [kind for kind in self._store.kinds if not kind.projection]
         for kind in kinds:
-            while await self.patiently("sweep", partial(self._sweep_some, kind, horizons)):
+            while await self.patiently("sweep", partial(self._sweep_some, kind, horizons, behind)):
                 pass
 
         async def following() -> list[datetime | None]:
@@ -133,11 +134,11 @@ class Processor:
 
         return min((wake for wake in await self.patiently("sweep", following) if wake), default=None)
 
-    async def _sweep_some(self, kind: type[State], horizons: Mapping[int, datetime]) -> bool:
+    async def _sweep_some(self, kind: type[State], horizons: Mapping[int, datetime], behind: Container[int]) -> bool:
         """Wake the oldest that are due; answers whether there may be more."""
         rows = await self._store.rows(horizons)
         quiet = self._clock.now() - self._backfill_quiet
-        busy = {p for p, row in rows.items() if row.backfilled_at and row.backfilled_at > quiet}
+        busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
         due = await self._store.due(kind, horizons, live_only=busy, limit=_SWEEP_AT_ONCE)
         if due:
             await self._wake_all(kind, due, horizons)

@@ -25,7 +25,8 @@ async def sweep_for_ever(processor: Processor, reader: Horizons, clock: Clock) -
         processor.woken.clear()
         processor.next_wake = None
         now = clock.now()
-        following = await processor.sweep(reader.horizons(now))
+        horizons = reader.horizons(now)
+        following = await processor.sweep(horizons, {p for p, horizon in horizons.items() if horizon < now})
         processor.next_wake = min((wake for wake in (following, processor.next_wake) if wake), default=None)
         wait = max(timedelta(), min(_LONGEST, following - clock.now())) if following else _LONGEST
         with contextlib.suppress(TimeoutError):
