@@ -1,6 +1,7 @@
 """Law: whatever joins, leaves, dies or goes away for a while, totals are exact and all is told in order."""
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -85,22 +86,25 @@ async def test_killed_and_started_again_under_load_it_loses_and_doubles_nothing(
         rows = [row async for row in store.collection("tally_rows").find()]
         return bool(sum(row["events"] for row in rows) >= 300)
 
-    await watcher._prepare()
-    with start_process(settings) as process:
-        for _ in range(20):
+    async with contextlib.AsyncExitStack() as after:
+        after.push_async_callback(drop, settings)
+        after.callback(client.close)
+        after.callback(watcher.client.close)
+        after.push_async_callback(watcher.publisher.stop)
+        await watcher._prepare()
+        with start_process(settings) as process:
+            after.callback(process.kill)
+            for _ in range(20):
+                await traffic.send(watcher.publisher, 100)
+            await eventually(some_are_settled)
+            process.kill()
+        with start_process(settings) as process:
+            after.callback(process.kill)
             await traffic.send(watcher.publisher, 100)
-        await eventually(some_are_settled)
-        process.kill()
-    with start_process(settings) as process:
-        await traffic.send(watcher.publisher, 100)
-        await eventually(traffic.settled, seconds=60)
-        process.terminate()
-        assert await asyncio.to_thread(process.wait, 20) == 0
-    await traffic.assert_exact(stack.kafka)
-    await watcher.publisher.stop()
-    watcher.client.close()
-    client.close()
-    await drop(settings)
+            await eventually(traffic.settled, seconds=60)
+            process.terminate()
+            assert await asyncio.to_thread(process.wait, 25) == 0
+        await traffic.assert_exact(stack.kafka)
 
 
 @pytest.mark.parametrize("server", ["kafka_server", "mongodb_server"])

@@ -271,9 +271,12 @@ class _Server(uvicorn.Server):
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Return when all have ended; a library may swallow a cancellation, so it is said again."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 S = TypeVar("S", bound=Settings)

@@ -29,8 +29,7 @@ async def sweep_for_ever(processor: Processor, reader: Horizons, clock: Clock) -
         following = await processor.sweep(horizons, {p for p, horizon in horizons.items() if horizon < now})
         processor.next_wake = min((wake for wake in (following, processor.next_wake) if wake), default=None)
         wait = max(timedelta(), min(_LONGEST, following - clock.now())) if following else _LONGEST
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(processor.woken.wait(), wait.total_seconds())
+        await _set_within(processor.woken, wait.total_seconds())
 
 
 async def publish_left_overs_for_ever(processor: Processor) -> NoReturn:
@@ -38,5 +37,11 @@ async def publish_left_overs_for_ever(processor: Processor) -> NoReturn:
     while True:
         processor.left_over.clear()
         await processor.patiently("outbox", processor.collect_left_overs)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(processor.left_over.wait(), _LEFT_OVERS_EVERY)
+        await _set_within(processor.left_over, _LEFT_OVERS_EVERY)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    """Return when it is set or the time is over. Not by `wait_for`, which may swallow a cancellation until 3.12."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
