@@ -88,8 +88,8 @@ def rapport(*arguments: str, timeout: float = 600) -> subprocess.CompletedProces
     return subprocess.run([RAPPORT, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def eventually(said: Callable[[], bool], *, seconds: float = 30.0) -> bool:
-    """Whether it came true in time; what can't be asked yet is not true yet."""
+def eventually(said: Callable[[], bool], *, seconds: float = 30.0, every: float = 0.2) -> bool:
+    """Whether it came true in time, asked every so often; what can't be asked yet is not true yet."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -99,4 +99,4 @@ def eventually(said: Callable[[], bool], *, seconds: float = 30.0) -> bool:
             pass
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.2)
+        time.sleep(every)
