@@ -28,7 +28,7 @@ up: setup  ## the same without traffic, data kept in .rapport
 	@.venv/bin/rapport up
 
 test: setup  ## all tests, against a local stack started for them
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n auto --dist loadfile $(ARGS)
 
 test-peers: setup  ## against other products' clients; fetches what it needs and says what it skipped
 	@$(PYTEST) tests/peers -rs $(ARGS)
