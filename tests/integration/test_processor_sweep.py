@@ -152,3 +152,15 @@ async def test_a_batch_that_sets_an_earlier_alarm_wakes_the_loop_at_once(site):
     finally:
         loop.cancel()
         await asyncio.wait({loop})
+
+
+async def test_looking_for_what_is_due_reads_only_what_is_awake(site):
+    replica = site.replica()
+    log = Log()
+    await replica.process([log.append(0, received(f"c-{n}", "1")) for n in range(20)])
+    await replica.sweep(horizons())
+    used = {
+        index["name"]: index["accesses"]["ops"]
+        async for index in site.database["tallies"].aggregate([{"$indexStats": {}}])
+    }
+    assert used["awake"] >= 2, "both for what is due and for what falls due next"

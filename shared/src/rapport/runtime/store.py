@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from rapport.decision import Counted, Match, Ref, State, States, Touch
@@ -33,6 +33,10 @@ S = TypeVar("S", bound=State)
 
 OUTBOX_LIMIT = 8 << 20
 """Bytes of events that one outbox document may hold."""
+
+
+_LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+"""Every query for states that wake has at least this bound: else the planner does not take the partial index."""
 
 
 class Conflict(Exception):
@@ -120,7 +124,9 @@ class Store:
                 await collection.create_index(list(keys))
             if not kind.projection:
                 await collection.create_index(
-                    [("wake_at", 1), ("p", 1), ("backfill", 1)], partialFilterExpression={"wake_at": {"$type": "date"}}
+                    [("wake_at", 1), ("p", 1), ("backfill", 1)],
+                    name="awake",
+                    partialFilterExpression={"wake_at": {"$gt": _LONG_AGO}},
                 )
         await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
         for partition in range(partitions):
@@ -177,7 +183,7 @@ class Store:
         found: list[tuple[datetime, str, int]] = []
         for (horizon, live), partitions in groups.items():
             where: dict[str, Any] = {
-                "wake_at": {"$gt": datetime(1, 1, 1, tzinfo=horizon.tzinfo), "$lte": horizon},
+                "wake_at": {"$gt": _LONG_AGO, "$lte": horizon},
                 "p": {"$in": partitions},
             }
             if live:
