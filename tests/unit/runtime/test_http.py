@@ -50,7 +50,7 @@ def wrong():
 
 @pytest.fixture
 def make_client(clock, keys, wrong):
-    def make(user_header: str | None = None) -> httpx.AsyncClient:
+    def make(user_header: str | None = None, *, starting: bool = False) -> httpx.AsyncClient:
         async def ready() -> dict[str, str]:
             return dict(wrong)
 
@@ -77,6 +77,7 @@ def make_client(clock, keys, wrong):
                 "ours": OperationFailure("bad index", 2),
             }[how]
 
+        app.state.starting = starting
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://toy.example")
 
@@ -113,6 +114,14 @@ def assert_problem(answer: httpx.Response, status: int) -> Any:
 async def test_admin_may_act_and_who_acts_may_watch_but_who_emits_only_emits(client, key, sees, acts):
     assert (await client.get("/seen", headers=bearer(key))).status_code == sees
     assert (await client.post("/done", headers=bearer(key))).status_code == acts
+
+
+async def test_while_the_service_starts_only_its_health_can_be_asked_for(make_client, wrong):
+    wrong["mongodb"] = "does not answer"
+    async with make_client(starting=True) as client:
+        assert_problem(await client.get("/seen", headers=bearer("watcher")), 503)
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).json()["wrong"] == wrong
 
 
 async def test_nobody_is_told_how_to_sign_in(client):

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 
-from rapport.runtime.service import _cancel
+import httpx
+from rapport.runtime.service import Service, _cancel, _until
+from rapport.runtime.settings import Settings
 
 from tests.support.replica import suspension
 
@@ -19,3 +21,21 @@ async def test_work_that_swallows_a_cancellation_is_ended_all_the_same():
     async with asyncio.timeout(10):
         await _cancel(tasks)
     assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_service_that_waits_for_its_stores_says_so_and_stops_when_told():
+    nowhere = Settings(
+        kafka_bootstrap_servers="127.0.0.1:1", mongodb_uri="mongodb://127.0.0.1:1/?directConnection=true", port=0
+    )
+    stopped = asyncio.Event()
+    service = Service("toy", nowhere)
+    running = asyncio.create_task(_until(service, stopped))
+    async with asyncio.timeout(20):
+        while not service.url:
+            await suspension()
+        async with httpx.AsyncClient(base_url=service.url) as client:
+            answer = await client.get("/readyz", timeout=10)
+        assert answer.status_code == 503
+        assert "mongodb" in answer.json()["wrong"]
+        stopped.set()
+        assert await running == 0

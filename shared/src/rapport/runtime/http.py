@@ -26,7 +26,9 @@ log = telemetry.logger()
 COOKIE = "rapport_session"
 _SESSION_SECONDS = 12 * 3600
 _MOST_LOGIN_BYTES = 10_000
-_QUIET = {"/healthz", "/readyz", "/metrics", "/v1/events"}
+_HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET = _HEALTH | {"/v1/events"}
+_SOON = {"Retry-After": "2"}
 
 Ready = Callable[[], Awaitable[Mapping[str, str]]]
 """Answers what is wrong: nothing when ready."""
@@ -100,6 +102,8 @@ def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], d
     """The application of a service with all that is the same everywhere."""
     app = FastAPI(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
     app.state.auth = auth
+    app.state.starting = False
+    app.add_middleware(_NotYet)
     app.add_middleware(_RequestLine, service=name)
     _add_problems(app)
     _add_health(app, ready, asyncapi)
@@ -127,12 +131,12 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(NotAcknowledged)
     async def not_acknowledged(_: Request, error: NotAcknowledged) -> Response:
-        return Problem(503, f"{error}; send again", headers={"Retry-After": "2"}).response()
+        return Problem(503, f"{error}; send again", headers=_SOON).response()
 
     async def store_error(_: Request, error: Exception) -> Response:
         if not is_transient(error):
             raise error
-        return Problem(503, "MongoDB is away; send again", headers={"Retry-After": "2"}).response()
+        return Problem(503, "MongoDB is away; send again", headers=_SOON).response()
 
     for kind in MongoError:
         app.add_exception_handler(kind, store_error)
@@ -217,6 +221,20 @@ input,button{font:inherit;width:100%;box-sizing:border-box;padding:.6rem;margin:
 <main><h1>Rapport</h1><form method="post"><label for="key">Key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
 <button>Sign in</button>{message}</form></main></html>"""
+
+
+class _NotYet:
+    """While the service starts, only its health can be asked for; everything else is answered 503."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["app"].state.starting and scope["path"] not in _HEALTH:
+            problem = Problem(503, "the service is starting; /readyz says what it waits for", headers=_SOON)
+            await problem.response()(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 class _RequestLine:

@@ -122,11 +122,13 @@ class Service:
         """Everything started; at the end stopped in reverse: no new records, batch finished, group left."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.client.close)
-            await self._patiently("MongoDB and Kafka", self._prepare)
             stack.push_async_callback(self.publisher.stop)
+            self.http.state.starting = True
             server = await self._listen(stack)
+            await self._patiently("MongoDB and Kafka", self._prepare)
             stack.push_async_callback(self.broker.stop)
             await self._patiently("Kafka", self.broker.start)
+            self.http.state.starting = False
             tasks = [asyncio.create_task(self._guard(work)) for work in (*self._backgrounds, self._watch)]
             stack.push_async_callback(_cancel, tasks)
             server.log("ready")
@@ -195,6 +197,8 @@ class Service:
             idle = self.clock.now() - processor.progressed_at
             if not found and idle > self.settings.stuck_after / 2 and any((await self._lag(reader)).values()):
                 found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
+        if self.http.state.starting and not found:
+            found["service"] = "starting"
         if self.failed.done():
             found["service"] = str(self.failed.result())
         return found
@@ -316,11 +320,13 @@ async def _until(service: Service, stopped: asyncio.Event) -> int:
     stopping = asyncio.create_task(stopped.wait())
     body = asyncio.create_task(_body(service, stopping))
     await asyncio.wait({stopping, body}, return_when=asyncio.FIRST_COMPLETED)
+    if service.http.state.starting:
+        body.cancel()
     done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS if stopping.done() else None)
     if not done:
         log.error("not stopped in time; going all the same", seconds=_STOP_SECONDS)
         return 1
-    return body.result()
+    return 0 if body.cancelled() else body.result()
 
 
 async def _body(service: Service, stopping: "asyncio.Task[Any]") -> int:
