@@ -41,7 +41,7 @@ class Alerting:
         for one in clocks:
             seen.add(one.key)
             alert = self.alerts.get(one.key)
-            if alert is None and not one.news:
+            if not one.news and (alert is None or alert.state in ("cleared", "closed")):
                 continue
             self._follow(one, alert, cause_at)
         for key, alert in list(self.alerts.items()):

@@ -47,7 +47,8 @@ def instant(millis: int) -> datetime:
 
 
 def to_millis(at: datetime) -> int:
-    return (at - EPOCH) // MILLISECOND
+    since = at - EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def counts(event: Event[Data]) -> bool:

@@ -17,6 +17,7 @@ from sla_monitor.domain.alerts import Alerting
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
 from sla_monitor.domain.fold import Folding, fold
+from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import LOG_LIMIT, ContactState, CustomerState, Entry
 from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
@@ -30,6 +31,7 @@ class SlaDomain:
 
     def __init__(self, book: PolicyBook) -> None:
         self.book = book
+        self._foldings = Foldings()
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         if event.type in log.CONTACT_TYPES and log.counts(event):
@@ -63,7 +65,7 @@ class SlaDomain:
         if not isinstance(state, ContactState):
             return Decision()
         contact = state.model_copy(update={"swept": max(state.swept or now, now)})
-        return announce(contact, self.book, now, states.get(CustomerState, contact.customer_id))
+        return self._announce(contact, now, states.get(CustomerState, contact.customer_id))
 
     def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         customer_id = _customer_id(event)
@@ -85,7 +87,7 @@ class SlaDomain:
             contact = self._meet(contact.model_copy(update={"customer_id": customer_id}), customer)
         elif customer_id != contact.customer_id:
             customer = None
-        return announce(contact, self.book, now, customer, event)
+        return self._announce(contact, now, customer, event)
 
     def _meet(self, contact: ContactState, customer: CustomerState | None) -> ContactState:
         """The contact with what is known of its customer in its log."""
@@ -106,46 +108,51 @@ class SlaDomain:
             longer = log.with_entry(contact.log, asked) if asked else None
             if longer is not None:
                 known = contact.model_copy(update={"log": longer})
-                decisions.append(announce(known, self.book, now, customer, event))
+                decisions.append(self._announce(known, now, customer, event))
         return _together(decisions)
+
+    def _announce(
+        self, contact: ContactState, now: datetime, customer: CustomerState | None, cause: Event[Data] | None = None
+    ) -> Decision[Any]:
+        horizon = horizon_of(contact, now)
+        folding = self._foldings.fold(contact.id, contact.log, self.book, horizon)
+        return announce(contact, folding, horizon, now, customer, cause)
 
 
 def announce(
     contact: ContactState,
-    book: PolicyBook,
+    folding: Folding,
+    horizon: datetime,
     now: datetime,
-    customer: CustomerState | None = None,
-    cause: Event[Data] | None = None,
+    customer: CustomerState | None,
+    cause: Event[Data] | None,
 ) -> Decision[Any]:
     """
     What has become true of a contact and was not told, and the contact with that told.
 
-    Looks as far as a sweep has looked or an event has shown, whichever is later,
-    and never past `now`.
+    Looks up to the `horizon`, which is as far as a sweep has looked or an event
+    has shown, whichever is later, and never past `now`.
     """
-    horizon = horizon_of(contact, now)
-    folding = fold(contact.log, book, horizon)
     clocks, cycles = number(folding, contact.cycles, horizon)
-    contact = _summed_up(contact, folding, clocks, cause)
+    update = _summed_up(contact, folding, clocks, cause)
     said = say(contact, folding, clocks, cause)
     alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
     if contact.alerts or any(one.news for one in clocks):
+        alerting.contact = contact.model_copy(update=update)
         alerting.settle(clocks, cause.time if cause else horizon)
     events = [(at, rank, kind, data, name, old) for at, rank, kind, data, name, old in said.events]
     events += [(at, _AFTER_SLA, kind, data, name, old) for kind, data, name, at, old in alerting.events]
     events.sort(key=lambda event: event[:2])
     tells, sequence = sequenced(contact, ((k, d, i, at, old) for at, _, k, d, i, old in events), cause)
-    told: dict[str, Any] = {
-        "told": said.told,
-        "opened": said.opened,
-        "cycles": cycles,
-        "sequence": sequence,
-        "alerts": alerting.alerts,
-        "wake_at": wake_at(clocks, alerting, horizon),
-    }
-    contact = contact.model_copy(update=told)
+    update["told"] = said.told
+    update["opened"] = said.opened
+    update["cycles"] = cycles
+    update["sequence"] = sequence
+    update["alerts"] = alerting.alerts
+    update["wake_at"] = wake_at(clocks, alerting, horizon)
+    contact = contact.model_copy(update=update)
     if len(contact.log) > LOG_LIMIT:
-        contact = _cut(contact, folding, book, horizon)
+        contact = _cut(contact, folding, horizon)
     return Decision(
         states=(contact, *alerting.states, *alerting.notifications),
         events=tuple(tells),
@@ -180,9 +187,20 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
 
 def _summed_up(
     contact: ContactState, folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
-) -> ContactState:
-    """The contact with what lists show of it."""
-    waiting = [one.clock for one in clocks if not one.clock.ended and one.clock.due_at is not None]
+) -> dict[str, Any]:
+    """What lists show of a contact."""
+    due_at: datetime | None = None
+    breached = paused = False
+    for one in clocks:
+        clock = one.clock
+        if clock.due_at is None or clock.ended:
+            continue
+        breached = breached or clock.breached_at is not None
+        if clock.paused_since is not None:
+            paused = True
+        elif due_at is None or clock.due_at < due_at:
+            due_at = clock.due_at
+    facts = folding.facts
     update: dict[str, Any] = {
         "status": folding.status,
         "policy": folding.rule.name if folding.rule else None,
@@ -190,30 +208,30 @@ def _summed_up(
         "calendar": folding.calendar,
         "owner": folding.owner,
         "team": folding.team,
-        "channel": folding.facts.get("channel"),
-        "kind": folding.facts.get("kind"),
-        "priority": folding.facts.get("priority"),
+        "channel": facts.get("channel"),
+        "kind": facts.get("kind"),
+        "priority": facts.get("priority"),
         "opened_at": folding.opened_at,
-        "due_at": min((clock.due_at for clock in waiting if clock.due_at and not clock.paused_since), default=None),
-        "breached": any(clock.breached_at is not None for clock in waiting),
-        "paused": any(clock.paused_since is not None for clock in waiting),
+        "due_at": due_at,
+        "breached": breached,
+        "paused": paused,
         "promises_moved": folding.promises_moved,
         "backfill": log.is_backfilled(contact.log),
     }
     if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
         update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
         update["source"] = cause.source
-    return contact.model_copy(update=update)
+    return update
 
 
-def _cut(contact: ContactState, folding: Folding, book: PolicyBook, horizon: datetime) -> ContactState:
+def _cut(contact: ContactState, folding: Folding, horizon: datetime) -> ContactState:
     """The contact without its oldest ended exchanges; what was told of them stands and is forgotten."""
 
     def still(border: int) -> frozenset[str]:
         return frozenset(n for clock in folding.clocks if _runs_at(clock, border) for n in (clock.key, *clock.joined))
 
     shorter, border = log.cut(contact.log, still)
-    clocks, _ = number(fold(shorter, book, horizon), contact.cycles, horizon)
+    clocks, _ = number(fold(shorter, folding.book, horizon), contact.cycles, horizon)
     kept = {one.key for one in clocks}
     highest: dict[str, int] = {}
     for key, cycle in contact.cycles.items():

@@ -43,11 +43,9 @@ class Numbered:
     clock: Clock
     verdict: Verdict
     warned: tuple[datetime, ...]
+    key: str
+    """`target/cycle`."""
     news: set[Happening] = field(default_factory=set)
-
-    @property
-    def key(self) -> str:
-        return f"{self.clock.target}/{self.cycle}"
 
 
 @dataclass(slots=True)
@@ -71,22 +69,25 @@ def number(folding: Folding, known: dict[str, int], horizon: datetime) -> tuple[
     numbers, found = known, list[Numbered]()
     used: dict[str, set[int]] = {}
     for clock in folding.clocks:
-        if not clock.spec_or_promise:
+        target = clock.target
+        if clock.spec is None and target != "promise":
             continue
-        prefix = f"{clock.target}:"
-        taken = used.setdefault(clock.target, set())
-        cycle = 1 if not clock.key else numbers.get(prefix + clock.key, 0)
+        taken = used.get(target)
+        if taken is None:
+            taken = used[target] = set()
+        cycle = numbers.get(f"{target}:{clock.key}", 0) if clock.key else 1
         if not cycle or cycle in taken:
+            prefix = f"{target}:"
             inherited = [n for name in clock.joined if (n := numbers.get(prefix + name)) and n not in taken]
             last = max((n for key, n in numbers.items() if key.startswith(prefix)), default=0)
-            cycle = min(inherited) if inherited else max(last, *taken, clock.target == "resolution") + 1
+            cycle = min(inherited) if inherited else max(last, *taken, target == "resolution") + 1
             numbers = {**numbers, prefix + clock.key: cycle}
         taken.add(cycle)
         verdict = clock.verdict
-        if clock.breached_at is not None and clock.breached_at >= horizon:
+        if verdict == "breached" and clock.breached_at is not None and clock.breached_at >= horizon:
             verdict = "running"
         warned = tuple(at for at in clock.warned if at <= horizon) if clock.warned else ()
-        found.append(Numbered(cycle, clock, verdict, warned))
+        found.append(Numbered(cycle, clock, verdict, warned, f"{target}/{cycle}"))
     return found, numbers
 
 
@@ -102,19 +103,26 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
     }
     said = Said([], dict(contact.told), contact.opened)
     moved: list[Numbered] = []
+    unseen = len(contact.told)
     for one in clocks:
         known = contact.told.get(one.key)
+        due = _due(one.clock)
+        if known is not None:
+            unseen -= 1
+            if known.verdict == one.verdict and known.due == due and known.warned >= len(one.warned):
+                continue
         if known is None or (known.verdict == "cancelled" and one.verdict == "running"):
             moved.append(one)
-            known = Told("running", _due(one.clock), known.warned if known else 0, known.revision if known else 0)
-        elif known.verdict == "running" and known.due != _due(one.clock):
+            known = Told("running", due, known.warned if known else 0, known.revision if known else 0)
+        elif known.verdict == "running" and known.due != due:
             moved.append(one)
         said.told[one.key] = _one(said, contact.id, common, one, known, cause)
     _deadlines(said, contact, common, folding, moved, cause)
-    derived = {one.key for one in clocks}
-    for key, known in contact.told.items():
-        if key not in derived and known.verdict != "cancelled" and known.due >= contact.cut:
-            said.told[key] = _withdraw(said, contact.id, common, key, known, cause)
+    if unseen:
+        derived = {one.key for one in clocks}
+        for key, known in contact.told.items():
+            if key not in derived and known.verdict != "cancelled" and known.due >= contact.cut:
+                said.told[key] = _withdraw(said, contact.id, common, key, known, cause)
     return said
 
 
