@@ -1,7 +1,9 @@
 """How the fact of a contact changes, and what that changes in the hourly rows."""
 
 from bisect import bisect_left
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from rapport.contracts import Data, Event, natural_order
 from rapport.contracts.contact_events import SurveyAnswered
@@ -10,9 +12,14 @@ from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, told_by, word_of
 from metrics.domain.marks import NOTHING, Answer, Counting, difference, marks_of
-from metrics.domain.notes import LONGEST_LOG, is_noted, note_of
+from metrics.domain.naming import identity_of
+from metrics.domain.notes import LONGEST_LOG, Note, is_noted, note_of
 from metrics.domain.states import ContactFact, CustomerFact, Order
-from metrics.domain.story import fold
+from metrics.domain.story import Story, fold
+
+_DEADLINES: Final = (UnderPolicy, AlertCleared)
+_NEW: Final = Run()
+_UNCHANGED: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _SAID_IN_PASSING, _ANONYMOUS, _KNOWN = range(3)
 
@@ -21,11 +28,11 @@ def is_about_figures(event: Event[Data]) -> bool:
     """Whether the figures of the event's contact depend on it."""
     if isinstance(event.data, SurveyAnswered):
         return event.data.contact_id is not None
-    return isinstance(event.data, UnderPolicy | AlertCleared) or is_noted(event)
+    return isinstance(event.data, _DEADLINES) or is_noted(event)
 
 
 def order_of(event: Event[Data]) -> Order:
-    return natural_order(event.time, event.sequence, event.type, event.identity)
+    return natural_order(event.time, event.sequence, event.type, identity_of(event))
 
 
 def is_too_late(fact: ContactFact, event: Event[Data], order: Order) -> bool:
@@ -33,30 +40,30 @@ def is_too_late(fact: ContactFact, event: Event[Data], order: Order) -> bool:
     return fact.cut is not None and order < fact.cut and is_noted(event)
 
 
-def after(fact: ContactFact, event: Event[Data], order: Order) -> ContactFact:
-    """The fact with one more event in its place; its figures are not derived yet."""
+def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
+    """The fields of the fact that one more event changes, before anything is derived from them."""
     changes = _named(fact, event, order)
     data = event.data
     if isinstance(data, SurveyAnswered):
-        told = answer_of(data, order)
+        answer = answer_of(data, order)
         held = fact.answers.get(data.survey_id)
-        if held is None or told > held:
-            changes["answers"] = {**fact.answers, data.survey_id: told}
-    elif isinstance(data, UnderPolicy | AlertCleared):
+        if held is None or answer > held:
+            changes["answers"] = {**fact.answers, data.survey_id: answer}
+    elif isinstance(data, _DEADLINES):
         changes |= _after_deadlines(fact, event, data)
     else:
         place = bisect_left(fact.log, order, key=lambda held: held.order)
         changes["log"] = (*fact.log[:place], note_of(event, order), *fact.log[place:])
-    return fact.model_copy(update=changes)
+    return changes
 
 
 def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | AlertCleared) -> dict[str, Any]:
-    runs = dict(fact.runs)
-    for target, cycle, told in told_by(event):
+    runs, word = dict(fact.runs), word_of(event)
+    for target, cycle, said in told_by(event, word):
         key = f"{target}/{cycle}"
-        runs[key] = runs.get(key, Run()).after(told, data)
+        runs[key] = runs.get(key, _NEW).after(said, data)
     changes: dict[str, Any] = {"runs": runs}
-    word, policy = word_of(event), getattr(data, "policy", None)
+    policy = getattr(data, "policy", None)
     if policy is not None and (fact.policy_word is None or word > fact.policy_word):
         changes |= {"policy": policy, "policy_word": word}
     return changes
@@ -78,39 +85,40 @@ def answer_of(data: SurveyAnswered, order: Order) -> Answer:
     return Answer(order[0], order[1], order[4], data.survey, data.score, data.context)
 
 
-def derived(fact: ContactFact, customer: CustomerFact | None) -> ContactFact:
-    """The fact with everything that follows from its events; `customer` None keeps what is known of whose it is."""
-    fact = _shortened(fact)
-    story = fold(fact.log, fact.base)
+def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[str, Any] = _UNCHANGED) -> ContactFact:
+    """The changed fact with all that follows from its events; `customer` None keeps what is known of whose it is."""
+    log: tuple[Note, ...] = changes.get("log", fact.log)
+    update, base = dict(changes), fact.base
+    if len(log) > LONGEST_LOG:
+        update |= _shortened(log, base)
+        log, base = update["log"], update["base"]
+    story = fold(log, base)
     known = fact.profile if customer is None else customer.profile_at(story.opened_at)
     dimensions = {**story.dimensions}
+    hands = story.now
     given = {
-        "team": story.now.team,
-        "agent": story.now.agent,
+        "team": hands.team,
+        "agent": hands.agent,
         "tier": known.tier,
-        "policy": fact.policy,
+        "policy": update.get("policy", fact.policy),
         "outcome": story.outcome,
         "direction": None if story.opened_at is None else "outbound" if story.outbound else "inbound",
     }
     dimensions |= {name: value for name, value in given.items() if value is not None}
-    return fact.model_copy(
-        update={
-            "profile": known,
-            "status": story.status,
-            "opened_at": story.opened_at,
-            "dimensions": dimensions,
-            "marks": marks_of(story, fact.runs, fact.answers),
-        }
-    )
+    update |= {
+        "profile": known,
+        "status": story.status,
+        "opened_at": story.opened_at,
+        "dimensions": dimensions,
+        "marks": marks_of(story, update.get("runs", fact.runs), update.get("answers", fact.answers)),
+    }
+    return fact.model_copy(update=update)
 
 
-def _shortened(fact: ContactFact) -> ContactFact:
-    """The fact with the older half of an overlong log folded for good."""
-    if len(fact.log) <= LONGEST_LOG:
-        return fact
-    half = len(fact.log) // 2
-    base = fold(fact.log[:half], fact.base).by_the_hour()
-    return fact.model_copy(update={"base": base, "cut": fact.log[half].order, "log": fact.log[half:]})
+def _shortened(log: tuple[Note, ...], base: Story | None) -> dict[str, Any]:
+    """The older half of an overlong log folded for good, and what remains of it."""
+    half = len(log) // 2
+    return {"base": fold(log[:half], base).by_the_hour(), "cut": log[half].order, "log": log[half:]}
 
 
 def recounted(new: ContactFact, old: ContactFact | None) -> tuple[Counted, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from rapport.contracts import Data, Event
 from rapport.contracts.sla_events import (
@@ -19,7 +19,11 @@ from rapport.contracts.sla_events import (
     Verdict,
 )
 
+from metrics.domain.naming import identity_of
+from metrics.domain.stored import stored_as_array
 
+
+@stored_as_array
 class Word(NamedTuple):
     """The place of an announcement: sla-monitor numbers them per contact."""
 
@@ -29,11 +33,13 @@ class Word(NamedTuple):
     name: str
 
 
+@stored_as_array
 class Scheduled(NamedTuple):
     word: Word
     due: int
 
 
+@stored_as_array
 class Decided(NamedTuple):
     word: Word
     verdict: Verdict
@@ -42,6 +48,7 @@ class Decided(NamedTuple):
     """Business time used up to the verdict."""
 
 
+@stored_as_array
 class Ended(NamedTuple):
     """An answer that came after the breach."""
 
@@ -50,6 +57,7 @@ class Ended(NamedTuple):
     """Business time used until the answer."""
 
 
+@stored_as_array
 class Run(NamedTuple):
     """One cycle of a target on a contact."""
 
@@ -61,15 +69,13 @@ class Run(NamedTuple):
 
     def after(self, told: Scheduled | Decided | Ended, by: UnderPolicy | AlertCleared) -> "Run":
         """The run after one more announcement. A deadline told again never takes back a verdict; a correction does."""
-        newest = max((part.word for part in (self.scheduled, self.decided) if part), default=None)
-        is_news = not isinstance(told, Ended) and (newest is None or told.word > newest)
-        return Run(
-            _newer(self.scheduled, told if isinstance(told, Scheduled) else None),
-            _newer(self.decided, told if isinstance(told, Decided) else None),
-            _newer(self.ended, told if isinstance(told, Ended) else None),
-            by.owner if is_news else self.owner,
-            by.team if is_news else self.team,
-        )
+        if isinstance(told, Ended):
+            return self._replace(ended=_newer(self.ended, told))
+        is_news = all(part is None or told.word > part.word for part in (self.scheduled, self.decided))
+        owner, team = (by.owner, by.team) if is_news else (self.owner, self.team)
+        if isinstance(told, Scheduled):
+            return Run(_newer(self.scheduled, told), self.decided, self.ended, owner, team)
+        return Run(self.scheduled, _newer(self.decided, told), self.ended, owner, team)
 
     @property
     def open_millis(self) -> int | None:
@@ -94,10 +100,8 @@ class Run(NamedTuple):
 P = TypeVar("P", Scheduled, Decided, Ended)
 
 
-def _newer(held: P | None, told: P | None) -> P | None:
-    if held is None or told is None:
-        return held or told
-    return max(held, told, key=lambda part: part.word)
+def _newer(held: P | None, told: P) -> P:
+    return told if held is None or told.word > held.word else held
 
 
 def millis(instant: datetime) -> int:
@@ -105,18 +109,19 @@ def millis(instant: datetime) -> int:
 
 
 _RANK: dict[type[Data], int] = {SlaOpened: 0, SlaRescheduled: 1, SlaWarned: 2, SlaCorrected: 4}
+_SCHEDULES: Final = (SlaOpened, SlaRescheduled)
 _VERDICT: dict[type[Data], Verdict] = {SlaMet: "met", SlaBreached: "breached", SlaCancelled: "cancelled"}
 
 
 def word_of(event: Event[Data]) -> Word:
     number = int(event.sequence) if event.sequence and event.sequence.isdecimal() else -1
-    return Word(number, millis(event.time), _RANK.get(type(event.data), 3), event.identity)
+    return Word(number, millis(event.time), _RANK.get(type(event.data), 3), identity_of(event))
 
 
-def told_by(event: Event[Data]) -> Iterator[tuple[str, int, Scheduled | Decided | Ended]]:
+def told_by(event: Event[Data], word: Word) -> Iterator[tuple[str, int, Scheduled | Decided | Ended]]:
     """(target, cycle, what is said of it) for every deadline that the event speaks of."""
-    data, word = event.data, word_of(event)
-    if isinstance(data, SlaOpened | SlaRescheduled):
+    data = event.data
+    if isinstance(data, _SCHEDULES):
         for deadline in data.deadlines:
             yield deadline.target, deadline.cycle, Scheduled(word, millis(deadline.due_at))
     elif isinstance(data, SlaWarned):

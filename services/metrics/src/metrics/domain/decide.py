@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import SurveyAnswered
 from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
 
 from metrics.domain import contact, customer, journal
+from metrics.domain.naming import identity_of
 from metrics.domain.states import ContactFact, CustomerFact, JournalEntry
 
 
@@ -16,7 +17,7 @@ class Figures:
     """The domain of metrics: every event is kept in the journal and folded into the fact of its contact."""
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
-        yield Ref(JournalEntry, event.identity)
+        yield Ref(JournalEntry, identity_of(event))
         customer_id: str | None = getattr(event.data, "customer_id", None)
         if contact.is_about_figures(event):
             yield Ref(ContactFact, _contact_id(event))
@@ -34,7 +35,7 @@ class Figures:
         The figures depend on which events there are, never on the order or the
         number of times in which they came.
         """
-        known = states.get(JournalEntry, event.identity)
+        known = states.get(JournalEntry, identity_of(event))
         if known is not None:
             return journal.again(known, event, now)
         if contact.is_about_figures(event):
@@ -48,6 +49,10 @@ class Figures:
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - likewise
         return Decision((state.model_copy(update={"wake_at": None}),))
+
+
+_STRANGER: Final = CustomerFact(id="", partition=0)
+"""Of whom nothing has been told."""
 
 
 def _contact_id(event: Event[Data]) -> str:
@@ -65,17 +70,17 @@ def _fold_contact(event: Event[Data], partition: int, states: States) -> Decisio
     order = contact.order_of(event)
     if old is not None and contact.is_too_late(old, event, order):
         return journal.taken(event, partition, fate="too_late", why="dated before what is folded for good")
-    new = contact.after(old or ContactFact(id=contact_id, partition=partition, backfill=event.backfill), event, order)
-    new = contact.derived(new, _whose(new, event, states))
+    fact = old or ContactFact(id=contact_id, partition=partition, backfill=event.backfill)
+    told = contact.told(fact, event, order)
+    new = contact.derived(fact, _whose(told.get("customer_id", fact.customer_id), event, states), told)
     return journal.taken(event, partition, (new,), contact.recounted(new, old))
 
 
-def _whose(fact: ContactFact, event: Event[Data], states: States) -> CustomerFact | None:
+def _whose(customer_id: str, event: Event[Data], states: States) -> CustomerFact | None:
     """The customer of the contact, or None where the event is another customer's."""
-    customer_id: str = getattr(event.data, "customer_id", "")
-    if customer_id != fact.customer_id:
+    if getattr(event.data, "customer_id", "") != customer_id:
         return None
-    return states.get(CustomerFact, customer_id) or CustomerFact(id=customer_id, partition=fact.partition)
+    return states.get(CustomerFact, customer_id) or _STRANGER
 
 
 def _fold_customer(event: Event[Data], partition: int, states: States) -> Decision[Any]:

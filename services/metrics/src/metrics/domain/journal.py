@@ -1,25 +1,17 @@
 """Every event is kept as it came, and counted: taken in = kept + repeated, kept = folded + too late."""
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic_core import from_json
 from rapport.contracts import Data, Event
 from rapport.decision import Counted, Decision, State
 
+from metrics.domain.digest import digest_of
+from metrics.domain.naming import identity_of
 from metrics.domain.states import Fate, JournalEntry, Repeat, Repeated
 
 BALANCE: Final = "balance"
 _REPEATS_KEPT: Final = 20
-
-
-def digest_of(event: Event[Data]) -> str:
-    """A short name for what an event says, however its fields are ordered and whichever way it travelled."""
-    said = json.dumps(from_json(text_of(event))["data"], sort_keys=True, ensure_ascii=False)
-    whole = f"{event.type}\0{event.time.timestamp()}\0{event.subject}\0{said}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(whole, digest_size=12).hexdigest()
 
 
 def text_of(event: Event[Data]) -> bytes:
@@ -44,7 +36,7 @@ def taken(
     """The event enters the journal, together with what it changes."""
     data = event.data
     entry = JournalEntry(
-        id=event.identity,
+        id=identity_of(event),
         partition=partition,
         backfill=event.backfill,
         source=event.source,
@@ -57,7 +49,6 @@ def taken(
         cause=event.causationid,
         fate=fate,
         why=why,
-        digest=digest_of(event),
         text=text_of(event).decode(),
     )
     return Decision((entry, *states), counts=(_balance(event, fate), *counts), why=why)
@@ -65,7 +56,8 @@ def taken(
 
 def again(known: JournalEntry, event: Event[Data], now: datetime) -> Decision[Any]:
     """An identity that the journal has already changes nothing but the note that it came again."""
-    fate: Repeated = "duplicate" if digest_of(event) == known.digest else "duplicate (differs)"
+    said = digest_of(text_of(event), event.type, event.time)
+    fate: Repeated = "duplicate" if said == known.digest else "duplicate (differs)"
     repeat = Repeat(event.recordedtime or now, fate)
     entry = known.model_copy(
         update={

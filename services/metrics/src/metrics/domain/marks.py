@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from rapport.contracts.fields import SurveyKind
@@ -11,6 +12,7 @@ from rapport.decision import Counted
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.deadlines import Run
+from metrics.domain.stored import stored_as_array
 from metrics.domain.story import NO_REAL_CONTACT, Story
 
 HOURS: Final = "hours"
@@ -18,9 +20,16 @@ HOURS: Final = "hours"
 COMBINATIONS: Final[Mapping[str, tuple[str, ...]]] = {"channel_team": ("channel", "team", "part")}
 """The named combinations of dimensions that hourly rows are kept for; they serve any subset of themselves."""
 
+_HELD: Final = ("channel", "agent", "team", "part")
+_VALUES_OF: Final = {
+    name: itemgetter(*[_HELD.index(dimension) for dimension in combination])
+    for name, combination in COMBINATIONS.items()
+}
+
 _HOUR = 3_600_000
 
 
+@stored_as_array
 class Mark(NamedTuple):
     """Figures that a contact adds to one measure at one instant, and whose they are."""
 
@@ -33,6 +42,7 @@ class Mark(NamedTuple):
     figures: dict[str, int]
 
 
+@stored_as_array
 class Answer(NamedTuple):
     """The standing answer to one survey; the newest wins."""
 
@@ -52,8 +62,10 @@ def marks_of(story: Story, runs: Mapping[str, Run], answers: Mapping[str, Answer
         if story.asked_at is not None:
             marks += _response_marks(story, story.asked_at, runs)
             marks += _resolution_marks(story, story.asked_at, runs)
-    marks += _sla_marks(story, runs)
-    marks += survey_marks(answers.values(), story.credited or story.last_answered_by, story.now.team)
+    if runs:
+        marks += _sla_marks(story, runs)
+    if answers:
+        marks += survey_marks(answers.values(), story.credited or story.last_answered_by, story.now.team)
     return tuple(marks)
 
 
@@ -158,6 +170,8 @@ _Rows = dict[tuple[str, int, tuple[str | None, ...]], dict[str, int]]
 
 def difference(new: Counting, old: Counting) -> tuple[Counted, ...]:
     """What turns the hourly rows that had `old` added into rows that have `new` added."""
+    if new == old:
+        return ()
     new, old = _without_common(new, old)
     rows: _Rows = {}
     _add(rows, new, 1)
@@ -187,24 +201,23 @@ def _without_common(new: Counting, old: Counting) -> tuple[Counting, Counting]:
 
 
 def _add(rows: _Rows, counting: Counting, sign: int) -> None:
-    for mark in counting.marks:
-        hour = mark.at - mark.at % _HOUR
-        held = {"channel": counting.channel, "agent": mark.agent, "team": mark.team, "part": mark.part}
-        for name, combination in COMBINATIONS.items():
-            row = rows.setdefault((name, hour, tuple([held[dimension] for dimension in combination])), {})
-            for figure, amount in mark.figures.items():
-                key = f"{mark.measure}.{figure}"
+    for measure, at, agent, team, part, figures in counting.marks:
+        held = (counting.channel, agent, team, part)
+        for name, values_of in _VALUES_OF.items():
+            row = rows.setdefault((name, at - at % _HOUR, values_of(held)), {})
+            for figure, amount in figures.items():
+                key = f"{measure}.{figure}"
                 row[key] = row.get(key, 0) + sign * amount
 
 
 def _row(combination: str, hour: int, values: tuple[str | None, ...]) -> dict[str, Any]:
-    names = COMBINATIONS[combination]
-    given = {name: value for name, value in zip(names, values, strict=True) if value is not None}
     hour_at = datetime.fromtimestamp(hour / 1000, UTC)
-    return {"combination": combination, "hour": hour_at, "key": _key(values), **given}
+    return {"combination": combination, "hour": hour_at, **_named(combination, values)}
 
 
 @lru_cache(maxsize=10_000)
-def _key(values: tuple[str | None, ...]) -> str:
-    """Tells rows apart whatever their values hold: a team named "None", or with a bar in it."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+def _named(combination: str, values: tuple[str | None, ...]) -> Mapping[str, Any]:
+    """The values under their names; `key` tells rows apart whatever these hold: a team named "None", or with a bar."""
+    key = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    given = {name: value for name, value in zip(COMBINATIONS[combination], values, strict=True) if value is not None}
+    return {"key": key, **given}

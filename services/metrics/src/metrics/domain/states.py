@@ -7,8 +7,10 @@ from pydantic import Field
 from rapport.decision import State
 
 from metrics.domain.deadlines import Run, Word
+from metrics.domain.digest import digest_of
 from metrics.domain.marks import Answer, Mark
 from metrics.domain.notes import Note
+from metrics.domain.stored import stored_as_array
 from metrics.domain.story import Status, Story
 
 Fate = Literal["folded", "too_late"]
@@ -41,6 +43,7 @@ def instant(millis: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=millis)
 
 
+@stored_as_array
 class Repeat(NamedTuple):
     """One more arrival of an event that was known."""
 
@@ -52,8 +55,7 @@ class JournalEntry(State):
     """
     An event as it was taken in, and what became of it. The id is its identity.
 
-    `text` is the whole event in structured JSON; the digest is of what it says
-    (type, time, subject, data), not of how it travelled.
+    `text` is the whole event in structured JSON.
     """
 
     collection: ClassVar[str] = "journal"
@@ -73,18 +75,19 @@ class JournalEntry(State):
     cause: str | None = None
     fate: Fate = "folded"
     why: str = ""
-    digest: str
     text: str
     duplicates: int = 0
     differing: int = 0
     repeats: tuple[Repeat, ...] = ()
     """The last few arrivals after the first."""
 
+    @property
+    def digest(self) -> str:
+        """Of what it says (type, time, subject, data), not of how it travelled."""
+        return digest_of(self.text, self.type, self.time)
+
     def index(self) -> dict[str, Any]:
         fields: dict[str, Any] = {
-            "source": self.source,
-            "event_id": self.event_id,
-            "type": self.type,
             "time": self.time,
             "hour": self.recorded.replace(minute=0, second=0, microsecond=0),
             "fate": self.fate,
@@ -93,6 +96,7 @@ class JournalEntry(State):
         return fields | {name: value for name, value in given.items() if value is not None}
 
 
+@stored_as_array
 class Profile(NamedTuple):
     """What figures need to know of the customer of a contact."""
 
@@ -177,10 +181,15 @@ class CustomerFact(State):
 def marks_index(marks: tuple[Mark, ...]) -> dict[str, Any]:
     """Marks as reports query them, and the range of their instants."""
     documents = []
-    for mark in marks:
-        document: dict[str, Any] = {"measure": mark.measure, "at": instant(mark.at), "figures": mark.figures}
-        given = {"agent": mark.agent, "team": mark.team, "part": mark.part}
-        documents.append(document | {name: value for name, value in given.items() if value is not None})
+    for measure, at, agent, team, part, figures in marks:
+        document: dict[str, Any] = {"measure": measure, "at": instant(at), "figures": figures}
+        if agent is not None:
+            document["agent"] = agent
+        if team is not None:
+            document["team"] = team
+        if part is not None:
+            document["part"] = part
+        documents.append(document)
     if not documents:
         return {"marks": []}
     instants = [mark.at for mark in marks]
