@@ -5,7 +5,7 @@ import binascii
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from rapport.contracts import identity
@@ -13,7 +13,7 @@ from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.journal import BALANCE
-from metrics.domain.marks import HOURS
+from metrics.domain.marks import COMBINATIONS, HOURS
 from metrics.domain.periods import offsets_within
 from metrics.domain.question import Question
 from metrics.domain.report import Group
@@ -21,6 +21,7 @@ from metrics.domain.report import Group
 _QUARTER_HOUR: Final = 15
 _MOST_EVENTS: Final = 500
 _MOST_HOURS: Final = 100_000
+_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class BadCursor(ValueError):
@@ -54,10 +55,10 @@ class Reports:
     async def _sums(self, name: str, pipeline: list[dict[str, Any]], question: Question) -> list[Group]:
         sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
         async for found in self._store.collection(name).aggregate(pipeline):
-            group = found["_id"]
+            group = found.pop("_id")
             values = tuple(group.get(f"d{place}") for place in range(len(question.grouping)))
             key = date.fromisoformat(group["key"]) if isinstance(group["key"], str) else group["key"]
-            sums[key, values][group["figure"]] = found["amount"]
+            sums[key, values].update({group["figure"]: found["amount"]} if "figure" in group else found)
         return [Group(key, values, figures) for (key, values), figures in sums.items()]
 
     async def contacts(
@@ -126,7 +127,7 @@ class Reports:
         The two are counted independently: one by adding up while folding, the
         other by counting the documents now.
         """
-        match = {"$match": _range("hour", since, until)}
+        match = {"$match": _range("hour", since or _FIRST, until)}  # always a range: the index alone answers
         counted = {"$group": {"_id": {"hour": "$hour", "fate": "$fate"}, "documents": {"$sum": 1}}}
         journal = {"$unionWith": {"coll": JournalEntry.collection, "pipeline": [match, counted]}}
         balance = self._store.collection(BALANCE)
@@ -150,7 +151,7 @@ class Reports:
 
     async def newest(self) -> datetime | None:
         """The hour of the newest contact."""
-        where = {"contacts": {"$exists": True}}
+        where = {"combination": next(iter(COMBINATIONS)), "contacts": {"$exists": True}}
         found = await self._store.collection(HOURS).find_one(where, {"hour": 1}, sort=[("hour", -1)])
         return found["hour"] if found else None
 
@@ -212,14 +213,14 @@ def _mark_match(question: Question, marks: str) -> dict[str, Any]:
 
 
 def _summed(question: Question, at: str, figures: str, marks: str) -> list[dict[str, Any]]:
-    group: dict[str, Any] = {"key": _key(question, at), "figure": "$figures.k"}
-    kept: dict[str, Any] = {"figures": {"$objectToArray": figures}, "key": group["key"]}
-    group["key"] = "$key"
-    for place, dimension in enumerate(question.grouping):
-        kept[f"d{place}"] = f"${_path(question, dimension, marks)}"
-        group[f"d{place}"] = f"$d{place}"
+    """The stages that add up; figures whose names are known need no unwinding, which is twice as fast."""
+    by: dict[str, Any] = {"key": _key(question, at)}
+    by |= {f"d{place}": f"${_path(question, name, marks)}" for place, name in enumerate(question.grouping)}
+    if question.measure.sums is not None:
+        return [{"$group": {"_id": by, **{name: {"$sum": f"{figures}.{name}"} for name in question.measure.sums}}}]
+    group = {"figure": "$figures.k", **{name: f"${name}" for name in by}}
     return [
-        {"$project": {"_id": 0, **kept}},
+        {"$project": {"_id": 0, "figures": {"$objectToArray": figures}, **by}},
         {"$unwind": "$figures"},
         {"$group": {"_id": group, "amount": {"$sum": "$figures.v"}}},
     ]

@@ -20,7 +20,8 @@ class Measure:
     A measure: its figures in order, and how sums become figures.
 
     `part` names the dimension that only this measure has; one that is `kept_apart`
-    is never pooled, so every row says which it is.
+    is never pooled, so every row says which it is. `sums` names all that is added
+    up for it, or None where that depends on the values (counters of percentiles).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Measure:
     finish: Callable[[Sums], dict[str, Figure]]
     part: str | None = None
     kept_apart: bool = False
+    sums: tuple[str, ...] | None = None
 
 
 def _rounded(value: float) -> float:
@@ -39,7 +41,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _count(name: str) -> Measure:
-    return Measure(name, (name,), lambda sums: {name: sums.get(name, 0)})
+    return Measure(name, (name,), lambda sums: {name: sums.get(name, 0)}, sums=(name,))
 
 
 def _seconds(sums: Sums, prefix: str) -> dict[str, Figure]:
@@ -71,7 +73,7 @@ def _resolution(sums: Sums) -> dict[str, Figure]:
 
 
 def _sla(sums: Sums) -> dict[str, Figure]:
-    counts = {name: sums.get(name, 0) for name in ("met", "breached", "running", "cancelled")}
+    counts = {name: sums.get(name, 0) for name in _VERDICTS}
     return {**counts, "attainment": _share(counts["met"], counts["met"] + counts["breached"])}
 
 
@@ -103,9 +105,17 @@ def _nps(sums: Sums) -> dict[str, Figure]:
 
 
 def _of(
-    name: str, finish: Callable[[Sums], dict[str, Figure]], *, part: str | None = None, apart: bool = False
+    name: str,
+    finish: Callable[[Sums], dict[str, Figure]],
+    sums: tuple[str, ...] | None = None,
+    *,
+    part: str | None = None,
+    apart: bool = False,
 ) -> Measure:
-    return Measure(name, tuple(finish({})), finish, part, apart)
+    return Measure(name, tuple(finish({})), finish, part, apart, sums)
+
+
+_VERDICTS: Final = ("met", "breached", "running", "cancelled")
 
 
 MEASURES: Final[Mapping[str, Measure]] = {
@@ -115,9 +125,9 @@ MEASURES: Final[Mapping[str, Measure]] = {
         _count("messages"),
         _of("first_response", _first_response),
         _of("resolution", _resolution),
-        _of("sla", _sla, part="target"),
-        _of("csat", _satisfaction, part="context"),
-        _of("ces", _satisfaction, part="context"),
-        _of("nps", _nps, part="context", apart=True),
+        _of("sla", _sla, _VERDICTS, part="target"),
+        _of("csat", _satisfaction, ("answers", "sum", "good"), part="context"),
+        _of("ces", _satisfaction, ("answers", "sum", "good"), part="context"),
+        _of("nps", _nps, ("answers", "sum", "promoters", "detractors"), part="context", apart=True),
     )
 }

@@ -60,7 +60,7 @@ class JournalEntry(State):
 
     collection: ClassVar[str] = "journal"
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
-        (("hour", 1),),
+        (("hour", 1), ("fate", 1)),
         (("customer_id", 1), ("time", -1)),
         (("contact_id", 1), ("time", 1)),
     )
