@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -95,6 +96,7 @@ class Event(BaseModel, Generic[D]):
         return self.recordedtime or self.time
 
 
+@lru_cache(maxsize=1024)  # several look at the same event, one after the other
 def identity(source: str, event_id: str) -> Identity:
     digest = hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=12).digest()
     return base64.urlsafe_b64encode(digest).decode()

@@ -1,6 +1,6 @@
 """One run of a target on a contact: when it is due, what paused it, how it ended, and how it explains itself."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Clock:
     key: str
     """Identity of the event that opened it; empty for the run that there is once per contact."""
     started_at: datetime
-    joined: list[str] = field(default_factory=list)
+    joined: tuple[str, ...] = ()
     """Events that would have opened it, had they come first."""
     spec: Spec | None = None
     rule: Rule | None = None
@@ -46,11 +46,11 @@ class Clock:
     """The start of the first cycle that it goes on from."""
     used_before: float = 0
     """Open seconds that those cycles have used of what is allowed."""
-    pauses: list[tuple[datetime, datetime]] = field(default_factory=list)
+    pauses: tuple[tuple[datetime, datetime], ...] = ()
     paused_since: datetime | None = None
-    ahead: list[datetime] = field(default_factory=list)
+    ahead: tuple[datetime, ...] = ()
     """Warnings to come."""
-    warned: list[datetime] = field(default_factory=list)
+    warned: tuple[datetime, ...] = ()
     """Warnings that have become true."""
     breached_at: datetime | None = None
     met_at: datetime | None = None
@@ -105,13 +105,13 @@ class Clock:
         lost = sum(self.hours.between(start, end) for start, end in self.pauses) if self.pauses else 0
         self.due_at = due = self.hours.add(plan.due, lost) if lost else plan.due
         if not plan.used:
-            self.ahead = []
+            self.ahead = ()
             return
-        instants = [self._instant_after(used) for used in plan.used] if self.pauses else plan.instants
+        instants = tuple(self._instant_after(used) for used in plan.used) if self.pauses else plan.instants
         ahead = instants[len(self.warned) :]
         if not_before is not None:
-            ahead = [max(at, not_before) for at in ahead]
-        self.ahead = [at for at in ahead if at < due]
+            ahead = tuple(max(at, not_before) for at in ahead)
+        self.ahead = ahead if not ahead or ahead[-1] < due else tuple(at for at in ahead if at < due)
 
     def _instant_after(self, used: float) -> datetime:
         """When so many open seconds, pauses not counted, will have passed."""
@@ -132,7 +132,7 @@ class Clock:
         if self.paused_since is None:
             return
         if at > self.paused_since:
-            self.pauses.append((self.paused_since, at))
+            self.pauses += ((self.paused_since, at),)
         self.paused_since = None
         if self.breached_at is None:
             before = self.due_at
@@ -145,7 +145,8 @@ class Clock:
         if self.paused_since is not None or self.due_at is None:
             return
         while self.ahead and self.ahead[0] <= until:
-            self.warned.append(self.ahead.pop(0))
+            self.warned += self.ahead[:1]
+            self.ahead = self.ahead[1:]
         if self.due_at < until:
             self.breached_at = self.due_at
 
@@ -180,5 +181,5 @@ class Clock:
         return [Stretch(s.start, s.end, s.counted_seconds, s.why) for s in self.hours.segments(start, end)]
 
     def _paused(self, end: datetime) -> list[tuple[datetime, datetime]]:
-        spans = [*self.pauses, (self.paused_since, end)] if self.paused_since else self.pauses
+        spans = (*self.pauses, (self.paused_since, end)) if self.paused_since else self.pauses
         return [(start, min(stop, end)) for start, stop in spans if start < end]

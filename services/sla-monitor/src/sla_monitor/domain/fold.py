@@ -140,7 +140,7 @@ class Folding:
         elif self.waiting_since is not None:
             for target in ("first_response", "next_response"):
                 if target in self._needs:
-                    self._needs[target].joined.append(entry.name)
+                    self._needs[target].joined += (entry.name,)
         elif self.answered:
             self.waiting_since = at
             self._start("next_response", entry.name, at, entry)
@@ -169,7 +169,7 @@ class Folding:
             return
         due, known = instant(millis), self._needs.get("promise")
         if known is not None and known.breached_at is None:
-            known.joined.append(entry.name)
+            known.joined += (entry.name,)
             if known.due_at != due:
                 known.moves += 1
                 self.promises_moved += 1
@@ -296,10 +296,10 @@ class Folding:
             plan = Plan.of(clock.started_at, due, hours, self.rule.warn)
         if spec.pause_on:
             spans = [s for s in self._waits if s[0] in spec.pause_on and (s[2] is None or s[2] > clock.started_at)]
-            clock.pauses = [(max(a, clock.started_at), b) for _, a, b in spans if b is not None]
+            clock.pauses = tuple((max(a, clock.started_at), b) for _, a, b in spans if b is not None)
             clock.paused_since = next((max(a, clock.started_at) for _, a, b in spans if b is None), None)
         else:
-            clock.pauses, clock.paused_since = [], None
+            clock.pauses, clock.paused_since = (), None
         clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
         clock.plan, clock.cause = plan, entry.type
         before = clock.due_at
@@ -372,7 +372,7 @@ class Folding:
         clock.cancelled_at = None
         self._attach(clock, entry, not_before=at)
         if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
-            clock.due_at, clock.ahead, clock.listed, clock.cause = at, [], True, RECLASSIFIED
+            clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, RECLASSIFIED
 
 
 def _recorded(entry: Entry) -> datetime | None:

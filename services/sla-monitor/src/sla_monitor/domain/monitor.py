@@ -65,7 +65,7 @@ class SlaDomain:
         if not isinstance(state, ContactState):
             return Decision()
         contact = state.model_copy(update={"swept": max(state.swept or now, now)})
-        return self._announce(contact, now, states.get(CustomerState, contact.customer_id))
+        return self._announce(contact, contact.log, now, states.get(CustomerState, contact.customer_id))
 
     def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         customer_id = _customer_id(event)
@@ -73,29 +73,31 @@ class SlaDomain:
         customer = states.get(CustomerState, customer_id)
         if contact is None:
             contact = ContactState(
-                id=_contact_id(event), partition=partition, customer_id=customer_id, source=event.source, log=[]
+                id=_contact_id(event), partition=partition, customer_id=customer_id, source=event.source
             )
-            contact = self._meet(contact, customer)
+            entries = self._meet(contact.log, customer)
+        else:
+            entries = contact.log
         entry = log.entry(event, self.book.asked)
         if entry.millis < contact.cut:
             return Decision(why=_TOO_LATE)
-        longer = log.with_entry(contact.log, entry)
+        longer = log.with_entry(entries, entry)
         if longer is None:
             return Decision(why="duplicate")
-        contact = contact.model_copy(update={"log": longer})
-        if customer_id != contact.customer_id and _names_better(contact, customer_id, entry):
-            contact = self._meet(contact.model_copy(update={"customer_id": customer_id}), customer)
-        elif customer_id != contact.customer_id:
-            customer = None
-        return self._announce(contact, now, customer, event)
+        if customer_id != contact.customer_id:
+            if _names_better(contact, customer_id, entry.name == longer[-1].name):
+                contact = contact.model_copy(update={"customer_id": customer_id})
+                longer = self._meet(longer, customer)
+            else:
+                customer = None
+        return self._announce(contact, longer, now, customer, event)
 
-    def _meet(self, contact: ContactState, customer: CustomerState | None) -> ContactState:
-        """The contact with what is known of its customer in its log."""
-        entries = contact.log
+    def _meet(self, entries: list[Entry], customer: CustomerState | None) -> list[Entry]:
+        """A contact's log with what is known of its customer."""
         for change in customer.changes if customer else ():
             asked = relevant(change, self.book.asked)
             entries = (log.with_entry(entries, asked) or entries) if asked else entries
-        return contact.model_copy(update={"log": entries})
+        return entries
 
     def _on_customer(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         customer_id = _customer_id(event)
@@ -107,20 +109,25 @@ class SlaDomain:
         for contact in sorted(contacts, key=lambda contact: contact.id):
             longer = log.with_entry(contact.log, asked) if asked else None
             if longer is not None:
-                known = contact.model_copy(update={"log": longer})
-                decisions.append(self._announce(known, now, customer, event))
+                decisions.append(self._announce(contact, longer, now, customer, event))
         return _together(decisions)
 
     def _announce(
-        self, contact: ContactState, now: datetime, customer: CustomerState | None, cause: Event[Data] | None = None
+        self,
+        contact: ContactState,
+        entries: list[Entry],
+        now: datetime,
+        customer: CustomerState | None,
+        cause: Event[Data] | None = None,
     ) -> Decision[Any]:
-        horizon = horizon_of(contact, now)
-        folding = self._foldings.fold(contact.id, contact.log, self.book, horizon)
-        return announce(contact, folding, horizon, now, customer, cause)
+        horizon = _horizon(entries, contact.swept, now)
+        folding = self._foldings.fold(contact.id, entries, self.book, horizon)
+        return announce(contact, entries, folding, horizon, now, customer, cause)
 
 
 def announce(
     contact: ContactState,
+    entries: list[Entry],
     folding: Folding,
     horizon: datetime,
     now: datetime,
@@ -130,11 +137,12 @@ def announce(
     """
     What has become true of a contact and was not told, and the contact with that told.
 
-    Looks up to the `horizon`, which is as far as a sweep has looked or an event
-    has shown, whichever is later, and never past `now`.
+    `entries` is its log with what is new, `folding` what that says up to the
+    `horizon`: as far as a sweep has looked or an event has shown, whichever is
+    later, and never past `now`.
     """
     clocks, cycles = number(folding, contact.cycles, horizon)
-    update = _summed_up(contact, folding, clocks, cause)
+    update = _summed_up(entries, folding, clocks, cause)
     said = say(contact, folding, clocks, cause)
     alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
     if contact.alerts or any(one.news for one in clocks):
@@ -163,8 +171,12 @@ def announce(
 
 def horizon_of(contact: ContactState, now: datetime) -> datetime:
     """How far the contact is known: up to the latest sweep or its newest event, never past `now`."""
-    newest = min(log.instant(contact.log[-1].millis), now) if contact.log else now
-    return max(contact.swept, newest) if contact.swept else newest
+    return _horizon(contact.log, contact.swept, now)
+
+
+def _horizon(entries: list[Entry], swept: datetime | None, now: datetime) -> datetime:
+    newest = min(log.instant(entries[-1].millis), now) if entries else now
+    return max(swept, newest) if swept else newest
 
 
 def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> datetime | None:
@@ -186,9 +198,9 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
 
 
 def _summed_up(
-    contact: ContactState, folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
+    entries: list[Entry], folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
 ) -> dict[str, Any]:
-    """What lists show of a contact."""
+    """A contact's log, and what lists show of it."""
     due_at: datetime | None = None
     breached = paused = False
     for one in clocks:
@@ -202,6 +214,7 @@ def _summed_up(
             due_at = clock.due_at
     facts = folding.facts
     update: dict[str, Any] = {
+        "log": entries,
         "status": folding.status,
         "policy": folding.rule.name if folding.rule else None,
         "policy_version": folding.version.number if folding.version else None,
@@ -216,7 +229,7 @@ def _summed_up(
         "breached": breached,
         "paused": paused,
         "promises_moved": folding.promises_moved,
-        "backfill": log.is_backfilled(contact.log),
+        "backfill": log.is_backfilled(entries),
     }
     if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
         update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
@@ -266,12 +279,12 @@ def _history(contact: ContactState, said: Said, cause: Event[Data] | None, now: 
     return (Counted("backfills", row, {"breached": said.breaches_of_old}),)
 
 
-def _names_better(contact: ContactState, customer_id: str, entry: Entry) -> bool:
+def _names_better(contact: ContactState, customer_id: str, newest: bool) -> bool:  # noqa: FBT001 - a fact
     """Whether an event under another customer names the contact's: somebody known before nobody, then the newest."""
     unknown = customer_id.startswith("anonymous:")
     if unknown != contact.customer_id.startswith("anonymous:"):
         return not unknown
-    return entry.name == contact.log[-1].name
+    return newest
 
 
 def _together(decisions: list[Decision[Any]]) -> Decision[Any]:

@@ -6,13 +6,12 @@ what it says, so a run that comes late or twice tells the same story.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 from rapport.contracts import Data, Event, tell
 from rapport.contracts.sla_events import (
-    Deadline,
     SlaBreached,
     SlaCancelled,
     SlaCorrected,
@@ -45,7 +44,7 @@ class Numbered:
     warned: tuple[datetime, ...]
     key: str
     """`target/cycle`."""
-    news: set[Happening] = field(default_factory=set)
+    news: tuple[Happening, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,7 +85,9 @@ def number(folding: Folding, known: dict[str, int], horizon: datetime) -> tuple[
         verdict = clock.verdict
         if verdict == "breached" and clock.breached_at is not None and clock.breached_at >= horizon:
             verdict = "running"
-        warned = tuple(at for at in clock.warned if at <= horizon) if clock.warned else ()
+        warned = clock.warned
+        if warned and max(warned) > horizon:
+            warned = tuple(at for at in warned if at <= horizon)
         found.append(Numbered(cycle, clock, verdict, warned, f"{target}/{cycle}"))
     return found, numbers
 
@@ -159,7 +160,12 @@ def _deadlines(
     data: Facts = {
         **common,
         "deadlines": [
-            Deadline(target=one.clock.target, cycle=one.cycle, started_at=one.clock.started_at, due_at=one.clock.due_at)
+            {
+                "target": one.clock.target,
+                "cycle": one.cycle,
+                "started_at": one.clock.started_at,
+                "due_at": one.clock.due_at,
+            }
             for one in moved
             if one.clock.due_at is not None
         ],
@@ -186,7 +192,7 @@ def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told,
         said.events.append(
             (at, 2, "sla.warned", warned, f"{contact_id}/{one.key}/warned/{ordinal}", _is_old(clock, at))
         )
-        one.news.add("warned")
+        one.news += ("warned",)
     due = _due(clock)
     other_breach = known.verdict == one.verdict == "breached" and known.due != due
     if known.verdict not in ("running", one.verdict) or other_breach:
@@ -205,7 +211,7 @@ def _verdict(said: Said, contact_id: str, common: Facts, one: Numbered, revision
         waiting = not clock.ended
         data: Data = SlaBreached(**_facts(common, one, clock.due_at), waiting=waiting)
         said.events.append((clock.due_at, 3, "sla.breached", data, name, old))
-        one.news.add("breached")
+        one.news += ("breached",)
         said.breaches_of_old += old
     elif one.verdict == "met" and clock.met_at is not None:
         data = SlaMet(**_facts(common, one, clock.met_at), met_at=clock.met_at, without_response=clock.without_response)
@@ -236,7 +242,7 @@ def _correct(
     )
     name = f"{contact_id}/{one.key}/corrected/{revision}"
     said.events.append((at, 5, "sla.corrected", data, name, bool(cause and cause.backfill)))
-    one.news.add("corrected")
+    one.news += ("corrected",)
 
 
 def _withdraw(said: Said, contact_id: str, common: Facts, key: str, known: Told, cause: Event[Data] | None) -> Told:
