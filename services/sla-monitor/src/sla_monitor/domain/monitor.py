@@ -186,8 +186,9 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
         clock = one.clock
         if clock.warned and clock.warned[-1] > horizon:
             instants.append(next(at for at in clock.warned if at > horizon))
-        passing = one.verdict == "running" and clock.paused_since is None
-        if passing and clock.due_at is not None and (clock.counts or clock.breached_at is not None):
+        if one.verdict != "running" or clock.paused_since is not None or clock.due_at is None:
+            continue
+        if clock.counts or clock.breached_at is not None:
             instants += [*clock.ahead[:1], clock.due_at + log.MILLISECOND]
     for alert in alerting.alerts.values():
         if alert.state == "breached" and alert.next_at is not None:

@@ -82,9 +82,8 @@ def number(folding: Folding, known: dict[str, int], horizon: datetime) -> tuple[
             cycle = min(inherited) if inherited else max(last, *taken, target == "resolution") + 1
             numbers = {**numbers, prefix + clock.key: cycle}
         taken.add(cycle)
-        verdict = clock.verdict
-        if verdict == "breached" and clock.breached_at is not None and clock.breached_at >= horizon:
-            verdict = "running"
+        passed = clock.breached_at is None or clock.breached_at < horizon
+        verdict = clock.verdict if passed else "running"
         warned = clock.warned
         if warned and max(warned) > horizon:
             warned = tuple(at for at in warned if at <= horizon)
