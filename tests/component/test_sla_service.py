@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.receivers import Receiver, receiver
-from tests.support.sla_service import RunningSla, policy, running_sla, until
+from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
@@ -212,8 +212,11 @@ async def test_a_storm_is_one_message_with_its_count_its_worst_and_its_oldest(
 ):
     path = policy(tmp_path, desk.address, desk.address, within="4s", wait="4s")
     async with running_sla(tmp_path, stack, unique("sla"), policy=path) as sla:
-        for number in range(250):
-            await sla.tell("contact.received", f"C-{number}", customer_id=f"K-{number}")
+        wrote = CLOCK.now()
+        storm = [
+            sla.record("contact.received", f"C-{number}", at=wrote, customer_id=f"K-{number}") for number in range(250)
+        ]
+        await sla.service.publisher.publish(storm)
         [message] = await messages(desk, 1)
         assert message.body["count"] == 250
         assert message.body["truncatedAlerts"] == 150

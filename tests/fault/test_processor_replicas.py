@@ -101,7 +101,7 @@ async def test_killed_and_started_again_under_load_it_loses_and_doubles_nothing(
         with start_process(settings) as process:
             after.callback(process.kill)
             await traffic.send(watcher.publisher, 100)
-            await eventually(traffic.settled, seconds=60)
+            await eventually(traffic.settled, seconds=120)
             process.terminate()
             assert await asyncio.to_thread(process.wait, 25) == 0
         await traffic.assert_exact(stack.kafka)
@@ -131,7 +131,7 @@ async def test_while_kafka_or_mongodb_is_away_it_waits_and_then_goes_on(own_stac
             traffic.clicks += 1
         await asyncio.to_thread(away.start)
         await traffic.send(service.publisher, 500)
-        await eventually(traffic.settled, seconds=60)
+        await eventually(traffic.settled, seconds=120)
         await eventually(ready)
         assert not service.failed.done()
         await traffic.assert_exact(own_stack.kafka)

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -111,13 +111,17 @@ class RunningSla:
         self, kind: str, contact: str = "C-1", *, ago: float = 0.0, backfill: bool = False, **data: Any
     ) -> None:
         """An event as intake forwards it."""
+        at = CLOCK.now() - timedelta(seconds=ago)
+        await self.service.publisher.publish([self.record(kind, contact, at=at, backfill=backfill, **data)])
+
+    def record(self, kind: str, contact: str, *, at: datetime, backfill: bool = False, **data: Any) -> Outgoing:
+        """The record of an event that happened at that instant."""
         self.made += 1
         about = {"customer_id": "K-1", **data}
         if kind.startswith("contact."):
             about["contact_id"] = contact
         if kind == "contact.received":
             about = {"channel": "email", "team": "billing", **about}
-        at = CLOCK.now() - timedelta(seconds=ago)
         written = {
             "specversion": "1.0",
             "id": f"e{self.made}",
@@ -129,9 +133,7 @@ class RunningSla:
             "data": about,
         }
         event = decode(json.dumps(written).encode())
-        await self.service.publisher.publish(
-            [Outgoing(topics.CONTACT_EVENTS, about["customer_id"].encode(), encode(event))]
-        )
+        return Outgoing(topics.CONTACT_EVENTS, about["customer_id"].encode(), encode(event))
 
     async def get(self, path: str, key: str = "watch-key", **parameters: Any) -> httpx.Response:
         return await self.http.get(path, params=parameters, headers={"authorization": f"Bearer {key}"})

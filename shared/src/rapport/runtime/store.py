@@ -35,6 +35,9 @@ OUTBOX_LIMIT = 8 << 20
 """Bytes of events that one outbox document may hold."""
 
 
+_WHOLE = {"s": 1}
+"""A state is in its text; the indexed fields beside it need not travel."""
+
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 """Every query for states that wake has at least this bound: else the planner does not take the partial index."""
 
@@ -136,7 +139,7 @@ class Store:
                 continue
 
     async def get(self, kind: type[S], state_id: str) -> S | None:
-        document = await self._database[kind.collection].find_one({"_id": state_id})
+        document = await self._database[kind.collection].find_one({"_id": state_id}, _WHOLE)
         return _state(kind, document) if document else None
 
     async def find(
@@ -148,7 +151,7 @@ class Store:
         limit: int = 0,
     ) -> list[S]:
         """The states whose indexed fields fit, in order."""
-        cursor = self._database[kind.collection].find(where).sort(list(sort)).limit(limit)
+        cursor = self._database[kind.collection].find(where, _WHOLE).sort(list(sort)).limit(limit)
         return [_state(kind, document) async for document in cursor]
 
     async def rows(self, partitions: Iterable[int]) -> dict[int, Row]:
@@ -166,10 +169,10 @@ class Store:
                 matches[touch.kind, touch.field, touch.where].add(touch.value)
         states = States()
         for kind, ids in refs.items():
-            cursor = self._database[kind.collection].find({"_id": {"$in": list(ids)}})
+            cursor = self._database[kind.collection].find({"_id": {"$in": list(ids)}}, _WHOLE)
             states.loaded((Ref(kind, i) for i in ids), [_state(kind, d) async for d in cursor])
         for (kind, name, where), values in matches.items():
-            cursor = self._database[kind.collection].find({name: {"$in": list(values)}, **dict(where)})
+            cursor = self._database[kind.collection].find({name: {"$in": list(values)}, **dict(where)}, _WHOLE)
             states.loaded((), [_state(kind, d) async for d in cursor])
         return states
 
