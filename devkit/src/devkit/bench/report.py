@@ -30,5 +30,5 @@ def render(rows: Iterable[Row]) -> None:
         table.columns[column].justify = "right"
     for row in rows:
         rates = f"{row.rate:,.0f}", row.unit, row.baseline, f"{row.baseline_rate:,.0f}"
-        table.add_row(row.name, *rates, f"{row.ratio:,.1f}", f"{row.memory_mb:.1f}")
+        table.add_row(row.name, *rates, f"{row.ratio:,.2f}", f"{row.memory_mb:.1f}")
     Console().print(table)
