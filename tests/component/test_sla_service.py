@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapport.runtime.settings import Misconfigured
+from sla_monitor.policies import Policies
 
 from tests.support.receivers import Receiver, receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
@@ -325,3 +327,11 @@ async def test_history_that_comes_late_is_counted_and_never_rings(sla: RunningSl
     assert row["source"] == "/crm"
     assert row["breached"] >= 1
     assert not desk.seen
+
+
+async def test_a_wrong_policy_is_told_before_anything_else_is_waited_for(tmp_path: Path):
+    wrong = tmp_path / "policy.yaml"
+    wrong.write_text("policies: [{name: a, calendar: nowhere}]", "utf-8")
+    nothing_yet: Any = {"policies": None}
+    with pytest.raises(Misconfigured, match="there is no calendar called 'nowhere'"):
+        Policies(nothing_yet, nothing_yet, CLOCK, wrong)

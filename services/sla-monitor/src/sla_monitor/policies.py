@@ -38,23 +38,25 @@ def read_file(path: Path | None) -> str:
 
 
 class Policies:
-    """All versions of the policy, kept up to date while the service runs."""
+    """All versions of the policy, kept up to date while the service runs. A wrong file is `Misconfigured` at once."""
 
     def __init__(self, database: Database, publisher: Publisher, clock: Clock, path: Path | None) -> None:
         self._versions = database["policies"]
         self._publisher = publisher
         self._clock = clock
-        self._path = path
         self.book = PolicyBook()
         self._listeners: list[Callable[[PolicyBook], None]] = []
+        self._path = path
+        self._text = read_file(path)
+        self._next(self._text)
 
     def on_change(self, listener: Callable[[PolicyBook], None]) -> None:
         """Hand over the book whenever it has another version."""
         self._listeners.append(listener)
 
     async def load(self) -> None:
-        """Read all versions; a file that says something new becomes the next. `Misconfigured` for a wrong one."""
-        text = read_file(self._path)
+        """Read all versions; a file that says something new becomes the next."""
+        text = self._text
         while True:
             await self._read()
             if self.book.latest.number and self.book.latest.source == text:
