@@ -76,13 +76,13 @@ class Traffic:
         self.sent += count
 
     async def settled(self) -> bool:
+        """Whether all is counted, all have woken and nothing waits to be published: asked in the order they follow."""
         rows = self.store.collection("tally_rows")
         counted = sum([row["events"] async for row in rows.find()])
         assert counted <= self.sent
-        if counted < self.sent or await self.store.collection("outbox").count_documents({}):
+        if counted < self.sent or await self.store.collection("tallies").count_documents({"wake_at": {"$ne": None}}):
             return False
-        awake = await self.store.collection("tallies").count_documents({"wake_at": {"$ne": None}})
-        return bool(awake == 0)
+        return not await self.store.collection("outbox").count_documents({})
 
     async def assert_exact(self, kafka: str) -> None:
         """Every event is in its contact's state once, and what was told about it has neither gap nor wrong order."""
@@ -92,7 +92,8 @@ class Traffic:
         values = await all_values(kafka, self.settings.topic_prefix + topics.FOLLOWUP_EVENTS)
         for tally in tallies:
             steps = [step for _, step in told_about(tally.id, values)]
-            assert steps == list(range(1, len(tally.seen) + len(tally.wakes) + tally.clicks + 1)), tally.id
+            changes = len(tally.seen) + len(tally.wakes) + tally.clicks
+            assert steps == list(range(1, changes + 1)), f"{tally.id}: {steps} of {changes}"
 
 
 async def eventually(what: Callable[[], Awaitable[bool]], *, seconds: float = 40.0) -> None:
