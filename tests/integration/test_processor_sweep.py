@@ -44,7 +44,7 @@ class Moody(TallyDomain):
             return Decision()
         decision = super().on_clock(state, states, now)
         if state.id.startswith("huge"):
-            return Decision((decision.states[0].model_copy(update={"seen": ("x" * (17 << 20),)}),))
+            return Decision((decision.states[0].but(seen=("x" * (17 << 20),)),))
         return decision
 
 

@@ -169,7 +169,7 @@ class Story:
 
     def _apply(self, decision: Decision[Any]) -> None:
         for state in decision.states:
-            self.states[type(state), state.id] = type(state).model_validate_json(state.model_dump_json())
+            self.states[type(state), state.id] = type(state).restored(state.stored())
         for told in decision.events:
             assert decode(encode(told.event)) == told.event
             self.told.append(told.event)

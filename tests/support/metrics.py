@@ -125,7 +125,7 @@ class Memory:
         for one in events:
             decision = self.domain.on_event(one, self._partition(one), self._load(one), now)
             for state in decision.states:
-                again = type(state).model_validate_json(state.model_dump_json(exclude_defaults=True))
+                again = type(state).restored(state.stored())
                 assert again == state, "a state survives being stored"
                 self.kept[type(state)][state.id] = again
             for counted in decision.counts:

@@ -195,4 +195,4 @@ async def all_of(records: Sequence[Record], process: Callable[[Sequence[Record]]
 
 
 def state_json(state: State | None) -> str:
-    return state.model_dump_json() if state else "none"
+    return state.stored() if state else "none"

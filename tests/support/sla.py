@@ -204,7 +204,7 @@ class Desk:
     def carry_out(self, decision: Decision[Any]) -> Decision[Any]:
         for state in decision.states:
             kind = type(state)
-            self.kept[kind, state.id] = kind.model_validate_json(state.model_dump_json(exclude_defaults=True))
+            self.kept[kind, state.id] = kind.restored(state.stored())
         self.events += [told.event for told in decision.events]
         self.counts += decision.counts
         return decision

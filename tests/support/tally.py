@@ -11,7 +11,7 @@ from rapport.decision import Counted, Decision, Ref, State, States, Tell, Touch
 WAKE_AFTER = timedelta(minutes=10)
 
 
-class Tally(State):
+class Tally(State, frozen=True, kw_only=True):
     """How many different events of a contact have been seen, and how often somebody clicked."""
 
     collection: ClassVar[str] = "tallies"
@@ -45,9 +45,7 @@ class TallyDomain:
         if event.identity in before.seen:
             return Decision(why="duplicate")
         seen = (*before.seen, event.identity) if event.subject != "huge" else ("x" * (17 << 20),)
-        after = before.model_copy(
-            update={"seen": seen, "wake_at": before.wake_at or event.time + WAKE_AFTER, "backfill": event.backfill}
-        )
+        after = before.but(seen=seen, wake_at=before.wake_at or event.time + WAKE_AFTER, backfill=event.backfill)
         counted = Counted("tally_rows", {"hour": event.time.replace(minute=0)}, {"events": 1})
         return Decision((after,), (told(after, f"{data.contact_id}/{event.identity}", event.time),), (counted,))
 
@@ -57,14 +55,14 @@ class TallyDomain:
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - dated by wake_at
         assert isinstance(state, Tally)
         assert state.wake_at is not None
-        woken = state.model_copy(update={"wake_at": None, "wakes": (*state.wakes, state.wake_at)})
+        woken = state.but(wake_at=None, wakes=(*state.wakes, state.wake_at))
         return Decision((woken,), (told(woken, f"{state.id}/woken/{len(woken.wakes)}", state.wake_at),))
 
 
 def click(tally: Tally | None, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG001 - the shape of `decide`
     """What a person's action on a contact decides."""
     assert tally is not None
-    after = tally.model_copy(update={"clicks": tally.clicks + 1})
+    after = tally.but(clicks=tally.clicks + 1)
     return Decision((after,), (told(after, f"{tally.id}/click/{after.clicks}", now),))
 
 

@@ -9,17 +9,35 @@ domain decide record by record, and carries all decisions out in one transaction
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+import msgspec
+from msgspec import Struct, structs
 
 from rapport.contracts import Data, Event
 
+S = TypeVar("S", bound="State")
 
-class State(BaseModel):
+
+class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A piece of a state: a value that is never changed, only replaced."""
+
+    def but(self, **fields: Any) -> Self:
+        """The same with other values of these fields."""
+        return structs.replace(self, **fields)
+
+    def shown(self, *, without: Container[str] = ()) -> dict[str, Any]:
+        """Every field as JSON has it, for people to see."""
+        return {
+            name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__ if name not in without
+        }
+
+
+class State(Part, frozen=True, kw_only=True):
     """
     One document of a service's database, changed as a whole.
 
@@ -28,7 +46,6 @@ class State(BaseModel):
     A `projection` is written whole from another state and never loaded.
     """
 
-    model_config = ConfigDict(extra="forbid")
     collection: ClassVar[str]
     projection: ClassVar[bool] = False
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ()
@@ -41,8 +58,20 @@ class State(BaseModel):
     def index(self) -> dict[str, Any]:
         return {}
 
+    def stored(self) -> str:
+        """The text that it is kept as, without what has its default."""
+        return msgspec.json.encode(self).decode()
 
-S = TypeVar("S", bound=State)
+    @classmethod
+    def restored(cls, text: str) -> Self:
+        """The state of such a text; `msgspec.ValidationError` says what does not fit."""
+        state: Self = _reader(cls).decode(text)
+        return state
+
+
+@cache
+def _reader(kind: type[S]) -> msgspec.json.Decoder[S]:
+    return msgspec.json.Decoder(kind)
 
 
 @dataclass(frozen=True, slots=True)

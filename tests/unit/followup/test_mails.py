@@ -22,7 +22,7 @@ def taken(template: str = "thanks", subject: str = "Invoice wrong", **fields: st
     told = Story().take_in(profile(**fields), received("0 08:00", subject=subject), resolved("0 10:00"))
     customer = told.customer()
     survey = next(one for one in customer.followups.values() if one.do == "survey")
-    followup = survey.model_copy(update={"template": template, "promised_at": at("0 16:00")})
+    followup = survey.but(template=template, promised_at=at("0 16:00"))
     return Taken(followup, customer, customer.contacts["C-1"], None)
 
 

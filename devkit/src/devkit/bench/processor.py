@@ -48,7 +48,7 @@ SLA_STATES: Final = (ContactState, CustomerState, AlertState, NotificationState)
 Raw = Sequence[Any]
 
 
-class Note(State):
+class Note(State, frozen=True, kw_only=True):
     """A kilobyte about a contact."""
 
     collection: ClassVar[str] = "notes"
@@ -65,7 +65,7 @@ class Trivial:
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         contact_id = getattr(event.data, "contact_id", "")
         note = states.get(Note, contact_id) or Note(id=contact_id, partition=partition, text="x" * 1_000)
-        after = note.model_copy(update={"events": note.events + 1})
+        after = note.but(events=note.events + 1)
         data = FollowupOwed(
             customer_id="c", followup_id=contact_id, play="bench", step=0, do="check_in", purpose="service", due_at=now
         )

@@ -83,6 +83,6 @@ def settled(posting: Posting, failure: str | None, now: datetime) -> Posting:
     """The posting after a try. What intake has is no longer kept here: it may hold somebody's words."""
     attempts = posting.attempts + 1
     if failure is None:
-        return posting.model_copy(update={"status": "taken", "event": "", "reason": None, "attempts": attempts})
+        return posting.but(status="taken", event="", reason=None, attempts=attempts)
     wait = timedelta(seconds=min(_LONGEST, 2 ** min(attempts, 20)))
-    return posting.model_copy(update={"attempts": attempts, "reason": failure, "next_at": now + wait})
+    return posting.but(attempts=attempts, reason=failure, next_at=now + wait)

@@ -77,7 +77,7 @@ class Reports:
         for document in documents[:limit]:
             marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **_own(mark)})]
             mine = [mark for mark in marks if mark["measure"] == question.measure.name]
-            page.append((ContactFact.model_validate_json(document["s"]), mine))
+            page.append((ContactFact.restored(document["s"]), mine))
         return page, _cursor(documents[limit - 1]) if len(documents) > limit else None
 
     async def timeline(
@@ -90,7 +90,7 @@ class Reports:
         collection = self._store.collection(ContactFact.collection)
         found = collection.find({"$and": [where, _after(cursor)]}).sort([("opened_at", -1), ("_id", 1)])
         documents = [document async for document in found.limit(limit + 1)]
-        contacts = [ContactFact.model_validate_json(document["s"]) for document in documents[:limit]]
+        contacts = [ContactFact.restored(document["s"]) for document in documents[:limit]]
         entries = await self._store.find(
             JournalEntry,
             {"contact_id": {"$in": [contact.id for contact in contacts]}},

@@ -132,8 +132,7 @@ class Feed:
 
 def shown(alert: AlertState) -> dict[str, Any]:
     """An alert as the API shows it."""
-    hidden = {"partition", "wake_at", "backfill"}
-    return alert.model_dump(mode="json", exclude=hidden)
+    return alert.shown(without={"partition", "wake_at", "backfill"})
 
 
 def _after(token: str) -> dict[str, Any]:
@@ -141,7 +140,7 @@ def _after(token: str) -> dict[str, Any]:
 
 
 def _change(document: dict[str, Any]) -> Change:
-    return Change(document["_id"]["_data"], AlertState.model_validate_json(document["fullDocument"]["s"]))
+    return Change(document["_id"]["_data"], AlertState.restored(document["fullDocument"]["s"]))
 
 
 def _told(change: Change) -> str:

@@ -145,7 +145,7 @@ class Sender:
         ids = sorted({one.alert_id for one in found})
         rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, {"group": 1})
         groups = {row["_id"]: row["group"] async for row in rows}
-        return [one.model_copy(update={"group": groups.get(one.alert_id, one.group)}) for one in found]
+        return [one.but(group=groups.get(one.alert_id, one.group)) for one in found]
 
     # --- one receiver -----------------------------------------------------------------
 

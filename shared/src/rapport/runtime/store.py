@@ -281,7 +281,7 @@ def _outgoing(item: Mapping[str, Any]) -> Outgoing:
 
 
 def _state(kind: type[S], document: Mapping[str, Any]) -> S:
-    return kind.model_validate_json(document["s"])
+    return kind.restored(document["s"])
 
 
 def _document(state: State) -> dict[str, Any]:
@@ -291,7 +291,7 @@ def _document(state: State) -> dict[str, Any]:
         "wake_at": state.wake_at,
         "backfill": state.backfill,
         **state.index(),
-        "s": state.model_dump_json(exclude_defaults=True),
+        "s": state.stored(),
     }
 
 

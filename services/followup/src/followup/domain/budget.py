@@ -23,7 +23,7 @@ def free_at(wanted: Slot, taken: Sequence[Slot], budget: Budget) -> tuple[dateti
     for instant in starts:
         if instant < wanted.at:
             continue
-        broken = broken_rule(wanted.model_copy(update={"at": instant}), taken, budget)
+        broken = broken_rule(wanted.but(at=instant), taken, budget)
         if broken is None:
             return instant, why
         why = why or broken

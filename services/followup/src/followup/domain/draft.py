@@ -101,7 +101,7 @@ class Draft:
     def decision(self, why: str = "") -> Decision[Any]:
         """All of it; the customer wakes when the next follow-up is to be let go."""
         waits = [f.release_at for f in self.customer.followups.values() if f.status in _WAITING]
-        customer = self.customer.model_copy(update={"wake_at": min(waits, default=None)})
+        customer = self.customer.but(wake_at=min(waits, default=None))
         return Decision((customer, *self.written.values()), tuple(self.events), why=why)
 
     def _tell(self, kind: str, data: Data, name: str, at: datetime) -> None:
@@ -110,7 +110,7 @@ class Draft:
         self.events.append(Tell(self.customer.id, event))
 
     def _customer(self, **update: Any) -> None:
-        self.customer = self.customer.model_copy(update=update)
+        self.customer = self.customer.but(**update)
         self.changed = True
 
 
@@ -120,7 +120,7 @@ def context_of(contact_id: str | None) -> Any:
 
 
 def finished(followup: Followup, status: str, at: datetime, reason: str | None = None, **more: Any) -> Followup:
-    return followup.model_copy(update={"status": status, "finished_at": at, "reason": reason, **more})
+    return followup.but(status=status, finished_at=at, reason=reason, **more)
 
 
 def slot_of(followup: Followup, at: datetime, plays: Plays) -> Slot:

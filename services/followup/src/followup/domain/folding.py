@@ -163,7 +163,7 @@ def fold(
         update["heard"] = max(customer.heard, key) if customer.heard else key
     if sign := _sign(event):
         update["signs"] = _newest(customer.signs, sign, key)
-    return customer.model_copy(update=update)
+    return customer.but(**update)
 
 
 def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> CustomerState:
@@ -184,7 +184,7 @@ def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> Cus
         len(customer.slots),
     ):
         return customer
-    return customer.model_copy(update={"contacts": contacts, "followups": followups, "slots": slots})
+    return customer.but(contacts=contacts, followups=followups, slots=slots)
 
 
 def _fold_customer(customer: CustomerState, data: Data, key: OrderKey) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _fold_contact(
             if name not in changed or changed[name][0] < key:
                 changed[name] = (key, value)
         update["changed"] = changed
-    return contact.model_copy(update=update)
+    return contact.but(**update)
 
 
 def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: OrderKey) -> tuple[Entry, ...]:
@@ -291,22 +291,11 @@ def _newest(known: dict[str, OrderKey], name: str, key: OrderKey) -> dict[str, O
 def _forget(customer: CustomerState) -> CustomerState:
     """Nothing that names the person or holds their words; what was done stays as bare figures."""
     contacts = {
-        name: contact.model_copy(
-            update={"opened": (contact.opened[0], _without_words(contact.opened[1])) if contact.opened else None}
-        )
+        name: contact.but(opened=(contact.opened[0], _without_words(contact.opened[1])) if contact.opened else None)
         for name, contact in customer.contacts.items()
     }
-    followups = {name: one.model_copy(update={"note": None}) for name, one in customer.followups.items()}
-    return customer.model_copy(
-        update={
-            "profile": {},
-            "consent": {},
-            "blocked": {},
-            "contacts": contacts,
-            "followups": followups,
-            "erased": True,
-        }
-    )
+    followups = {name: one.but(note=None) for name, one in customer.followups.items()}
+    return customer.but(profile={}, consent={}, blocked={}, contacts=contacts, followups=followups, erased=True)
 
 
 def _without_words(fields: dict[str, Value]) -> dict[str, Value]:

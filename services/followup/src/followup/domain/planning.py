@@ -117,7 +117,7 @@ def start(draft: Draft, play: Play, trigger: Trigger) -> None:
         due = due_at(step, from_millis(trigger.key[0]) + quiet_first, draft.customer, draft.rules.plays)
         followup = _planned(name, play, index, step, trigger, due)
         owner, team = owners(followup, draft.customer)
-        followup = draft.put(followup.model_copy(update={"owner": owner, "team": team}))
+        followup = draft.put(followup.but(owner=owner, team=team))
         if not silent:
             draft.tell("followup.scheduled", followup, followup.triggered_at, due_at=due)
 
@@ -134,7 +134,7 @@ def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None) -> 
     elif not followup.withdrawn and (
         followup.status == "sending" or (followup.do == "survey" and followup.status in {"sent", "failed"})
     ):
-        draft.put(followup.model_copy(update={"withdrawn": True}))
+        draft.put(followup.but(withdrawn=True))
 
 
 def matches(play: Play, facts: Mapping[str, Value]) -> bool:

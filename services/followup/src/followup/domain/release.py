@@ -38,11 +38,11 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
         if followup.needs_risk and not _RISK_SIGNS & draft.customer.signs.keys():
             draft.drop(followup)
             return
-        followup = followup.model_copy(update={"status": "planned"})
+        followup = followup.but(status="planned")
         draft.tell("followup.scheduled", followup, followup.release_at, due_at=followup.due_at)
     at = followup.release_at if now - followup.release_at <= LATE else now
     owner, team = owners(followup, draft.customer)
-    followup = followup.model_copy(update={"owner": owner, "team": team})
+    followup = followup.but(owner=owner, team=team)
     if reason := refusal(followup, draft.customer, draft.rules):
         suppress(draft, followup, reason, at)
         return
@@ -55,7 +55,7 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
     elif free > followup.patient_until:
         suppress(draft, followup, why, at, until=free)
     else:
-        put_off = followup.model_copy(update={"status": "deferred", "release_at": free, "reason": why, "until": free})
+        put_off = followup.but(status="deferred", release_at=free, reason=why, until=free)
         draft.put(put_off)
         mark = str(int(free.timestamp() * 1000))
         draft.tell("followup.deferred", put_off, at, mark=mark, until=free, reason=why)
@@ -115,7 +115,7 @@ def earliest(
     for _ in range(_MOST_MOVES):
         if quiet := quiet_until(moment, customer, rules.plays):
             moment, why = let_go_at(followup.id, quiet[0], customer, rules.plays), why or quiet[1]
-        free, rule = free_at(wanted.model_copy(update={"at": moment}), taken, rules.plays.budget)
+        free, rule = free_at(wanted.but(at=moment), taken, rules.plays.budget)
         if rule is None:
             return moment, why
         moment, why = free, why or rule
@@ -153,10 +153,10 @@ def _go(draft: Draft, followup: Followup, at: datetime) -> None:
     draft.reserve(slot_of(followup, at, draft.rules.plays))
     if followup.do == "check_in":
         due = at + timedelta(seconds=followup.within)
-        draft.put(followup.model_copy(update={"status": "owed", "until": due, "reason": None, "release_at": at}))
+        draft.put(followup.but(status="owed", until=due, reason=None, release_at=at))
         draft.tell("followup.owed", followup, at, due_at=due)
         return
-    draft.put(followup.model_copy(update={"status": "reserved", "until": None, "reason": None, "release_at": at}))
+    draft.put(followup.but(status="reserved", until=None, reason=None, release_at=at))
     customer = draft.customer
     draft.write(Message(id=followup.id, partition=customer.partition, customer_id=customer.id, next_at=at, first_at=at))
 

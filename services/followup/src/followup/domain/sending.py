@@ -51,12 +51,12 @@ def take(
         return _withdraw(draft, message), None
     if now - followup.release_at > LATE or quiet_until(now, customer, rules.plays):
         draft.free(followup)
-        release(draft, followup.model_copy(update={"release_at": now, "status": "planned"}), now)
+        release(draft, followup.but(release_at=now, status="planned"), now)
         followup = draft.customer.followups[message.id]
         if followup.status != "reserved":
             return _withdraw(draft, message), None
-    followup = draft.put(followup.model_copy(update={"status": "sending"}))
-    draft.write(message.model_copy(update={"status": "sending", "fence": fence, "attempts": message.attempts + 1}))
+    followup = draft.put(followup.but(status="sending"))
+    draft.write(message.but(status="sending", fence=fence, attempts=message.attempts + 1))
     link = _link(followup, draft.customer, rules, now, token) if followup.do == "survey" else None
     if link:
         draft.write(link)
@@ -72,7 +72,7 @@ def sent(
     followup = customer.followups.get(message.id)
     if message.status != "sending" or followup is None:
         return Decision()
-    draft.write(message.model_copy(update={"status": "sent"}))
+    draft.write(message.but(status="sent"))
     draft.put(finished(followup, "sent", now))
     draft.tell("followup.sent", followup, now, channel="email")
     if link:
@@ -90,7 +90,7 @@ def failed(message: Message, customer: CustomerState, rules: Rules, now: datetim
     followup = customer.followups.get(message.id)
     if message.status != "sending" or followup is None:
         return Decision()
-    draft.write(message.model_copy(update={"status": "failed", "reason": reason}))
+    draft.write(message.but(status="failed", reason=reason))
     if reason != UNKNOWN:
         draft.free(followup)
     draft.put(finished(followup, "failed", now, reason))
@@ -112,13 +112,13 @@ def try_again(message: Message, customer: CustomerState, rules: Rules, now: date
     if now - message.first_at > _GIVE_UP:
         return failed(message, customer, rules, now, f"unreachable: {reason}")
     wait = timedelta(seconds=_WAITS[min(message.attempts, len(_WAITS)) - 1])
-    draft.put(followup.model_copy(update={"status": "reserved"}))
-    draft.write(message.model_copy(update={"status": "pending", "next_at": now + wait, "reason": reason}))
+    draft.put(followup.but(status="reserved"))
+    draft.write(message.but(status="pending", next_at=now + wait, reason=reason))
     return draft.decision(reason)
 
 
 def _withdraw(draft: Draft, message: Message) -> Decision[Any]:
-    draft.write(message.model_copy(update={"status": "withdrawn"}))
+    draft.write(message.but(status="withdrawn"))
     return draft.decision("withdrawn")
 
 

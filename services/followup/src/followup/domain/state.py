@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import field
 from rapport.contracts import Identity
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import SurveyKind
-from rapport.decision import State
+from rapport.decision import Part, State
 
 Value = str | int | float | bool | None
 Stamped = tuple[OrderKey, Value]
@@ -34,11 +34,7 @@ CANCELLABLE: frozenset[Status] = WAITING | {"reserved", "owed"}
 HEARD: frozenset[Status] = frozenset({"reserved", "sending", "sent"})
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Entry(Part):
+class Entry(Part, frozen=True, kw_only=True):
     """One event that opens or closes a contact. `live` is not history: it may start plays."""
 
     key: OrderKey
@@ -51,7 +47,7 @@ class Entry(Part):
         return self.key[4]
 
 
-class Contact(Part):
+class Contact(Part, frozen=True, kw_only=True):
     """
     What is known of a contact: its openings and closings in order, and its newest fields.
 
@@ -61,8 +57,8 @@ class Contact(Part):
 
     entries: tuple[Entry, ...] = ()
     opened: tuple[OrderKey, dict[str, Value]] | None = None
-    changed: dict[str, Stamped] = Field(default_factory=dict)
-    latest: dict[str, OrderKey] = Field(default_factory=dict)
+    changed: dict[str, Stamped] = field(default_factory=dict)
+    latest: dict[str, OrderKey] = field(default_factory=dict)
     touched_at: datetime
 
     def field(self, name: str) -> Value:
@@ -76,7 +72,7 @@ class Contact(Part):
         return {**opened, **{name: value for name, (_, value) in self.changed.items()}}
 
 
-class Slot(Part):
+class Slot(Part, frozen=True, kw_only=True):
     """One time that the customer hears from us, reserved before it happens."""
 
     followup_id: str
@@ -85,7 +81,7 @@ class Slot(Part):
     exempt: bool = False
 
 
-class Followup(Part):
+class Followup(Part, frozen=True, kw_only=True):
     """One step of a play for one customer, as the file had it when its trigger came."""
 
     id: str
@@ -127,22 +123,22 @@ class Followup(Part):
         return from_millis(self.trigger_key[0])
 
 
-class CustomerState(State):
+class CustomerState(State, frozen=True, kw_only=True):
     """Everything that decides what a customer hears from us; the unit that a slot is reserved in."""
 
     collection: ClassVar[str] = "customers"
 
-    profile: dict[str, Stamped] = Field(default_factory=dict)
+    profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None
-    consent: dict[str, tuple[OrderKey, bool]] = Field(default_factory=dict)
-    blocked: dict[str, Literal["bounced", "complained"]] = Field(default_factory=dict)
-    contacts: dict[str, Contact] = Field(default_factory=dict)
-    firsts: dict[str, OrderKey] = Field(default_factory=dict)
-    latest: dict[str, OrderKey] = Field(default_factory=dict)
-    signs: dict[str, OrderKey] = Field(default_factory=dict)
+    consent: dict[str, tuple[OrderKey, bool]] = field(default_factory=dict)
+    blocked: dict[str, Literal["bounced", "complained"]] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    firsts: dict[str, OrderKey] = field(default_factory=dict)
+    latest: dict[str, OrderKey] = field(default_factory=dict)
+    signs: dict[str, OrderKey] = field(default_factory=dict)
     heard: OrderKey | None = None
     erased: bool = False
-    followups: dict[str, Followup] = Field(default_factory=dict)
+    followups: dict[str, Followup] = field(default_factory=dict)
     slots: tuple[Slot, ...] = ()
     sequence: int = 0
 
@@ -163,7 +159,7 @@ class CustomerState(State):
         return self.text("email")
 
 
-class Message(State):
+class Message(State, frozen=True, kw_only=True):
     """
     One message to be sent. What it says is made when it is sent, from what is known then.
 
@@ -186,7 +182,7 @@ class Message(State):
         return {"status": self.status, "next_at": self.next_at}
 
 
-class CheckIn(State):
+class CheckIn(State, frozen=True, kw_only=True):
     """A call that a person owes, as the work list shows it; written from the customer's state."""
 
     collection: ClassVar[str] = "check_ins"
@@ -212,14 +208,14 @@ class CheckIn(State):
         return {"status": self.status, "owner": self.owner, "team": self.team, "due_at": self.due_at}
 
 
-class Answer(Part):
+class Answer(Part, frozen=True, kw_only=True):
     number: int
     score: int
     comment: str | None = None
     at: datetime
 
 
-class SurveyLink(State):
+class SurveyLink(State, frozen=True, kw_only=True):
     """
     One survey that was sent, found by the hash of the token in its link.
 
@@ -240,7 +236,7 @@ class SurveyLink(State):
         return {"token": self.token}
 
 
-class Posting(State):
+class Posting(State, frozen=True, kw_only=True):
     """An event of ours that intake has not confirmed yet; kept until it has."""
 
     collection: ClassVar[str] = "postings"

@@ -55,7 +55,7 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
     event = tell("survey.answered", data, source=SOURCE, id=posting_id(link.id, given.number), time=now)
     event = event.model_copy(update={"causationid": link.id})
     posting = Posting(id=event.id, partition=link.partition, event=encode(event).decode(), next_at=now + _FIRST_GO)
-    return Decision((link.model_copy(update={"answer": given}), posting))
+    return Decision((link.but(answer=given), posting))
 
 
 def posting_id(survey_id: str, number: int) -> str:

@@ -112,7 +112,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         "dimensions": dimensions,
         "marks": marks_of(story, update.get("runs", fact.runs), update.get("answers", fact.answers)),
     }
-    return fact.model_copy(update=update)
+    return fact.but(**update)
 
 
 def _shortened(log: tuple[Note, ...], base: Story | None) -> dict[str, Any]:

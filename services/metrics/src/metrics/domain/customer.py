@@ -32,7 +32,7 @@ def after_update(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
             changes["tiers"] = {**customer.tiers, name: (order, data.tier, True)}
         if "audience" in data.model_fields_set:
             changes["audiences"] = {**customer.audiences, name: (order, data.audience or "customer")}
-    return customer.model_copy(update=changes)
+    return customer.but(**changes)
 
 
 def after_answer(customer: CustomerFact, event: Event[Data], data: SurveyAnswered) -> CustomerFact:
@@ -40,7 +40,7 @@ def after_answer(customer: CustomerFact, event: Event[Data], data: SurveyAnswere
     if held is not None and held >= told:
         return customer
     answers = {**customer.answers, data.survey_id: told}
-    return customer.model_copy(update={"answers": answers, "marks": tuple(survey_marks(answers.values()))})
+    return customer.but(answers=answers, marks=tuple(survey_marks(answers.values())))
 
 
 def recounted(new: CustomerFact, old: CustomerFact | None) -> tuple[Counted, ...]:

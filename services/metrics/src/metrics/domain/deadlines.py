@@ -20,10 +20,8 @@ from rapport.contracts.sla_events import (
 )
 
 from metrics.domain.naming import identity_of
-from metrics.domain.stored import stored_as_array
 
 
-@stored_as_array
 class Word(NamedTuple):
     """The place of an announcement: sla-monitor numbers them per contact."""
 
@@ -33,13 +31,11 @@ class Word(NamedTuple):
     name: str
 
 
-@stored_as_array
 class Scheduled(NamedTuple):
     word: Word
     due: int
 
 
-@stored_as_array
 class Decided(NamedTuple):
     word: Word
     verdict: Verdict
@@ -48,7 +44,6 @@ class Decided(NamedTuple):
     """Business time used up to the verdict."""
 
 
-@stored_as_array
 class Ended(NamedTuple):
     """An answer that came after the breach."""
 
@@ -57,7 +52,6 @@ class Ended(NamedTuple):
     """Business time used until the answer."""
 
 
-@stored_as_array
 class Run(NamedTuple):
     """One cycle of a target on a contact."""
 

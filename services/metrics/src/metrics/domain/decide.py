@@ -48,7 +48,7 @@ class Figures:
         return ()
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - likewise
-        return Decision((state.model_copy(update={"wake_at": None}),))
+        return Decision((state.but(wake_at=None),))
 
 
 _STRANGER: Final = CustomerFact(id="", partition=0)

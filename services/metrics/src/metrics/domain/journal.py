@@ -59,12 +59,10 @@ def again(known: JournalEntry, event: Event[Data], now: datetime) -> Decision[An
     said = digest_of(text_of(event), event.type, event.time)
     fate: Repeated = "duplicate" if said == known.digest else "duplicate (differs)"
     repeat = Repeat(event.recordedtime or now, fate)
-    entry = known.model_copy(
-        update={
-            "duplicates": known.duplicates + 1,
-            "differing": known.differing + (fate != "duplicate"),
-            "repeats": (*known.repeats, repeat)[-_REPEATS_KEPT:],
-        }
+    entry = known.but(
+        duplicates=known.duplicates + 1,
+        differing=known.differing + (fate != "duplicate"),
+        repeats=(*known.repeats, repeat)[-_REPEATS_KEPT:],
     )
     return Decision((entry,), counts=(_balance(event, "duplicate" if fate == "duplicate" else "differing"),), why=fate)
 

@@ -12,7 +12,6 @@ from rapport.decision import Counted
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.deadlines import Run
-from metrics.domain.stored import stored_as_array
 from metrics.domain.story import NO_REAL_CONTACT, Story
 
 HOURS: Final = "hours"
@@ -29,7 +28,6 @@ _VALUES_OF: Final = {
 _HOUR = 3_600_000
 
 
-@stored_as_array
 class Mark(NamedTuple):
     """Figures that a contact adds to one measure at one instant, and whose they are."""
 
@@ -42,7 +40,6 @@ class Mark(NamedTuple):
     figures: dict[str, int]
 
 
-@stored_as_array
 class Answer(NamedTuple):
     """The standing answer to one survey; the newest wins."""
 

@@ -15,13 +15,10 @@ from rapport.contracts.contact_events import (
     ContactResponded,
 )
 
-from metrics.domain.stored import stored_as_array
-
 LONGEST_LOG = 500
 """Past this many events the older half is folded for good, and what is dated before it is too late."""
 
 
-@stored_as_array
 class Note(NamedTuple):
     """One event in the log. The first five fields are its `natural_order`, so notes sort as they are to be folded."""
 

@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
-from pydantic import Field
+from msgspec import field
 from rapport.decision import State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
 from metrics.domain.marks import Answer, Mark
 from metrics.domain.notes import Note
-from metrics.domain.stored import stored_as_array
 from metrics.domain.story import Status, Story
 
 Fate = Literal["folded", "too_late"]
@@ -43,7 +42,6 @@ def instant(millis: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=millis)
 
 
-@stored_as_array
 class Repeat(NamedTuple):
     """One more arrival of an event that was known."""
 
@@ -51,7 +49,7 @@ class Repeat(NamedTuple):
     fate: Repeated
 
 
-class JournalEntry(State):
+class JournalEntry(State, frozen=True, kw_only=True):
     """
     An event as it was taken in, and what became of it. The id is its identity.
 
@@ -96,7 +94,6 @@ class JournalEntry(State):
         return fields | {name: value for name, value in given.items() if value is not None}
 
 
-@stored_as_array
 class Profile(NamedTuple):
     """What figures need to know of the customer of a contact."""
 
@@ -104,7 +101,7 @@ class Profile(NamedTuple):
     audience: str = "customer"
 
 
-class ContactFact(State):
+class ContactFact(State, frozen=True, kw_only=True):
     """
     One contact: the log it was folded from, and what it last added to the figures.
 
@@ -123,14 +120,14 @@ class ContactFact(State):
     log: tuple[Note, ...] = ()
     base: Story | None = None
     cut: Order | None = None
-    runs: dict[str, Run] = Field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
     policy: str | None = None
     policy_word: Word | None = None
-    answers: dict[str, Answer] = Field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     profile: Profile = Profile()
     status: Status = "unknown"
     opened_at: int | None = None
-    dimensions: dict[str, str] = Field(default_factory=dict)
+    dimensions: dict[str, str] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
 
     def index(self) -> dict[str, Any]:
@@ -139,16 +136,16 @@ class ContactFact(State):
         return about | {"audience": self.profile.audience} | self.dimensions | marks_index(self.marks)
 
 
-class CustomerFact(State):
+class CustomerFact(State, frozen=True, kw_only=True):
     """What metrics knows of a customer: who they are to us over time, and their answers that belong to no contact."""
 
     collection: ClassVar[str] = "customers"
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("until", 1),),)
 
-    tiers: dict[str, tuple[Order, str | None, bool]] = Field(default_factory=dict)
+    tiers: dict[str, tuple[Order, str | None, bool]] = field(default_factory=dict)
     """By event: its place, the tier, and whether a word of another system said so."""
-    audiences: dict[str, tuple[Order, str]] = Field(default_factory=dict)
-    answers: dict[str, Answer] = Field(default_factory=dict)
+    audiences: dict[str, tuple[Order, str]] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
 
     def index(self) -> dict[str, Any]:

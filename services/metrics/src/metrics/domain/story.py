@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from metrics.domain.notes import Note
-from metrics.domain.stored import stored_as_array
 
 Status = Literal["unknown", "open", "resolved", "merged", "abandoned"]
 
@@ -16,7 +15,6 @@ _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 
 
-@stored_as_array
 class Hands(NamedTuple):
     """Whose work a contact is, from an instant on."""
 

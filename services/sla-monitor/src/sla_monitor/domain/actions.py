@@ -96,9 +96,9 @@ def climb(contact: ContactState, alert_id: str, *, now: datetime) -> Decision[An
     if alert is None or alert.state != "breached" or alert.next_at is None or alert.next_at <= now:
         return Decision(why="nothing left to climb")
     key = alert_id.removeprefix(f"{contact.id}/")
-    sooner = alert.model_copy(update={"next_at": now})
+    sooner = alert.but(next_at=now)
     woken = min(now, contact.wake_at) if contact.wake_at else now
-    state = contact.model_copy(update={"alerts": {**contact.alerts, key: sooner}, "wake_at": woken})
+    state = contact.but(alerts={**contact.alerts, key: sooner}, wake_at=woken)
     return Decision(states=(state,), why="climb")
 
 
@@ -134,7 +134,7 @@ def _act(
     changed = change(alert, one)
     if changed is None:
         return Decision(why=f"{verb} already")
-    after = alert.model_copy(update={**changed.update, "revision": alert.revision + 1})
+    after = alert.but(**changed.update, revision=alert.revision + 1)
     alerting = Alerting(contact, folding, None, horizon, now, {**contact.alerts, key: after})
     facts = {**alerting.facts(key, after, one.clock.due_at or now), **changed.facts, "by": by}
     data = changed.event.model_validate(facts)
@@ -142,4 +142,4 @@ def _act(
     tells, sequence = sequenced(contact, [(f"alert.{verb}", data, name, now, False)])
     update = {"alerts": alerting.alerts, "sequence": sequence, "wake_at": wake_at(clocks, alerting, horizon)}
     projected = alerting.project(one, after, alerting.escalation(one))
-    return Decision(states=(contact.model_copy(update=update), projected), events=tuple(tells), why=verb)
+    return Decision(states=(contact.but(**update), projected), events=tuple(tells), why=verb)

@@ -75,7 +75,7 @@ class Alerting:
         """A breach that is news; pages unless nobody waits, or it was made by an edit or is history."""
         clock, due = one.clock, one.clock.due_at or self.horizon
         if known is not None and known.raised_at is not None and known.state not in ("cleared", "closed"):
-            return known.model_copy(update={"raised_at": due})
+            return known.but(raised_at=due)
         alert = known or Alert(state="breached")
         quiet = clock.listed or clock.ended or (clock.recorded is not None and due <= clock.recorded)
         steps = {"base_at": None, "next_at": None} if quiet else escalation.start(due)
@@ -89,7 +89,7 @@ class Alerting:
             **steps,
             **again,
         }
-        return alert.model_copy(update=update)
+        return alert.but(**update)
 
     def _clear_if_over(self, one: Numbered, alert: Alert, cause_at: datetime) -> Alert:
         clock = one.clock
@@ -117,7 +117,7 @@ class Alerting:
             "notified": [],
             "revision": alert.revision + 1,
         }
-        return alert.model_copy(update=update)
+        return alert.but(**update)
 
     def _withdraw(self, key: str, alert: Alert, at: datetime) -> None:
         """The cycle turned out never to have been one."""
@@ -142,21 +142,19 @@ class Alerting:
 
     def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
         if alert.next_at is not None and not escalation.rings:
-            return alert.model_copy(update={"next_at": None})
+            return alert.but(next_at=None)
         ring = escalation.ring(alert, self.horizon)
         if ring is None:
             return alert
         owner = alert.owner or self.folding.owner
         reached = escalation.reached(ring.names, owner, self.folding.team, ring.at)
         names = [f"{name}#{entry}" for name, entry in reached]
-        alert = alert.model_copy(
-            update={
-                "level": ring.level,
-                "repeats": ring.repeats,
-                "next_at": ring.next_at,
-                "paged": alert.paged or bool(reached),
-                "notified": list(dict.fromkeys([*alert.notified, *names])),
-            }
+        alert = alert.but(
+            level=ring.level,
+            repeats=ring.repeats,
+            next_at=ring.next_at,
+            paged=alert.paged or bool(reached),
+            notified=list(dict.fromkeys([*alert.notified, *names])),
         )
         due = one.clock.due_at or ring.at
         if ring.level > 1 and not ring.repeats:
@@ -287,4 +285,4 @@ def _come_back(alert: Alert, escalation: Escalation) -> Alert:
     raised = alert.raised_at is not None
     ringing = escalation.come_back(alert, alert.until) if raised and alert.until else {}
     state = "breached" if raised else "warned"
-    return alert.model_copy(update={"state": state, "until": None, "by": None, "rounds": alert.rounds + 1, **ringing})
+    return alert.but(state=state, until=None, by=None, rounds=alert.rounds + 1, **ringing)

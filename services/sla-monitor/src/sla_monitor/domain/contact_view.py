@@ -28,7 +28,7 @@ _HIDDEN: Final = {
 
 def summary(contact: ContactState) -> dict[str, Any]:
     """A contact as lists show it."""
-    return {"contact_id": contact.id, **contact.model_dump(mode="json", exclude=_HIDDEN)}
+    return {"contact_id": contact.id, **contact.shown(without=_HIDDEN)}
 
 
 def detail(

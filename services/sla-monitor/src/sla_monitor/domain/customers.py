@@ -49,7 +49,7 @@ def fold_customer(known: CustomerState | None, customer_id: str, partition: int,
     since = {**customer.since, **dict.fromkeys(fresh, change.millis)}
     asked = change._replace(facts={field: value for field, value in change.facts.items() if field not in _PERSONAL})
     changes = with_entry(customer.changes, asked) or customer.changes
-    return customer.model_copy(update={**fresh, "since": since, "changes": _short(changes)})
+    return customer.but(**fresh, since=since, changes=_short(changes))
 
 
 def relevant(change: Entry, asked: frozenset[str]) -> Entry | None:

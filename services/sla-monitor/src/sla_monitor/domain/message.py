@@ -61,7 +61,7 @@ class Message:
         bare = {name: None for name in ("subject", "owner", "channel", "reference") if name not in self.fields}
         hidden = {"customer_id": "a customer"} if "customer_id" not in self.fields else {}
         shown = self.customers.get(alert.customer_id) if "customer" in self.fields else None
-        return text(alert.model_copy(update={**bare, **hidden}), shown, self.at)
+        return text(alert.but(**bare, **hidden), shown, self.at)
 
     def body(self, public_url: str) -> dict[str, Any]:
         listed = [self._alert(alert, public_url) for alert in self.alerts[:LISTED]]

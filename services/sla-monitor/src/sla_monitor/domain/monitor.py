@@ -64,7 +64,7 @@ class SlaDomain:
         """
         if not isinstance(state, ContactState):
             return Decision()
-        contact = state.model_copy(update={"swept": max(state.swept or now, now)})
+        contact = state.but(swept=max(state.swept or now, now))
         return self._announce(contact, contact.log, now, states.get(CustomerState, contact.customer_id))
 
     def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
@@ -86,7 +86,7 @@ class SlaDomain:
             return Decision(why="duplicate")
         if customer_id != contact.customer_id:
             if _names_better(contact, customer_id, entry.name == longer[-1].name):
-                contact = contact.model_copy(update={"customer_id": customer_id})
+                contact = contact.but(customer_id=customer_id)
                 longer = self._meet(longer, customer)
             else:
                 customer = None
@@ -146,7 +146,7 @@ def announce(
     said = say(contact, folding, clocks, cause)
     alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
     if contact.alerts or any(one.news for one in clocks):
-        alerting.contact = contact.model_copy(update=update)
+        alerting.contact = contact.but(**update)
         alerting.settle(clocks, cause.time if cause else horizon)
     events = [(at, rank, kind, data, name, old) for at, rank, kind, data, name, old in said.events]
     events += [(at, _AFTER_SLA, kind, data, name, old) for kind, data, name, at, old in alerting.events]
@@ -158,7 +158,7 @@ def announce(
     update["sequence"] = sequence
     update["alerts"] = alerting.alerts
     update["wake_at"] = wake_at(clocks, alerting, horizon)
-    contact = contact.model_copy(update=update)
+    contact = contact.but(**update)
     if len(contact.log) > LOG_LIMIT:
         contact = _cut(contact, folding, horizon)
     return Decision(
@@ -256,14 +256,12 @@ def _cut(contact: ContactState, folding: Folding, horizon: datetime) -> ContactS
         for key, cycle in contact.cycles.items()
         if f"{key.partition(':')[0]}/{cycle}" in kept or cycle == highest[key.partition(":")[0]]
     }
-    return contact.model_copy(
-        update={
-            "log": shorter,
-            "cut": border,
-            "cycles": cycles,
-            "told": {key: known for key, known in contact.told.items() if key in kept},
-            "alerts": {key: alert for key, alert in contact.alerts.items() if key in kept},
-        }
+    return contact.but(
+        log=shorter,
+        cut=border,
+        cycles=cycles,
+        told={key: known for key, known in contact.told.items() if key in kept},
+        alerts={key: alert for key, alert in contact.alerts.items() if key in kept},
     )
 
 

@@ -42,12 +42,12 @@ def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:
         written: list[NotificationState] = []
         events: list[Tell] = []
         for one in _those(wanted, states, ("sending",), token):
-            done = one.model_copy(update={"status": "sent", "sent_at": at, "error": None})
+            done = one.but(status="sent", sent_at=at, error=None)
             written.append(done)
             contact = changed.get(done.contact_id) or states.get(ContactState, done.contact_id)
             if contact is not None:
                 told, sequence = sequenced(contact, [("alert.notified", _said(done), f"{done.id}/notified", at, False)])
-                changed[contact.id] = contact.model_copy(update={"sequence": sequence})
+                changed[contact.id] = contact.but(sequence=sequence)
                 events += told
         return Decision(states=(*changed.values(), *written), events=tuple(events), why="sent")
 
@@ -78,7 +78,7 @@ def _change(
 
     def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
         found = _those(wanted, states, before, token)
-        changed = [one.model_copy(update={**update, "attempts": one.attempts + tried}) for one in found]
+        changed = [one.but(**update, attempts=one.attempts + tried) for one in found]
         return Decision(states=tuple(changed), why=str(update["status"]))
 
     return decide

@@ -8,10 +8,10 @@ it. `AlertState` is what lists and boards read, written whole from the contact.
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import field
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import Target
-from rapport.decision import State
+from rapport.decision import Part, State
 
 Verdict = Literal["running", "met", "breached", "cancelled"]
 Status = Literal["open", "waiting", "resolved", "spam", "duplicate", "merged", "abandoned", "unknown"]
@@ -52,14 +52,12 @@ class Told(NamedTuple):
     """How many corrections."""
 
 
-class Alert(BaseModel):
+class Alert(Part, frozen=True, kw_only=True):
     """
     The alert on one clock, inside its contact.
 
     `next_at` is when the step after `level` rings, None when none will.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     state: AlertStatus
     raised_at: datetime | None = None
@@ -81,11 +79,11 @@ class Alert(BaseModel):
     by: str | None = None
     until: datetime | None = None
     reason: str | None = None
-    notified: list[str] = Field(default_factory=list)
+    notified: list[str] = field(default_factory=list)
     """Receivers that have been sent to, who are told when it clears."""
 
 
-class ContactState(State):
+class ContactState(State, frozen=True, kw_only=True):
     """
     One contact: its log, what has been told of it, its alerts, and the sums that lists show.
 
@@ -102,19 +100,19 @@ class ContactState(State):
 
     customer_id: str
     source: str = ""
-    log: list[Entry] = Field(default_factory=list)
+    log: list[Entry] = field(default_factory=list)
     cut: int = 0
     """What is dated before this instant (milliseconds) comes too late; 0 while the log is whole."""
-    told: dict[str, Told] = Field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
     """By `target/cycle`."""
-    cycles: dict[str, int] = Field(default_factory=dict)
+    cycles: dict[str, int] = field(default_factory=dict)
     """The number of each cycle, by `target:identity of the event that opened it`."""
     sequence: int = 0
     opened: bool = False
     """Whether sla.opened has been told."""
     swept: datetime | None = None
     """The latest instant up to which a sweep has looked."""
-    alerts: dict[str, Alert] = Field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
     """By `target/cycle`."""
 
     status: Status = "unknown"
@@ -157,7 +155,7 @@ class ContactState(State):
         }
 
 
-class CustomerState(State):
+class CustomerState(State, frozen=True, kw_only=True):
     """Who a customer is; of every field the value with the newest `time`."""
 
     collection: ClassVar[str] = "customers"
@@ -177,13 +175,13 @@ class CustomerState(State):
     owner_id: str | None = None
     audience: str | None = None
     preferred_channel: str | None = None
-    since: dict[str, int] = Field(default_factory=dict)
+    since: dict[str, int] = field(default_factory=dict)
     """When each field got its value, in milliseconds."""
-    changes: list[Entry] = Field(default_factory=list)
+    changes: list[Entry] = field(default_factory=list)
     """The changes that policies may ask about, in order, for contacts that arrive late; the newest 32."""
 
 
-class AlertState(State):
+class AlertState(State, frozen=True, kw_only=True):
     """
     One alert as lists show it; its id is `contact/target/cycle`.
 
@@ -214,7 +212,7 @@ class AlertState(State):
     group: str = ""
     level: int = 0
     next_step_at: datetime | None = None
-    next_receivers: list[str] = Field(default_factory=list)
+    next_receivers: list[str] = field(default_factory=list)
     owner: str | None = None
     team: str | None = None
     policy: str | None = None
@@ -252,7 +250,7 @@ class AlertState(State):
         }
 
 
-class NotificationState(State):
+class NotificationState(State, frozen=True, kw_only=True):
     """
     One message to one receiver about one alert, written when its step is due; a sender takes it from here.
 
