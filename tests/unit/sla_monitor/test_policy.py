@@ -81,7 +81,7 @@ def test_holidays_are_expanded_once_into_the_version():
         ("default: billing", "default: sales", "policies[0].escalation", "no escalation called 'sales'"),
         ("receiver: follow-the-sun", "receiver: moon", "teams.billing.receiver", "no receiver called 'moon'"),
         ("update: {every", "update: {within", "policies[0].targets.update", "update says every"),
-        ("{channel: email}", "{chanel: email}", "policies[1]", "'chanel' is no field"),
+        ("{channel: email}", "{chanel: email}", "policies[1].match.chanel", "'chanel' is no field"),
         ("Europe/Berlin", "Europe/Bärlin", "calendars.berlin.timezone", "not a known time zone"),
         ("name: mail", "name: complaints", "policies[1].name", "two policies"),
         ("page: business_hours", "page: now\n    page: list", "policies[0].page", "given twice"),

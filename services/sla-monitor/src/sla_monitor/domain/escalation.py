@@ -100,8 +100,10 @@ class Escalation:
             if team not in file.teams:
                 return None
             name = file.teams[team].receiver
-        for at_entry, address in enumerate(file.receivers[name].entries):
-            if address.calendar is None or self.version.calendars[address.calendar].is_open(at):
+        known_receiver = file.receivers.get(name)
+        for at_entry, address in enumerate(known_receiver.entries if known_receiver else ()):
+            hours = self.version.calendars.get(address.calendar or "")
+            if address.calendar is None or (hours is not None and hours.is_open(at)):
                 return (name, at_entry)
         return None
 

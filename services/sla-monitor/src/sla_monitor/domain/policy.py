@@ -1,99 +1,79 @@
 """
 What a policy file says, as models: calendars, policies, escalations, receivers, people, teams.
 
-A file is read whole or refused whole; unknown keys and names that nothing
-carries are errors. `${VAR}` stays as written: secrets are never stored expanded.
+A file is read whole or refused whole; unknown keys are errors (see `policy_checks`
+for what the parts say about each other). `${VAR}` stays as written: secrets are
+never stored expanded. The descriptions are what editors show (see `policy_schema`).
 """
 
-import re
-from collections.abc import Container, Iterable, Iterator
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from rapport.business_time.opening_hours import WEEKDAYS
-from rapport.contracts.contact_events import ContactReceived, CustomerUpdated
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 from rapport.contracts.fields import Outcome, WaitingOn
 
-from sla_monitor.domain.durations import Length, Warn, read_length, read_share, read_wall, read_warn
+from sla_monitor.domain.durations import Length
+from sla_monitor.domain.policy_fields import (
+    CONTACT_FIELDS,
+    CUSTOMER_FIELDS,
+    FIELD_SCHEMA,
+    GROUPING_FIELDS,
+    MATCH_SCHEMA,
+    is_matchable,
+    meant,
+    wrong_field,
+)
+from sla_monitor.domain.policy_values import (
+    Names,
+    Overrides,
+    Scalar,
+    Share,
+    Span,
+    TimeOfDay,
+    Wall,
+    Warns,
+    Week,
+    as_list,
+    listed,
+)
 from sla_monitor.domain.states import Paging
 
-CONTACT_FIELDS = frozenset(ContactReceived.model_fields) - {"contact_id", "customer_id", "attributes", "promised_by"}
-CUSTOMER_FIELDS = frozenset(CustomerUpdated.model_fields) - {"customer_id"}
-GROUPING_FIELDS = frozenset({"team", "policy", "owner", "target", "channel", "kind", "priority", "customer_id"})
 TARGETS = ("first_response", "next_response", "update", "resolution", "escalated")
-
-_ATTRIBUTE = re.compile(r"attributes(\.[^.]+)+")
-
-Scalar = str | bool | int | float
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _as_list(value: object) -> object:
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _time_of_day(value: object) -> time:
-    if isinstance(value, time):
-        return value
-    try:
-        return time.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is not a time of day such as 15:00") from None
-
-
-def _interval(value: object) -> tuple[str, str]:
-    if isinstance(value, tuple | list) and len(value) == 2:  # noqa: PLR2004 - a pair
-        return (str(value[0]), str(value[1]))
-    opens, dash, closes = str(value).partition("-")
-    if not dash:
-        raise ValueError(f"{value!r} is not an interval such as 09:00-17:00")
-    return (opens.strip(), closes.strip())
-
-
-def _weekdays(text: str) -> list[str]:
-    days: list[str] = []
-    for part in text.replace(" ", "").lower().split(","):
-        first, _, last = part.partition("-")
-        if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-            raise ValueError(f"{text!r} is not a weekday or a range of them, such as mon or mon-fri")
-        start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-        days += [WEEKDAYS[at % 7] for at in range(start, end + 1 if end >= start else end + 8)]
-    return days
-
-
-def _week(value: object) -> object:
-    """Hours by single weekdays; a weekday named twice is a contradiction."""
-    if not isinstance(value, dict):
-        raise ValueError("must map weekdays to lists of intervals")  # noqa: TRY004 - pydantic wants ValueError
-    week: dict[str, Any] = {}
-    for key, hours in value.items():
-        for day in _weekdays(str(key)):
-            if day in week:
-                raise ValueError(f"{day} is given twice")
-            week[day] = hours
-    return week
-
-
-Interval = Annotated[tuple[str, str], BeforeValidator(_interval)]
-Intervals = Annotated[list[Interval], BeforeValidator(_as_list)]
-Wall = Annotated[timedelta, BeforeValidator(lambda value: value if isinstance(value, timedelta) else read_wall(value))]
-Span = Annotated[Length, BeforeValidator(lambda value: value if isinstance(value, Length) else read_length(value))]
-Share = Annotated[float, BeforeValidator(lambda value: value if isinstance(value, float) else read_share(value))]
-Warning_ = Annotated[Warn, BeforeValidator(lambda value: value if isinstance(value, Warn) else read_warn(value))]
+def _or_short(schema: JsonSchemaValue, handler: GetJsonSchemaHandler, *short: JsonSchemaValue) -> JsonSchemaValue:
+    """The schema of a model that may also be written in short."""
+    resolved = handler.resolve_ref_schema(schema)
+    whole = dict(resolved)
+    about = whole.pop("description", "")
+    resolved.clear()
+    resolved.update({"description": about, "anyOf": [*short, whole]})
+    return schema
 
 
 class Holidays(_Strict):
-    """Public holidays of a country, with dates added and dropped."""
+    """Public holidays of a country, with dates added and dropped; or dates alone."""
 
-    country: str | None = None
-    subdivision: str | None = None
-    add: list[date] = Field(default_factory=list)
-    drop: list[date] = Field(default_factory=list)
+    country: str | None = Field(None, description="ISO 3166-1 code of the country whose public holidays are kept")
+    subdivision: str | None = Field(None, description="ISO 3166-2 code of its state or province, without the country")
+    add: list[date] = Field(default_factory=list, description="further dates that are closed")
+    drop: list[date] = Field(default_factory=list, description="public holidays that are worked")
 
     @model_validator(mode="before")
     @classmethod
@@ -106,20 +86,28 @@ class Holidays(_Strict):
             raise ValueError("a subdivision needs its country")
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _or_short(handler(core), handler, {"type": "array", "items": {"type": "string", "format": "date"}})
+
 
 class CalendarModel(_Strict):
-    timezone: str
-    hours: Annotated[dict[str, Intervals], BeforeValidator(_week)]
-    holidays: Holidays = Holidays()
-    overrides: dict[date, Annotated[list[Interval], BeforeValidator(_as_list)]] = Field(default_factory=dict)
+    """When a place is open."""
+
+    timezone: str = Field(description="IANA name of the zone, such as Europe/Berlin")
+    hours: Week
+    holidays: Holidays = Field(Holidays(), description="dates that are closed, even against an override")
+    overrides: Overrides = Field(default_factory=dict)
 
 
 class Choice(_Strict):
     """A name, or one of several by a field of the contact."""
 
-    by: str | None = None
-    map: dict[str, str] = Field(default_factory=dict)
-    default: str | None = None
+    by: Annotated[str, WithJsonSchema(FIELD_SCHEMA, mode="validation")] | None = Field(
+        None, description="the field of contact or customer that decides"
+    )
+    map: dict[str, str] = Field(default_factory=dict, description="from the field's value to the name")
+    default: str | None = Field(None, description="the name for every other value")
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +118,8 @@ class Choice(_Strict):
     def _something_to_choose(self) -> "Choice":
         if self.by is None and (self.map or self.default is None):
             raise ValueError("must be a name, or have by, map and default")
+        if self.by is not None and (wrong := wrong_field(self.by)):
+            raise ValueError(wrong)
         return self
 
     def names(self) -> set[str]:
@@ -138,16 +128,24 @@ class Choice(_Strict):
     def pick(self, facts: dict[str, Any]) -> str | None:
         return self.map.get(str(facts.get(self.by)), self.default) if self.by else self.default
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _or_short(handler(core), handler, {"type": "string"})
+
 
 class TargetModel(_Strict):
     """How long something may take: within a length, or by the end of a business day."""
 
-    within: Span | None = None
-    by: Literal["end of same business day", "end of next business day"] | None = None
-    every: Span | None = None
-    cutoff: Annotated[time, BeforeValidator(_time_of_day)] | None = None
-    elapsed: bool = False
-    pause_on: Annotated[list[WaitingOn], BeforeValidator(_as_list)] = Field(default_factory=list)
+    within: Span | None = Field(None, description="so much open time, or so many business days")
+    by: Literal["end of same business day", "end of next business day"] | None = Field(
+        None, description="by closing, counted from the local date of arrival"
+    )
+    every: Span | None = Field(None, description="of update alone: how often the customer hears from us")
+    cutoff: TimeOfDay | None = Field(None, description="with by: what arrives later counts as of the next day")
+    elapsed: bool = Field(default=False, description="true: wall-clock time instead of open time")
+    pause_on: Annotated[list[WaitingOn], BeforeValidator(as_list), listed(*get_args(WaitingOn))] = Field(
+        default_factory=list, description="of resolution and update: the clock stands while waiting for them"
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "TargetModel":
@@ -179,53 +177,44 @@ _Resolution = Annotated[TargetModel, AfterValidator(partial(_may, pause=True))]
 
 
 class Targets(_Strict):
-    first_response: _Answer | None = None
-    next_response: _Answer | None = None
-    update: _Update | None = None
-    resolution: _Resolution | None = None
-    escalated: _Answer | None = None
+    """What is promised, by target."""
 
-
-def is_matchable(field: str) -> bool:
-    """Whether `match` and `by` may ask for that field."""
-    return field in CONTACT_FIELDS | CUSTOMER_FIELDS or _ATTRIBUTE.fullmatch(field) is not None
-
-
-def _check_field(field: str) -> None:
-    if not is_matchable(field):
-        raise ValueError(f"{field!r} is no field of a contact or a customer (attributes.… are free)")
+    first_response: _Answer | None = Field(None, description="from the first message to the first human answer")
+    next_response: _Answer | None = Field(
+        None, description="from the first message after our last answer to the next one"
+    )
+    update: _Update | None = Field(None, description="from every answer or report to the next, while open")
+    resolution: _Resolution | None = Field(None, description="from opening to the resolution")
+    escalated: _Answer | None = Field(None, description="from being handed up to the next answer, report or resolution")
 
 
 class PolicyModel(_Strict):
-    """One policy: whom it is for, and what is promised to them."""
+    """One policy: whom it is for, and what is promised to them. The first that matches applies."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    match: dict[str, Annotated[list[Scalar], BeforeValidator(_as_list)]] = Field(default_factory=dict)
-    calendar: Choice
-    targets: Targets = Targets()
-    warn: Annotated[list[Warning_], BeforeValidator(_as_list)] = Field(default_factory=list)
-    page: Paging = "business_hours"
-    reopen: Literal["continue", "restart"] = "continue"
-    reopen_floor: Share = 0.1
-    reopen_within: Wall = timedelta(days=7)
-    escalation: Choice | None = None
-
-    @model_validator(mode="after")
-    def _asks_for_fields_that_exist(self) -> "PolicyModel":
-        for field in self.match:
-            _check_field(field)
-        for choice in (self.calendar, self.escalation):
-            if choice and choice.by:
-                _check_field(choice.by)
-        return self
+    match: Annotated[
+        dict[str, Annotated[list[Scalar], BeforeValidator(as_list)]], WithJsonSchema(MATCH_SCHEMA, mode="validation")
+    ] = Field(default_factory=dict)
+    calendar: Choice = Field(description="the calendar in which open time counts")
+    targets: Targets = Field(Targets(), description="what is promised")
+    warn: Warns = Field(
+        default_factory=list, description="when the owner is warned: share of the open time used, or so long before"
+    )
+    page: Paging = Field("business_hours", description="what may ring: at any hour, in business hours, or never")
+    reopen: Literal["continue", "restart"] = Field(
+        "continue", description="what a reopening gives: what was left of resolution, or all of it"
+    )
+    reopen_floor: Share = Field(0.1, description="the least that a reopening gives")
+    reopen_within: Wall = Field(timedelta(days=7), description="a message later than this restarts in any case")
+    escalation: Choice | None = Field(None, description="who is told of a breach, and when")
 
 
 class Step(_Strict):
     """One step of an escalation: `after` so long, these are told; the last may repeat."""
 
-    after: Wall
-    notify: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
-    repeat: Wall | None = None
+    after: Wall = Field(description="wall-clock time since the alert could first ring")
+    notify: Names = Field(description="owner, team, receivers or people", min_length=1)
+    repeat: Wall | None = Field(None, description="of the last step: how often it rings again")
 
     @model_validator(mode="after")
     def _repeats_at_a_pace(self) -> "Step":
@@ -247,9 +236,9 @@ Url = Annotated[str, AfterValidator(_deliverable)]
 class Address(_Strict):
     """Where a message goes: any Apprise URL, or webhook:. Without `calendar` always open."""
 
-    url: Url
-    calendar: str | None = None
-    fields: list[str] | None = None
+    url: Url = Field(description="${VAR} is taken from the environment when a message is sent")
+    calendar: str | None = Field(None, description="it is taken while this calendar is open")
+    fields: list[str] | None = Field(None, description="all that it may learn of a contact; else everything")
 
 
 class Receiver(_Strict):
@@ -264,48 +253,83 @@ class Receiver(_Strict):
             return {"entries": value}
         return value if isinstance(value, dict) and "entries" in value else {"entries": [value]}
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        resolved = handler.resolve_ref_schema(schema)
+        several = resolved["properties"]["entries"]
+        about = resolved.get("description", "")
+        resolved.clear()
+        resolved.update({"description": about, "anyOf": [several["items"], {**several, "title": "Several"}]})
+        return schema
+
 
 class Person(_Strict):
+    """What `owner` means: somebody who works on contacts."""
+
     name: str | None = None
-    url: Url | None = None
-    fields: list[str] | None = None
+    url: Url | None = Field(None, description="where messages to them go; without it nobody is reached")
+    fields: list[str] | None = Field(None, description="all that they may learn of a contact; else everything")
 
 
 class Team(_Strict):
-    receiver: str
+    """What `team` means."""
+
+    receiver: str = Field(description="the receiver that its messages go to")
     name: str | None = None
 
 
 class Grouping(_Strict):
-    by: list[str] = Field(default_factory=lambda: ["team", "policy"])
-    wait: Wall = timedelta(seconds=10)
-    interval: Wall = timedelta(minutes=5)
-    repeat: Wall | None = None
+    """Which alerts make one message, as Alertmanager groups them."""
+
+    by: Annotated[list[str], WithJsonSchema({"type": "array", "items": {"enum": sorted(GROUPING_FIELDS)}})] = Field(
+        default_factory=lambda: ["team", "policy"]
+    )
+    wait: Wall = Field(timedelta(seconds=10), description="how long a new group waits for more")
+    interval: Wall = Field(timedelta(minutes=5), description="how long new members of a group wait that was just sent")
+    repeat: Wall | None = Field(None, description="how often a group that still stands is sent again")
 
     @model_validator(mode="after")
     def _by_what_alerts_have(self) -> "Grouping":
         for field in self.by:
             if field not in GROUPING_FIELDS:
-                raise ValueError(f"{field!r} is none of {', '.join(sorted(GROUPING_FIELDS))}")
+                hint = meant(field, GROUPING_FIELDS)
+                raise ValueError(f"{field!r} is none of {', '.join(sorted(GROUPING_FIELDS))}{hint}")
         return self
 
 
 class RepeatContacts(_Strict):
+    """So many contacts of one customer within that time."""
+
     count: Annotated[int, Field(ge=1)]
     within: Wall
-    same: str | None = None
+    same: Annotated[str, WithJsonSchema(FIELD_SCHEMA, mode="validation")] | None = Field(
+        None, description="only those count that have this field in common"
+    )
+
+    @model_validator(mode="after")
+    def _of_a_field_that_exists(self) -> "RepeatContacts":
+        if self.same is not None and (wrong := wrong_field(self.same)):
+            raise ValueError(wrong)
+        return self
 
 
 class Breaches(_Strict):
+    """So many breaches of one customer within that time."""
+
     count: Annotated[int, Field(ge=1)]
     within: Wall
 
 
 class Handovers(_Strict):
+    """One contact passed on so often."""
+
     count: Annotated[int, Field(ge=1)]
 
 
 class LowScore(_Strict):
+    """A score as low as that, or lower."""
+
     csat: int | None = None
     nps: int | None = None
     ces: int | None = None
@@ -318,67 +342,22 @@ class Risk(_Strict):
     breaches: Breaches | None = None
     handovers: Handovers | None = None
     low_score: LowScore | None = None
-    negative_outcome: list[Outcome] = Field(default_factory=list)
+    negative_outcome: Annotated[list[Outcome], BeforeValidator(as_list), listed(*get_args(Outcome))] = Field(
+        default_factory=list, description="outcomes that the customer won't like"
+    )
 
 
 class PolicyFile(_Strict):
-    """A whole policy file. What its parts say about each other is checked by `contradictions`."""
+    """A whole policy file: the one place for targets, calendars and escalation."""
 
-    calendars: dict[str, CalendarModel] = Field(default_factory=dict)
-    policies: list[PolicyModel] = Field(default_factory=list)
-    escalations: dict[str, list[Step]] = Field(default_factory=dict)
-    receivers: dict[str, Receiver] = Field(default_factory=dict)
-    people: dict[str, Person] = Field(default_factory=dict)
-    teams: dict[str, Team] = Field(default_factory=dict)
-    grouping: Grouping = Grouping()
-    risk: Risk = Risk()
-
-
-Path = tuple[str | int, ...]
-Contradiction = tuple[Path, str]
+    calendars: dict[str, CalendarModel] = Field(default_factory=dict, description="opening hours, by name")
+    policies: list[PolicyModel] = Field(default_factory=list, description="the first that matches applies")
+    escalations: dict[str, list[Step]] = Field(default_factory=dict, description="who is told when, by name")
+    receivers: dict[str, Receiver] = Field(default_factory=dict, description="where messages go, by name")
+    people: dict[str, Person] = Field(default_factory=dict, description="who `owner` may be, by agent_id")
+    teams: dict[str, Team] = Field(default_factory=dict, description="what `team` means, by team")
+    grouping: Grouping = Field(Grouping(), description="which alerts make one message")
+    risk: Risk = Field(Risk(), description="what raises a customer's risk")
 
 
-def contradictions(file: PolicyFile) -> list[Contradiction]:
-    """Where the parts of a file contradict each other, and how."""
-    return [*_of_policies(file), *_of_escalations(file), *_of_receivers(file)]
-
-
-def _of_policies(file: PolicyFile) -> Iterator[Contradiction]:
-    names: set[str] = set()
-    for at, policy in enumerate(file.policies):
-        here: Path = ("policies", at)
-        if policy.name in names:
-            yield (*here, "name"), f"there are two policies called {policy.name!r}"
-        names.add(policy.name)
-        if policy.calendar.default is None:
-            yield (*here, "calendar"), "a choice by a field needs a default"
-        yield from _unknown((*here, "calendar"), "calendar", policy.calendar.names(), file.calendars)
-        steps = policy.escalation.names() if policy.escalation else set[str]()
-        yield from _unknown((*here, "escalation"), "escalation", steps, file.escalations)
-
-
-def _of_escalations(file: PolicyFile) -> Iterator[Contradiction]:
-    ringable = {"owner", "team", *file.receivers, *file.people}
-    for name, steps in file.escalations.items():
-        for at, step in enumerate(steps):
-            here: Path = ("escalations", name, at)
-            yield from _unknown((*here, "notify"), "receiver or person", step.notify, ringable)
-            if at and step.after < steps[at - 1].after:
-                yield (*here, "after"), "comes before the step above it"
-            if step.repeat is not None and at < len(steps) - 1:
-                yield (*here, "repeat"), "only the last step may repeat"
-
-
-def _of_receivers(file: PolicyFile) -> Iterator[Contradiction]:
-    for name, receiver in file.receivers.items():
-        for at, address in enumerate(receiver.entries):
-            named = [address.calendar] if address.calendar else []
-            yield from _unknown(("receivers", name, at, "calendar"), "calendar", named, file.calendars)
-    for name, team in file.teams.items():
-        yield from _unknown(("teams", name, "receiver"), "receiver", [team.receiver], file.receivers)
-
-
-def _unknown(path: Path, what: str, names: Iterable[str], known: Container[str]) -> Iterator[Contradiction]:
-    for name in sorted(set(names)):
-        if name not in known:
-            yield path, f"there is no {what} called {name!r}"
+__all__ = ["CONTACT_FIELDS", "CUSTOMER_FIELDS", "PolicyFile", "is_matchable"]

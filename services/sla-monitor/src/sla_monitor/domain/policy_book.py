@@ -11,13 +11,16 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from zoneinfo import available_timezones
 
 import holidays
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.business_time import Calendar
 
-from sla_monitor.domain.policy import CalendarModel, Path, PolicyFile, Step
-from sla_monitor.domain.policy_file import PolicyRefused, fault_at, read_policy
+from sla_monitor.domain.policy import CalendarModel, PolicyFile, Step
+from sla_monitor.domain.policy_checks import Path
+from sla_monitor.domain.policy_fields import meant
+from sla_monitor.domain.policy_file import Fault, PolicyRefused, cautions_of, faults_at, read_policy
 from sla_monitor.domain.rules import Facts, Rule
 
 HOLIDAY_YEARS = 15
@@ -41,6 +44,11 @@ class PolicyVersion(BaseModel):
     @cached_property
     def file(self) -> PolicyFile:
         return read_policy(self.source)
+
+    @cached_property
+    def cautions(self) -> tuple[Fault, ...]:
+        """What in the file is probably not meant; it applies all the same."""
+        return tuple(cautions_of(self.source, self.file))
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -79,19 +87,19 @@ def publish(source: str, *, number: int, effective_from: datetime, by: str | Non
     """The file as a new version, everything expanded; `PolicyRefused` if it can't be carried out."""
     file = read_policy(source)
     expanded: dict[str, tuple[date, ...]] = {}
+    wrong: list[tuple[Path, str]] = []
     for name, model in file.calendars.items():
-        at: Path = ("calendars", name)
         try:
             expanded[name] = _expand(model, effective_from.year)
         except (NotImplementedError, AttributeError, KeyError) as error:
-            raise fault_at(source, (*at, "holidays"), f"no such public holidays: {error}") from None
+            wrong.append((("calendars", name, "holidays"), f"no such public holidays: {error}"))
+            continue
         try:
             _compile(model, expanded[name]).next_open(effective_from)
         except (ValueError, OverflowError) as error:
-            field, _, reason = str(error).partition(": ")
-            step = field.partition(".")[0]
-            where = (*at, step) if step in ("timezone", "hours", "overrides", "holidays") else at
-            raise fault_at(source, where, reason or str(error)) from None
+            wrong.append(_wrong_hours(name, model, str(error)))
+    if wrong:
+        raise faults_at(source, wrong)
     return PolicyVersion(
         number=number,
         effective_from=effective_from,
@@ -100,6 +108,16 @@ def publish(source: str, *, number: int, effective_from: datetime, by: str | Non
         tzdata=_tzdata(),
         published_by=by,
     )
+
+
+def _wrong_hours(name: str, model: CalendarModel, error: str) -> tuple[Path, str]:
+    """Where a calendar is wrong, and why."""
+    field, _, reason = error.partition(": ")
+    step = field.partition(".")[0]
+    if step not in ("timezone", "hours", "overrides", "holidays"):
+        return ("calendars", name), error
+    hint = meant(model.timezone, available_timezones()) if step == "timezone" else ""
+    return ("calendars", name, step), f"{reason}{hint}"
 
 
 class PolicyBook:

@@ -1,14 +1,17 @@
 """A policy file read from its YAML, or refused whole with line, column, path and reason."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from sla_monitor.domain.policy import Path, PolicyFile, contradictions
+from sla_monitor.domain.policy import PolicyFile
+from sla_monitor.domain.policy_checks import Names, Path, cautions, contradictions
+from sla_monitor.domain.policy_fields import meant
+from sla_monitor.domain.policy_schema import keys_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +52,70 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^$"), [""])
 
 
 def read_policy(text: str) -> PolicyFile:
-    """The policy in a YAML text; `PolicyRefused` names all that is wrong with it."""
-    node, document = _parse(text)
+    """The policy in a YAML text; `PolicyRefused` names all that is wrong with it, in the order of the text."""
+    node, document, faults = _parse(text)
+    parts = document if isinstance(document, dict) else {}
     try:
         file = PolicyFile.model_validate(document if document is not None else {})
     except ValidationError as error:
-        raise PolicyRefused(
-            _fault(node, fault["loc"], _reason(fault))
-            for fault in error.errors(include_url=False, include_context=False)
-        ) from None
-    wrong = contradictions(file)
-    if wrong:
-        raise PolicyRefused(_fault(node, path, reason) for path, reason in wrong)
+        wrong = error.errors(include_url=False, include_context=False)
+        faults += [_fault(node, fault["loc"], _reason(fault)) for fault in wrong]
+        parts, places = _sound(parts, [fault["loc"] for fault in wrong])
+        try:
+            file = PolicyFile.model_validate(parts)
+        except ValidationError:
+            raise _refused(faults) from None
+    else:
+        places = list(range(len(file.policies)))
+    names = Names.of(document if isinstance(document, dict) else {})
+    faults += [_fault(node, path, reason) for path, reason in contradictions(file, names, places)]
+    if faults:
+        raise _refused(faults)
     return file
 
 
-def fault_at(text: str, path: Path, reason: str) -> PolicyRefused:
-    """The refusal of a file that reads well but can't be carried out, because of what stands at `path`."""
-    return PolicyRefused([_fault(_parse(text)[0], path, reason)])
+def cautions_of(text: str, file: PolicyFile) -> list[Fault]:
+    """What in a sound file is probably not meant, and where."""
+    node, _, _ = _parse(text)
+    return [_fault(node, path, reason) for path, reason in cautions(file)]
 
 
-def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+def faults_at(text: str, wrong: Iterable[tuple[Path, str]]) -> PolicyRefused:
+    """The refusal of a file that reads well but can't be carried out, because of what stands at these paths."""
+    node, _, _ = _parse(text)
+    return _refused([_fault(node, path, reason) for path, reason in wrong])
+
+
+def _refused(faults: Iterable[Fault]) -> PolicyRefused:
+    return PolicyRefused(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line, fault.column)))
+
+
+def _sound(document: dict[str, Any], wrong: Iterable[Path]) -> tuple[dict[str, Any], list[int]]:
+    """What is left of a document without the entries in which something is wrong, and the places of its policies."""
+    bad = {(path[:2] if len(path) > 1 else path) for path in wrong}
+    sound: dict[str, Any] = {}
+    for part, entries in document.items():
+        if (part,) in bad:
+            continue
+        if isinstance(entries, dict):
+            sound[part] = {name: entry for name, entry in entries.items() if (part, name) not in bad}
+        elif isinstance(entries, list):
+            sound[part] = [entry for at, entry in enumerate(entries) if (part, at) not in bad]
+        else:
+            sound[part] = entries
+    policies = document.get("policies")
+    count = len(policies) if isinstance(policies, list) else 0
+    return sound, [at for at in range(count) if ("policies", at) not in bad and ("policies",) not in bad]
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:
+    """The text as nodes and as values, and what is given twice in it."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
-        if node is not None:
-            _refuse_twice(node, ())
-        return node, loader.construct_document(node) if node is not None else None
-    except PolicyRefused:
-        raise
+        if node is None:
+            return None, None, []
+        return node, loader.construct_document(node), list(_given_twice(node, ()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -88,20 +126,18 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any]:
         loader.dispose()
 
 
-def _refuse_twice(node: yaml.Node, path: Path) -> None:
+def _given_twice(node: yaml.Node, path: Path) -> Iterator[Fault]:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
                 mark = key.start_mark
-                raise PolicyRefused(
-                    [Fault(_dotted((*path, key.value)), "is given twice", mark.line + 1, mark.column + 1)]
-                )
+                yield Fault(_dotted((*path, key.value)), "is given twice", mark.line + 1, mark.column + 1)
             seen.add(key.value)
-            _refuse_twice(value, (*path, key.value))
+            yield from _given_twice(value, (*path, key.value))
     elif isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
-            _refuse_twice(value, (*path, at))
+            yield from _given_twice(value, (*path, at))
 
 
 def _fault(node: yaml.Node | None, path: Path, reason: str) -> Fault:
@@ -139,5 +175,9 @@ def _dotted(path: Iterable[str | int]) -> str:
 
 def _reason(fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
-        return "is no key that is known here"
+        *parent, key = fault["loc"]
+        return f"is no key that is known here{meant(str(key), keys_at(tuple(parent)))}"
+    if fault["type"] == "literal_error":
+        words = [word.strip("'") for word in re.split(", | or ", fault["msg"].partition("be ")[2])]
+        return f"{fault['input']!r} is none of {', '.join(words)}{meant(str(fault['input']), words)}"
     return str(fault["msg"]).removeprefix("Value error, ")
