@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock, backoff
-from rapport.runtime.mongo import Database, MongoError, is_transient
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database, MongoError
+from rapport.runtime.patience import Patience
 
 from sla_monitor import telemetry
 from sla_monitor.domain.states import AlertState
@@ -24,6 +25,7 @@ log = shared.logger()
 
 _WAIT_MS: Final = 500
 _ALIVE_EVERY: Final = 5.0
+_ANEW_AFTER: Final = 1.0
 _BEHIND: Final = 10_000
 """Changes that a slow client may lie behind; past that it starts anew."""
 _CATCH_UPS: Final = 4
@@ -54,17 +56,16 @@ class Feed:
 
     async def run(self) -> None:
         """Until cancelled. What changes while MongoDB is away comes when it is back."""
-        waits = backoff()
+        patiently = Patience("sla-monitor", self._clock)
         try:
             while True:
                 try:
-                    await self._watch()
+                    await patiently("alerts stream", self._watch)
                 except MongoError as error:
                     log.warning("the stream of alerts begins anew", error=str(error)[:200])
-                    if not is_transient(error):
-                        self._token = ""
-                        self._tell(None)
-                    await self._clock.sleep(next(waits))
+                    self._token = ""
+                    self._tell(None)
+                await self._clock.sleep(_ANEW_AFTER)
         finally:
             self._stopped = True
             self._tell(None)

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rapport.contracts import Data, Event, encode, tell, topics
 from rapport.contracts.sla_events import PolicyPublished
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock, backoff
-from rapport.runtime.mongo import Database, DuplicateKeyError, MongoError, is_transient
-from rapport.runtime.publisher import NotAcknowledged, Outgoing, Publisher
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database, DuplicateKeyError
+from rapport.runtime.patience import Patience
+from rapport.runtime.publisher import Outgoing, Publisher
 from rapport.runtime.settings import Misconfigured
 
 from sla_monitor.domain.policy_book import PolicyBook, PolicyRefused, PolicyVersion, publish
@@ -69,20 +70,17 @@ class Policies:
             names = [policy.name for policy in version.file.policies]
             log.info("policy stored", version=version.number, policies=names)
 
-    async def follow(self) -> None:
+    async def follow(self) -> NoReturn:
         """Take over what other replicas store, and announce what has not been announced."""
-        waits = backoff()
+        patiently = Patience("sla-monitor", self._clock)
         while True:
-            try:
-                if await self._versions.find_one({"_id": {"$gt": self.book.latest.number}}, {"_id": 1}):
-                    await self._read()
-                await self._announce()
-                await self._clock.sleep(_LOOK_EVERY)
-            except (NotAcknowledged, *MongoError) as error:
-                if not isinstance(error, NotAcknowledged) and not is_transient(error):
-                    raise
-                log.warning("waiting to look for policies", error=str(error)[:200])
-                await self._clock.sleep(next(waits))
+            await patiently("policies", self._look)
+            await self._clock.sleep(_LOOK_EVERY)
+
+    async def _look(self) -> None:
+        if await self._versions.find_one({"_id": {"$gt": self.book.latest.number}}, {"_id": 1}):
+            await self._read()
+        await self._announce()
 
     async def _read(self) -> None:
         self.book = PolicyBook([_version(d) async for d in self._versions.find({}).sort("_id", 1)])

@@ -1,15 +1,11 @@
 """Out of the outbox into Kafka: strictly in order per partition, each document deleted once it is published."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
 
 from rapport.runtime import telemetry
+from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import Outgoing, Publisher
 from rapport.runtime.store import Change, Row, Store, outbox_key
-
-
-class Patiently(Protocol):
-    def __call__(self, what: str, attempt: Callable[[], Awaitable[None]], /) -> Awaitable[Any]: ...
 
 
 class Outbox:
@@ -21,7 +17,7 @@ class Outbox:
     a commit of ours has an unknown end: left-overs are looked for first.
     """
 
-    def __init__(self, service: str, store: Store, publisher: Publisher, patiently: Patiently) -> None:
+    def __init__(self, service: str, store: Store, publisher: Publisher, patiently: Patience) -> None:
         self._service = service
         self._store = store
         self._publisher = publisher

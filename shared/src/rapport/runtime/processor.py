@@ -20,10 +20,11 @@ from rapport.runtime import telemetry
 from rapport.runtime.batch import Batch, WrongCluster
 from rapport.runtime.clock import Clock, backoff
 from rapport.runtime.dead_letter import FailureShare
-from rapport.runtime.mongo import MongoError, is_conflict, is_transient
+from rapport.runtime.mongo import MongoError, is_conflict
 from rapport.runtime.outbox import Outbox
+from rapport.runtime.patience import Patience
 from rapport.runtime.plan import Outcome, Plan
-from rapport.runtime.publisher import NotAcknowledged, Publisher
+from rapport.runtime.publisher import Publisher
 from rapport.runtime.store import Change, Conflict, Refused, Row, Store, is_refusal
 
 __all__ = ["Processor", "WrongCluster"]
@@ -66,6 +67,7 @@ class Processor:
         self._clock = clock
         self._backfill_quiet = backfill_quiet
         self._failures = FailureShare(dead_letter_share)
+        self.patiently = Patience(service, clock)
         self._outbox = Outbox(service, store, publisher, self.patiently)
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.positions: dict[tuple[str, int], int] = {}
@@ -324,7 +326,7 @@ class Processor:
             if ended:
                 log.warning("ended transactions that a killed replica had left open", count=ended)
 
-    # --- waiting ----------------------------------------------------------------------
+    # --- left-overs -------------------------------------------------------------------
 
     async def collect_left_overs(self) -> None:
         """Publish for our partitions what a click, here or on another replica, has left in the outbox."""
@@ -332,19 +334,6 @@ class Processor:
             async with self._held([partition], at_most=None):
                 if partition in self.owned:
                     await self._outbox.drain([partition])
-
-    async def patiently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it succeeds, waiting between tries, while Kafka or MongoDB is away."""
-        waits = backoff()
-        while True:
-            try:
-                return await attempt()
-            except (NotAcknowledged, *MongoError) as error:
-                if not isinstance(error, NotAcknowledged) and not is_transient(error):
-                    raise
-                telemetry.RETRIES.labels(self._service, what).inc()
-                log.warning("waiting to try again", what=what, error=str(error)[:300])
-                await self._clock.sleep(next(waits))
 
 
 def _halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:

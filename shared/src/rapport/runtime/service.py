@@ -13,12 +13,13 @@ from aiokafka.errors import KafkaError
 
 from rapport.decision import Domain, State
 from rapport.runtime import asyncapi, telemetry
-from rapport.runtime.clock import Clock, SystemClock, backoff
+from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
-from rapport.runtime.keys import Keys, Sessions
-from rapport.runtime.mongo import MongoError, connect, is_transient
+from rapport.runtime.keys import Keys, Sessions, follow, look
+from rapport.runtime.mongo import MongoError, connect
+from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.publisher import NotAcknowledged, Publisher
 from rapport.runtime.settings import Misconfigured, Settings, load, refuse
@@ -50,6 +51,7 @@ class Service:
         self.name = name
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
+        self.patiently = Patience(name, self.clock)
         self.client = connect(settings.mongodb_uri)
         self.database = self.client[settings.database_prefix + name.replace("-", "_")]
         self.publisher = Publisher(
@@ -68,6 +70,7 @@ class Service:
         self._readers: list[tuple[Reader, Processor]] = []
         self._backgrounds: list[Background] = []
         self._starts: list[Background] = []
+        self.background(lambda: follow(self.keys, self.clock, name))
 
     # --- putting together -----------------------------------------------------------
 
@@ -125,9 +128,9 @@ class Service:
             stack.push_async_callback(self.publisher.stop)
             self.http.state.starting = True
             server = await self._listen(stack)
-            await self._patiently("MongoDB and Kafka", self._prepare)
+            await self.patiently("MongoDB and Kafka", self._prepare)
             stack.push_async_callback(self.broker.stop)
-            await self._patiently("Kafka", self.broker.start)
+            await self.patiently("Kafka", self.broker.start)
             self.http.state.starting = False
             tasks = [asyncio.create_task(self._guard(work)) for work in (*self._backgrounds, self._watch)]
             stack.push_async_callback(_cancel, tasks)
@@ -160,17 +163,6 @@ class Service:
         stack.push_async_callback(server.end)
         self.url = server.url
         return server
-
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
-        waits = backoff(0.2, 3)
-        while True:
-            try:
-                return await attempt()
-            except (KafkaError, NotAcknowledged, *MongoError) as error:
-                if not isinstance(error, KafkaError | NotAcknowledged) and not is_transient(error):
-                    raise
-                log.warning("waiting at the start", what=what, error=str(error)[:200])
-                await self.clock.sleep(next(waits))
 
     async def _guard(self, work: Background) -> None:
         try:
@@ -309,7 +301,7 @@ async def _run(create_app: Callable[[S], Service], settings: S) -> int:
     try:
         service = create_app(settings)
         telemetry.configure(service.name, settings.log_level)
-        loop.add_signal_handler(signal.SIGHUP, _reload, service)
+        loop.add_signal_handler(signal.SIGHUP, look, service.keys, service.name)
         return await _until(service, stopped)
     except Misconfigured as error:
         refuse(str(error))
@@ -339,11 +331,3 @@ async def _body(service: Service, stopping: "asyncio.Task[Any]") -> int:
     expected = isinstance(error, Misconfigured | TooManyDeadLetters | WrongCluster | Stuck)
     log.error("failed", error=str(error), exc_info=None if expected else error)
     return 1
-
-
-def _reload(service: Service) -> None:
-    try:
-        service.keys.reload()
-        log.info("keys read again")
-    except Misconfigured as error:
-        log.warning("the keys in force stay", error=str(error))

@@ -1,0 +1,45 @@
+"""Waiting for Kafka and MongoDB while they are away: the one way in which it is done."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock, backoff
+from rapport.runtime.mongo import MongoError, is_transient
+from rapport.runtime.publisher import NotAcknowledged
+
+log = telemetry.logger()
+
+T = TypeVar("T")
+
+_ANSWERS: Final = 300
+"""Characters of an error that a line shows; MongoDB's tell its whole topology."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Tries until it succeeds, with growing waits, while Kafka or MongoDB is away; what can never succeed is raised."""
+
+    service: str
+    clock: Clock
+
+    async def __call__(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The answer of the first attempt that is not stopped by one of them being away."""
+        waits = backoff()
+        while True:
+            try:
+                return await attempt()
+            except (KafkaError, NotAcknowledged, *MongoError) as error:
+                if not is_away(error):
+                    raise
+                telemetry.RETRIES.labels(self.service, what).inc()
+                log.warning("waiting to try again", what=what, error=(str(error) or type(error).__name__)[:_ANSWERS])
+            await self.clock.sleep(next(waits))
+
+
+def is_away(error: BaseException) -> bool:
+    """Kafka or MongoDB does not answer now, and may later."""
+    return isinstance(error, KafkaError | NotAcknowledged) or is_transient(error)

@@ -1,0 +1,48 @@
+"""What is waited for while Kafka or MongoDB is away, and what is raised at once."""
+
+from datetime import timedelta
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from pymongo.errors import AutoReconnect, OperationFailure
+from rapport.runtime.patience import Patience
+from rapport.runtime.publisher import NotAcknowledged
+
+from tests.support.clock import EPOCH, ManualClock
+
+
+class Failing:
+    """Raises these, one at each try, and then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = list(errors)
+        self.tries = 0
+
+    async def __call__(self) -> str:
+        self.tries += 1
+        if self._errors:
+            raise self._errors.pop(0)
+        return "done"
+
+
+async def test_an_attempt_is_made_again_while_either_is_away_and_its_answer_handed_on() -> None:
+    attempt = Failing(AutoReconnect(), NotAcknowledged("not in time"), KafkaConnectionError())
+
+    assert await Patience("test", ManualClock())("work", attempt) == "done"
+    assert attempt.tries == 4
+
+
+async def test_what_can_never_succeed_is_raised_at_once() -> None:
+    clock, attempt = ManualClock(), Failing(OperationFailure("unknown operator", 2))
+
+    with pytest.raises(OperationFailure):
+        await Patience("test", clock)("work", attempt)
+    assert (attempt.tries, clock.now()) == (1, EPOCH)
+
+
+async def test_the_waits_grow_but_never_past_five_seconds() -> None:
+    clock = ManualClock()
+
+    await Patience("test", clock)("work", Failing(*[AutoReconnect() for _ in range(40)]))
+
+    assert timedelta(seconds=60) < clock.now() - EPOCH < timedelta(seconds=40 * 5)
