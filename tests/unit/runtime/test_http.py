@@ -223,7 +223,7 @@ async def test_unknown_paths_and_methods_are_problems_too(client):
 
 async def test_readiness_says_what_is_wrong(client, wrong):
     assert (await client.get("/healthz")).json() == {"status": "alive"}
-    assert (await client.get("/readyz")).json() == {"status": "ready", "wrong": {}}
+    assert (await client.get("/readyz")).json() == {"status": "ready", "wrong": {}, "notes": {}}
     wrong["kafka"] = "does not answer"
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["wrong"]) == (503, {"kafka": "does not answer"})

@@ -1,10 +1,15 @@
 """Keys and the sessions that stand for them."""
 
+import asyncio
 import hashlib
 
 import pytest
-from rapport.runtime.keys import Keys, Sessions
+from rapport.runtime.keys import Keys, Sessions, follow
 from rapport.runtime.settings import Misconfigured
+from rapport.runtime.telemetry import KEYS_WRONG
+from structlog.testing import capture_logs
+
+from tests.support.clock import ManualClock
 
 NOW = 1_000_000
 
@@ -43,6 +48,9 @@ def test_a_key_is_found_by_its_secret_and_not_by_its_hash(keys):
         ("keys:\n" + line("ann", roles="boss"), "keys.0.roles.0"),
         ("keys:\n" + line("ann").replace("roles", "role"), "keys.0.role"),
         ("[]", "keys file"),
+        ("keys:\n" + line("ann") + line("bob", secret="ann"), r"keys\.1\.sha256: is that of keys\.0 too"),
+        ("keys:\n" + line("ann") + line("ann", secret="new").replace("}", ", rate: 5}"), r"keys\.1\.rate"),
+        ("keys:\n- }", "line 2, column 3: is no YAML"),
     ],
 )
 def test_a_wrong_file_says_where_and_leaves_the_keys_in_force(keys, path, text, says):
@@ -50,6 +58,50 @@ def test_a_wrong_file_says_where_and_leaves_the_keys_in_force(keys, path, text, 
     with pytest.raises(Misconfigured, match=says):
         keys.reload()
     assert keys.find("ann") is not None
+
+
+def test_two_keys_of_one_name_are_one_caller_while_it_moves_from_one_to_the_other(keys, path):
+    path.write_text("keys:\n" + line("ann") + line("ann", secret="new"))
+    assert keys.reload()
+    assert [keys.find(secret).name for secret in ("ann", "new")] == ["ann", "ann"]
+    path.write_text("keys:\n" + line("ann", secret="new"))
+    assert keys.reload()
+    assert keys.find("ann") is None
+    assert not keys.reload()
+
+
+@pytest.mark.parametrize(
+    "text", ["keys: [hunter2: {", "keys:\n- {name: ann, sha256: hunter2, roles: [hunter2]}", "hunter2"]
+)
+def test_what_a_wrong_file_says_is_told_to_nobody(keys, path, text):
+    path.write_text(text)
+    with pytest.raises(Misconfigured) as caught:
+        keys.reload()
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_changed_file_is_in_force_within_seconds_and_a_wrong_one_is_told_once(keys, path):
+    states: list[tuple[bool, float]] = []
+
+    class Editing(ManualClock):
+        """Each sleep ends with another text in the file."""
+
+        texts = iter(["keys: wrong", "keys: wrong", "keys:\n" + line("eve"), "keys:\n" + line("eve")])
+
+        async def sleep(self, seconds: float) -> None:
+            states.append((keys.fault is not None, KEYS_WRONG.labels("toy")._value.get()))
+            assert seconds < 5
+            try:
+                path.write_text(next(self.texts))
+            except StopIteration:
+                raise asyncio.CancelledError from None
+
+    with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+        await follow(keys, Editing(), "toy")
+    assert states == [(False, 0), (True, 1), (True, 1), (False, 0), (False, 0)]
+    assert keys.find("eve") is not None
+    assert keys.find("ann") is None
+    assert [entry["event"] for entry in logs] == ["the keys in force stay", "keys read again"]
 
 
 def test_a_missing_file_is_named(tmp_path):

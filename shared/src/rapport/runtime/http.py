@@ -55,6 +55,10 @@ class Auth:
         cookie = request.cookies.get(COOKIE)
         return self._sessions.find(cookie, self._seconds()) if cookie else None
 
+    def notes(self) -> dict[str, str]:
+        """What an operator should know though it keeps nobody from working."""
+        return {"keys": f"the keys in force stay: {self._keys.fault}"} if self._keys.fault else {}
+
     def sign_in(self, secret: str) -> tuple[Key, str] | None:
         key = self._keys.find(secret)
         return (key, self._sessions.issue(key, self._seconds() + _SESSION_SECONDS)) if key else None
@@ -149,10 +153,11 @@ def _add_health(app: FastAPI, ready: Ready, asyncapi: Callable[[], dict[str, Any
         return {"status": "alive"}
 
     @app.get("/readyz", tags=["health"], responses={503: {"description": "what is wrong, by part"}})
-    async def readyz() -> Response:
+    async def readyz(request: Request) -> Response:
         """Kafka and MongoDB answer and consuming goes on; else 503 that says what is wrong."""
         wrong = dict(await ready())
-        body = {"status": "not ready" if wrong else "ready", "wrong": wrong}
+        auth: Auth = request.app.state.auth
+        body = {"status": "not ready" if wrong else "ready", "wrong": wrong, "notes": auth.notes()}
         return JSONResponse(body, status_code=503 if wrong else 200)
 
     @app.get("/metrics", tags=["health"], response_class=Response)

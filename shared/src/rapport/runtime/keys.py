@@ -3,16 +3,21 @@
 import hashlib
 import hmac
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, NoReturn
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock
 from rapport.runtime.settings import Misconfigured
+
+log = telemetry.logger()
 
 Role = Literal["emit", "watch", "act", "admin"]
 
-_MOST_DIGITS = 12
+_MOST_DIGITS: Final = 12
+_LOOK_EVERY: Final = 2.0
 
 _IMPLIED: dict[str, set[str]] = {
     "emit": {"emit"},
@@ -50,37 +55,94 @@ class _File(BaseModel):
 
 
 class Keys:
-    """The keys in force; `reload` reads the file again and keeps the old ones when it is wrong."""
+    """
+    The keys in force. A wrong file leaves them as they are, and `fault` says what is wrong with it.
+
+    Several lines may have one name: that is how a key is rotated, and they are one caller.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._by_hash: dict[str, Key] = {}
+        self._seen: bytes | None = None
+        self.fault: str | None = None
         self.reload()
 
-    def reload(self) -> None:
-        """`Misconfigured` names what is wrong with the file."""
+    def reload(self) -> bool:
+        """Read the file, and say whether it is another than before; `Misconfigured` names what is wrong with it."""
         if self._path is None:
-            return
+            return False
         try:
-            keys = _File.model_validate(yaml.safe_load(self._path.read_text("utf-8"))).keys
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise Misconfigured(f"keys file {self._path}: {' '.join(str(error).split())}") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(step) for step in first["loc"])
-            raise Misconfigured(f"keys file {self._path}: {place}: {first['msg']}") from None
+            text = self._path.read_bytes()
+            if text == self._seen and self.fault is None:
+                return False
+            keys = _read(text)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self.fault = f"keys file {self._path}: {_what_is_wrong(error)}"
+            raise Misconfigured(self.fault) from None
         self._by_hash = {key.sha256: key for key in keys}
+        self._seen, self.fault = text, None
+        return True
 
     def find(self, secret: str) -> Key | None:
         """
-        The key with this secret.
+        The key with this secret, in a time that tells nothing about any secret.
 
-        The table is searched by hash, so that timing tells nothing about secrets.
+        What is compared are hashes of hashes: the table is keyed by SHA-256, and
+        Python scatters its entries by a hash with a random key of this process.
         """
         return self._by_hash.get(hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
 
     def named(self, name: str) -> list[Key]:
         return [key for key in self._by_hash.values() if key.name == name]
+
+
+def _read(text: bytes) -> list[Key]:
+    keys = _File.model_validate(yaml.safe_load(text)).keys
+    for place, key in enumerate(keys):
+        for earlier, other in enumerate(keys[:place]):
+            if key.sha256 == other.sha256:
+                raise _Wrong(f"keys.{place}.sha256: is that of keys.{earlier} too")
+            if key.name == other.name and key.rate != other.rate:
+                raise _Wrong(f"keys.{place}.rate: must be that of keys.{earlier}, which has the same name")
+    return keys
+
+
+class _Wrong(ValueError):
+    """A file of the right shape that contradicts itself."""
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Where and why, without anything that the file says: somebody may have written a key into it."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, _Wrong):
+        return str(error)
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}: is no YAML" if mark else "is no YAML"
+
+
+async def follow(keys: Keys, clock: Clock, service: str) -> NoReturn:
+    """Have a changed keys file in force within seconds; a wrong one is told once, and in the figures while it lasts."""
+    while True:
+        look(keys, service)
+        await clock.sleep(_LOOK_EVERY)
+
+
+def look(keys: Keys, service: str) -> None:
+    """Read the keys file again if it has changed."""
+    before = keys.fault
+    try:
+        if keys.reload():
+            log.info("keys read again")
+    except Misconfigured as error:
+        if keys.fault != before:
+            log.warning("the keys in force stay", error=str(error))
+    telemetry.KEYS_WRONG.labels(service).set(keys.fault is not None)
 
 
 class Sessions:

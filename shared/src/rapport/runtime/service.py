@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 
 import uvicorn
 from aiokafka.errors import KafkaError
-
 from rapport.decision import Domain, State
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock

@@ -23,6 +23,7 @@ BATCH_SECONDS = Histogram("rapport_batch_seconds", "Seconds from a polled batch 
 SWEEP_FAILURES = Counter("rapport_sweep_failures_total", "States whose wake-up raised and was put off", ["service"])
 LAG = Gauge("rapport_lag_records", "Records of a topic not yet settled by this replica", ["service", "topic"])
 PARTITIONS = Gauge("rapport_partitions_owned", "Partitions this replica owns", ["service"])
+KEYS_WRONG = Gauge("rapport_keys_file_wrong", "1 while a changed keys file is wrong and older keys stay", ["service"])
 REQUESTS = Counter("rapport_http_requests_total", "HTTP requests answered", ["service", "method", "route", "status"])
 REQUEST_SECONDS = Histogram("rapport_http_request_seconds", "Seconds to answer a request", ["service", "route"])
 
