@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import uvicorn
 from aiokafka.errors import KafkaError
+
 from rapport.decision import Domain, State
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock
