@@ -1,5 +1,6 @@
 """Who a customer is: of every field the newest value, and the changes that policies ask about."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from rapport.contracts import Data, Event, natural_order
@@ -56,6 +57,13 @@ def relevant(change: Entry, asked: frozenset[str]) -> Entry | None:
     """The part of a change that some policy asks about; None if there is none."""
     facts = {field: value for field, value in change.facts.items() if field in asked or field == "recorded"}
     return change._replace(facts=facts) if facts.keys() - {"recorded"} else None
+
+
+def informed(log: Sequence[Entry], customer: CustomerState | None, asked: frozenset[str]) -> list[Entry]:
+    """A contact's log with all that is known of its customer and asked for, also where it was not asked for before."""
+    known = [part for change in (customer.changes if customer else ()) if (part := relevant(change, asked))]
+    names = {change.name for change in known}
+    return sorted([*(entry for entry in log if entry.name not in names), *known], key=lambda entry: entry.order)
 
 
 def _short(changes: list[Entry]) -> list[Entry]:

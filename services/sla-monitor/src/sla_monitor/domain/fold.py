@@ -20,6 +20,9 @@ from sla_monitor.domain.rules import Facts, Plan, Rule
 from sla_monitor.domain.states import Entry, Status
 
 RECLASSIFIED: Final = "reclassified"
+PUBLISHED: Final = "policy.published"
+"""In a contact's log: from here on it is under the version then in force."""
+_EDITS: Final = (RECLASSIFIED, PUBLISHED)
 _UNWATCHED = ("staff", "test")
 _NOBODY: Final[dict[str, Any]] = {"audience": "customer"}
 
@@ -219,6 +222,11 @@ class Folding:
         if self.opening is not None:
             self._rematch(entry, at)
 
+    def _published(self, entry: Entry, at: datetime) -> None:
+        """Somebody has applied the policy in force to what was open under another."""
+        if self.opening is not None and self.is_open:
+            self._rematch(entry, at)
+
     def _customer_changed(self, entry: Entry, at: datetime) -> None:
         before = self._customer
         self._customer = {**before, **{f: v for f, v in entry.facts.items() if f not in MARKS}}
@@ -355,16 +363,16 @@ class Folding:
             self._begin("update", self.opening.name, self.opened_at or at)
         unwatched = self._customer.get("audience") in _UNWATCHED
         for clock in self._needs.values():
-            if clock.breached_at is not None or (clock.ended and clock.cause != RECLASSIFIED):
+            if clock.breached_at is not None or (clock.ended and clock.cause not in _EDITS):
                 continue
             if clock.target == "promise":
                 if unwatched:
-                    self._cancel(clock, entry, at, RECLASSIFIED)
+                    self._cancel(clock, entry, at, _edit(entry))
                 else:
                     clock.rule = rule
             elif rule is None or clock.target not in rule.targets:
                 if clock.spec and not clock.ended:
-                    self._cancel(clock, entry, at, RECLASSIFIED)
+                    self._cancel(clock, entry, at, _edit(entry))
             else:
                 self._recompute(clock, entry, at)
 
@@ -372,7 +380,12 @@ class Folding:
         clock.cancelled_at = None
         self._attach(clock, entry, not_before=at)
         if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
-            clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, RECLASSIFIED
+            clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, _edit(entry)
+
+
+def _edit(entry: Entry) -> str:
+    """What to call the cause of what an edit of the contact or of the policy has changed."""
+    return PUBLISHED if entry.type == PUBLISHED else RECLASSIFIED
 
 
 def _recorded(entry: Entry) -> datetime | None:
@@ -395,6 +408,7 @@ _STEPS: Final[dict[str, Callable[[Folding, Entry, datetime], None]]] = {
     "contact.reopened": Folding._reopened,  # noqa: SLF001
     "contact.merged": Folding._merged,  # noqa: SLF001
     "contact.abandoned": Folding._abandoned,  # noqa: SLF001
+    PUBLISHED: Folding._published,  # noqa: SLF001
     "customer.updated": Folding._customer_changed,  # noqa: SLF001
     "customer.tier_changed": Folding._customer_changed,  # noqa: SLF001
 }

@@ -16,7 +16,7 @@ from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
-from sla_monitor.domain.fold import Folding, fold
+from sla_monitor.domain.fold import PUBLISHED, Folding, fold
 from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import LOG_LIMIT, ContactState, CustomerState, Entry
@@ -175,7 +175,8 @@ def horizon_of(contact: ContactState, now: datetime) -> datetime:
 
 
 def _horizon(entries: list[Entry], swept: datetime | None, now: datetime) -> datetime:
-    newest = min(log.instant(entries[-1].millis), now) if entries else now
+    told = next((entry for entry in reversed(entries) if entry.type != PUBLISHED), None)  # an edit shows nothing
+    newest = min(log.instant(told.millis), now) if told else now
     return max(swept, newest) if swept else newest
 
 
