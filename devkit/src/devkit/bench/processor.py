@@ -25,6 +25,7 @@ from rapport.contracts.followup_events import FollowupOwed
 from rapport.decision import Decision, Domain, Ref, State, States, Tell, Touch
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.kafka import ensure_topics
+from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import Client, ReplaceOne, connect, transaction
 from rapport.runtime.processor import Processor
 from rapport.runtime.publisher import Outgoing, Publisher
@@ -104,6 +105,7 @@ def run() -> list[Row]:
 
 
 async def _measure(settings: Settings) -> list[Row]:
+    collect_seldom()
     now = SystemClock().now()
     await ensure_topics(settings)
     publisher = Publisher(

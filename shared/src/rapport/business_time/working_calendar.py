@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -22,6 +23,7 @@ Why: TypeAlias = Literal["open", "closed", "holiday"]
 
 _ONE_DAY = timedelta(days=1)
 _HORIZON_DAYS = 1827
+_DAYS_REMEMBERED = 1024
 _NO_OVERRIDES: HoursByDate = MappingProxyType({})
 
 
@@ -51,7 +53,17 @@ class Calendar:
     Calendars are equal when they say the same, whatever the order in which they say it.
     """
 
-    __slots__ = ("_holidays", "_key", "_overrides", "_sorted_holidays", "_timeline", "_week", "_zone", "timezone")
+    __slots__ = (
+        "_holidays",
+        "_key",
+        "_open_intervals",
+        "_overrides",
+        "_sorted_holidays",
+        "_timeline",
+        "_week",
+        "_zone",
+        "timezone",
+    )
 
     def __init__(
         self,
@@ -67,7 +79,8 @@ class Calendar:
         self._overrides = read_overrides(overrides)
         self._sorted_holidays = sorted(self._holidays)
         self._key = (timezone, self._week, self._holidays, frozenset(self._overrides.items()))
-        self._timeline = Timeline(self._open_intervals)
+        self._open_intervals = lru_cache(maxsize=_DAYS_REMEMBERED)(self._find_open_intervals)
+        self._timeline = Timeline(self._find_open_intervals)
 
     def __eq__(self, other: object) -> bool:
         return self._key == other._key if isinstance(other, Calendar) else NotImplemented
@@ -184,7 +197,7 @@ class Calendar:
         shifts = self._overrides.get(day)
         return self._week[day.weekday()] if shifts is None else shifts
 
-    def _open_intervals(self, day: date) -> list[Interval]:
+    def _find_open_intervals(self, day: date) -> list[Interval]:
         """What is open of that date's hours; an interval of which a change of clocks leaves nothing has vanished."""
         shifts = [
             (self._wall_us(day, timedelta(seconds=opens)), self._wall_us(day, timedelta(seconds=closes)))

@@ -18,6 +18,7 @@ from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
 from rapport.runtime.keys import Keys, Sessions, follow, look
+from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
@@ -300,6 +301,7 @@ async def _run(create_app: Callable[[S], Service], settings: S) -> int:
         loop.add_signal_handler(number, stopped.set)
     try:
         service = create_app(settings)
+        collect_seldom()
         telemetry.configure(service.name, settings.log_level)
         loop.add_signal_handler(signal.SIGHUP, look, service.keys, service.name)
         return await _until(service, stopped)
