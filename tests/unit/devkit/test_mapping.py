@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 from devkit.errors import CommandFailed
-from devkit.mapping import events_of, find_mapping
-from devkit.mapping.file import parse
+from devkit.mapping import find_mapping, table_of
+from rapport.mapping import WrongMapping, parse_table
 
 MAPPING = """
 about: calls
@@ -35,7 +35,7 @@ HEADER = "call,number,line,topic,began,ended,answered,waited,due\n"
 def made(tmp_path: Path, *lines: str, mapping: str = MAPPING):
     file = tmp_path / "calls.csv"
     file.write_text(HEADER + "".join(f"{line}\n" for line in lines), "utf-8")
-    return [one.event for one in events_of(file, parse(mapping, "calls"))]
+    return [one.event for one in table_of(file, parse_table(mapping, "calls")).made]
 
 
 def test_a_row_becomes_the_events_whose_conditions_hold(tmp_path):
@@ -81,8 +81,17 @@ def test_local_times_mean_one_instant_only(tmp_path, local, utc):
 
 
 def test_a_cell_that_makes_no_sense_is_named_with_its_line(tmp_path):
-    with pytest.raises(CommandFailed, match=r"calls.csv, line 3: column due: 'soon' is no instant"):
-        made(tmp_path, "7,1,bot,x,2026-03-02 09:00:00,,yes,,", "8,1,bot,x,2026-03-02 09:00:00,,yes,,soon")
+    file = tmp_path / "calls.csv"
+    rows = ("7,1,bot,x,2026-03-02 09:00:00,,yes,,", "8,1,bot,x,2026-03-02 09:00:00,,yes,,soon")
+    file.write_text(HEADER + "".join(f"{row}\n" for row in rows), "utf-8")
+    table = table_of(file, parse_table(MAPPING, "calls"))
+    assert [one.event["id"] for one in table.made] == ["7"]
+    assert [(one.line, one.reason) for one in table.odd] == [(3, "due: 'soon' is no time")]
+
+
+def test_a_file_in_which_no_row_makes_sense_is_refused_with_the_first_reason(tmp_path):
+    with pytest.raises(CommandFailed, match=r"not one event comes out of it \(line 2: began: 'early' is no time\)"):
+        made(tmp_path, "7,1,bot,x,early,,yes,,")
 
 
 def test_a_file_without_a_column_that_is_needed_is_refused(tmp_path):
@@ -100,15 +109,15 @@ def test_a_file_without_a_column_that_is_needed_is_refused(tmp_path):
     ],
 )
 def test_a_mapping_that_can_not_be_meant_is_refused_before_anything_is_sent(old, new, reason):
-    with pytest.raises(CommandFailed, match=reason):
-        parse(MAPPING.replace(old, new), "calls")
+    with pytest.raises(WrongMapping, match=reason):
+        parse_table(MAPPING.replace(old, new), "calls")
 
 
 def test_packed_files_are_read_and_only_as_many_rows_as_asked_for(tmp_path):
     file = tmp_path / "calls.csv.gz"
     rows = [f"{call},1,bot,x,2026-03-02 09:00:00,,yes,,\n" for call in range(5)]
     file.write_bytes(gzip.compress((HEADER + "".join(rows)).encode()))
-    assert len(events_of(file, parse(MAPPING, "calls"), rows=3)) == 3
+    assert len(table_of(file, parse_table(MAPPING, "calls"), rows=3).made) == 3
 
 
 def test_every_shipped_mapping_is_sound():

@@ -1,6 +1,7 @@
 """`rapport replay`: a file of another system, as events, into intake."""
 
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,17 +10,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rapport.mapping import Made, Odd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from devkit.commands.options import Key, Url
 from devkit.errors import CommandFailed
-from devkit.mapping import Made, events_of, find_mapping
+from devkit.mapping import find_mapping, table_of
 from devkit.sending import Sender, Sent
 from devkit.target import url_and_key
 
 _TICK_SECONDS = 0.2
 _EXAMPLES = 5
+_ROWS_SHOWN = 20
 
 
 def replay(
@@ -29,23 +32,25 @@ def replay(
     speed: Annotated[str, typer.Option(help="times as fast as it happened, or max")] = "max",
     shuffle: Annotated[int | None, typer.Option(help="in the random order of this seed, not in that of time")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="only so many rows of the file")] = None,
+    constants: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a constant of the mapping")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Send what a file says, in order of time; status 1 where intake refused some of it."""
+    """Send what a file says, in order of time; status 1 where a row makes no sense or intake refused an event."""
     factor = _factor(speed)
     if shuffle is not None and factor is not None:
         raise CommandFailed("shuffled events have no speed: use --speed max")
-    made = events_of(file, find_mapping(mapping), rows=rows)
+    table = table_of(file, find_mapping(mapping, _constants(constants or [])), rows=rows)
+    made = table.made
     if shuffle is not None:
         random.Random(shuffle).shuffle(made)
     started = time.monotonic()
     with Sender(*url_and_key("intake", "emit", url, key)) as sender:
         sent = _send(sender, made, factor)
-    report(sent, time.monotonic() - started)
+    report(sent, time.monotonic() - started, table.odd)
 
 
-def report(sent: Sent, seconds: float) -> None:
+def report(sent: Sent, seconds: float, odd: Sequence[Odd] = ()) -> None:
     """What was taken, and what was refused and why; exit with status 1 where something was."""
     print(f"taken {len(sent.taken)}, refused {len(sent.refused)}, {len(sent.taken) / seconds:,.0f} events/s")
     if sent.again:
@@ -54,8 +59,22 @@ def report(sent: Sent, seconds: float) -> None:
     for reason, count in reasons.most_common():
         examples = [f"{one.source} {one.id}" for one in sent.refused if one.reason == reason][:_EXAMPLES]
         print(f"  {count} refused: {reason} (such as {', '.join(examples)})")
-    if sent.refused:
+    if odd:
+        print(f"{len(odd)} rows of the file make no sense and were not sent", flush=True)
+        for one in odd[:_ROWS_SHOWN]:
+            print(f"  line {one.line}: {one.reason}", file=sys.stderr)
+        if len(odd) > _ROWS_SHOWN:
+            print(f"  … and {len(odd) - _ROWS_SHOWN} more", file=sys.stderr)
+    if sent.refused or odd:
         raise typer.Exit(1)
+
+
+def _constants(written: Sequence[str]) -> dict[str, str]:
+    """`year=2018` as name and value."""
+    pairs = [one.partition("=") for one in written]
+    if wrong := [text for text, (name, equals, _) in zip(written, pairs, strict=True) if not (name and equals)]:
+        raise CommandFailed(f"--set {wrong[0]!r} is no NAME=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 def _factor(speed: str) -> float | None:

@@ -1,0 +1,113 @@
+"""A webhook's payload as the events that it tells."""
+
+import hashlib
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from rapport.contracts import format_instant
+from rapport.mapping.file import EventRule, HookMapping
+from rapport.mapping.making import applies, event, moment, name
+from rapport.mapping.record import Record, leaves
+
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that no mapping gets to see."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """
+    What a payload says.
+
+    `events` are CloudEvents' JSON, `faults` what could not be made (rule and
+    reason), `unused` the paths of what no rule looked at. Neither events nor
+    faults: it is of a kind that the mapping has no rule for.
+    """
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+
+    @property
+    def ignored(self) -> bool:
+        return not self.events and not self.faults
+
+
+def read_payload(
+    body: bytes,
+    mapping: HookMapping,
+    now: datetime,
+    headers: Dictionary[str, str] | None = None,
+    *,
+    trace: bool = False,
+) -> Reading:
+    """
+    The events that a JSON object, or an array of objects, becomes. ValueError where it is neither.
+
+    A header is found as `@<name>`, the hash of source and body as `@hash`, the
+    moment of arrival as `@arrival` and cut to the minute as `@minute`. The same
+    body makes the same events with the same ids, as far as the mapping does not
+    use the arrival. `unused` is filled where it is to be traced.
+    """
+    document = from_json(body, allow_inf_nan=False)
+    records = document if isinstance(document, list) else [document]
+    if not all(isinstance(one, dict) for one in records):
+        raise ValueError("is no JSON object, nor an array of objects")
+    given = {
+        f"@{name.lower()}": value for name, value in (headers or {}).items() if name.lower() not in _SECRET_HEADERS
+    }
+    given |= {
+        **mapping.constants,
+        "@arrival": format_instant(now),
+        "@minute": now.strftime("%Y-%m-%dT%H:%MZ"),
+    }
+    reading = Reading()
+    for one in records:
+        written = body if document is one else to_json(one)
+        digest = hashlib.blake2b(mapping.source.encode() + b"\0" + written, digest_size=12).hexdigest()
+        record = Record(
+            one, {**given, "@hash": digest}, blanks=frozenset(mapping.blank), ignore_case=mapping.ignore_case
+        )
+        _read(record, one, mapping, reading)
+        if trace:
+            reading.unused += [path for path in leaves(one) if not _covered(path, record.asked)]
+    return reading
+
+
+def _read(record: Record, payload: dict[str, Any], mapping: HookMapping, reading: Reading) -> None:
+    for place, rule in enumerate(mapping.events):
+        try:
+            if applies(rule, record, None):
+                reading.events.append(_event(rule, place, record, payload, mapping))
+        except ValueError as error:
+            reading.faults.append(f"{rule.type}: {error}")
+
+
+def _event(
+    rule: EventRule, place: int, record: Record, payload: dict[str, Any], mapping: HookMapping
+) -> dict[str, Any]:
+    at = moment(rule, record, mapping)
+    if at is None:
+        raise ValueError(f"{rule.time or mapping.time} says no time")
+    identity = name(rule, record, mapping)
+    if identity is None:
+        if rule.id is not None or mapping.id is not None:
+            raise ValueError("the id needs a field that is blank")
+        identity = f"{record.text('@hash')}:{place}"
+    sequence = record.text(rule.sequence) if rule.sequence is not None else None
+    made = event(rule, record, mapping, name=identity, at=at, sequence=sequence)
+    if mapping.keep is not None:
+        made["data"]["attributes"] = {**made["data"].get("attributes", {}), mapping.keep: payload}
+    return made
+
+
+def _covered(path: str, asked: set[str]) -> bool:
+    """Whether the path, or what it is a part of, has been asked for."""
+    while path:
+        if path in asked:
+            return True
+        path = path.rpartition(".")[0]
+    return False

@@ -1,0 +1,158 @@
+"""Values of a record, read as what a mapping says that they are."""
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from html.parser import HTMLParser
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rapport.contracts import format_instant
+from rapport.mapping.file import Condition, FromPath, Like, Mapping, Not
+from rapport.mapping.record import Record
+
+_TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
+_MILLISECONDS: Final = 1e11
+"""A Unix time from here on counts milliseconds: as seconds it would lie past the year 5000."""
+_BREAKS: Final = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "blockquote"})
+
+
+def holds(condition: Condition, record: Record, path: str) -> bool:
+    """Whether what stands there is what the condition wants."""
+    if isinstance(condition, Not):
+        return not holds(condition.condition, record, path)
+    if condition == "present":
+        return record.value(path) is not None
+    if condition == "blank":
+        return record.value(path) is None
+    cell = record.comparable(record.text(path))
+    if isinstance(condition, Like):
+        return fnmatchcase(cell, _brackets_literal(record.comparable(condition.like)))
+    wanted = [condition] if isinstance(condition, str) else condition
+    return any((not cell if one == "blank" else cell == record.comparable(one)) for one in wanted)
+
+
+@lru_cache(maxsize=1024)
+def _brackets_literal(pattern: str) -> str:
+    return pattern.replace("[", "[[]")
+
+
+def value_of(wanted: Any, record: Record, mapping: Mapping) -> Any:
+    """What a field of `data` becomes; None where it is absent. ValueError where it can't be read as it should."""
+    if isinstance(wanted, str):
+        return record.filled(wanted)
+    if isinstance(wanted, FromPath):
+        return _from_path(wanted, record, mapping)
+    if isinstance(wanted, list):
+        return next((value for one in wanted if (value := value_of(one, record, mapping)) is not None), None)
+    if isinstance(wanted, dict):
+        found = {name: value_of(one, record, mapping) for name, one in wanted.items()}
+        return {name: value for name, value in found.items() if value is not None} or None
+    return wanted
+
+
+def _from_path(wanted: FromPath, record: Record, mapping: Mapping) -> Any:
+    value = record.value(wanted.path)
+    if value is None:
+        return wanted.default
+    if wanted.map is not None:
+        return _looked_up(wanted.map, record.text(wanted.path), wanted.default, record)
+    if wanted.kind == "any":
+        return value
+    if wanted.kind == "instant":
+        return format_instant(instant(value, wanted.path, mapping))
+    read = _read(record.text(wanted.path), wanted)
+    return read[: wanted.cut] if wanted.cut and isinstance(read, str) else read
+
+
+def _looked_up(table: dict[str, Any], cell: str, default: Any, record: Record) -> Any:
+    if cell in table:
+        return table[cell]
+    same = record.comparable(cell)
+    return next((value for key, value in table.items() if record.comparable(key) == same), default)
+
+
+def _read(cell: str, wanted: FromPath) -> Any:
+    try:
+        match wanted.kind:
+            case "text":
+                return cell
+            case "plain":
+                return plain(cell)
+            case "number":
+                return float(cell)
+            case "integer":
+                return int(cell)
+            case "boolean" if cell.lower() in _TRUE | _FALSE:
+                return cell.lower() in _TRUE
+    except ValueError:
+        pass
+    raise ValueError(f"{wanted.path}: {cell!r} is no {wanted.kind}")
+
+
+def instant(value: Any, path: str, mapping: Mapping) -> datetime:
+    """
+    The instant that a value means: ISO 8601, Unix seconds or milliseconds, or as the mapping's `time_format` says.
+
+    A local time without offset is one of the mapping's zone. Of a local time that
+    occurs twice the first is meant; one that does not occur means what the offset
+    before the gap gives (RFC 5545 §3.3.5).
+    """
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _unix(value)
+        text = str(value).strip()
+        read = _local(text, mapping)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{path}: {value!r} is no time") from None
+    return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(mapping.timezone), fold=0)).astimezone(UTC)
+
+
+def _local(text: str, mapping: Mapping) -> datetime:
+    if mapping.time_format is None:
+        if text.replace(".", "", 1).isdecimal() and len(text) > len("20261231"):
+            return _unix(float(text))
+        return datetime.fromisoformat(text.removesuffix(" UTC") + "Z" if text.endswith(" UTC") else text)
+    formats = [mapping.time_format] if isinstance(mapping.time_format, str) else mapping.time_format
+    for wanted in formats:
+        try:
+            return datetime.strptime(text, wanted)  # noqa: DTZ007 - the zone comes next
+        except ValueError:
+            continue
+    raise ValueError(text)
+
+
+def _unix(number: float) -> datetime:
+    return datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS else number, UTC)
+
+
+def plain(text: str) -> str:
+    """HTML as the words that a reader sees; other text as it is."""
+    reader = _Words()
+    reader.feed(text)
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.words).splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+class _Words(HTMLParser):
+    """Collects the text between tags; what scripts and styles hold is no text."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.words: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base class's
+        self._silent += tag in {"script", "style"}
+        if tag in _BREAKS:
+            self.words.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in {"script", "style"} and self._silent > 0
+        if tag in _BREAKS:
+            self.words.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.words.append(data)
