@@ -7,7 +7,8 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.processor import Processor
 from rapport.runtime.service import Service
 
-from sla_monitor import http_alerts, http_contacts, http_pages, http_policy
+from sla_monitor import http_alerts, http_contacts, http_pages, http_policy, http_versions
+from sla_monitor.applying import Applications
 from sla_monitor.board import Board
 from sla_monitor.commands import Commands
 from sla_monitor.delivery import Delivery
@@ -51,16 +52,20 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     feed = Feed(service.database, now)
     board = Board(queries, reading, health, policies, now)
     commands = Commands(processor, store, policies)
+    applications = Applications(service.database, store, processor, policies, now)
 
     service.on_start(policies.load)
     service.on_start(queries.prepare)
+    service.on_start(applications.prepare)
     service.background(policies.follow)
+    service.background(applications.run)
     service.background(sender.run)
     service.background(feed.run)
     service.background(lambda: _note_reading(service, processor, reading))
 
     service.http.include_router(http_alerts.routes(store, commands, feed, board))
     service.http.include_router(http_contacts.routes(store, policies, now))
+    service.http.include_router(http_versions.routes(policies, applications, queries, now))
     service.http.include_router(http_policy.routes(policies, queries, health, delivery, now))
     service.http.include_router(http_pages.routes(store, board, commands, policies, now))
     return service

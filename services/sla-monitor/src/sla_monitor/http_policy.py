@@ -1,4 +1,4 @@
-"""`/v1/policy`, `/v1/quote`, `/v1/receivers`, `/v1/backfills`: the rules, what they promise, and who is told."""
+"""`/v1/quote`, `/v1/receivers`, `/v1/backfills`: what the policy promises, and who is told."""
 
 from typing import Annotated, Any
 
@@ -41,22 +41,6 @@ class Asked(BaseModel):
 
 def routes(policies: Policies, queries: Queries, health: Health, delivery: Delivery, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["policy"])
-
-    @router.get("/policy")
-    async def get_policy(_: Watcher) -> dict[str, Any]:
-        """The policy in force, as written (secrets unexpanded), and since when every version counts."""
-        version = policies.book.in_force(clock.now())
-        return {
-            "version": version.number,
-            "effective_from": format_instant(version.effective_from),
-            "tzdata": version.tzdata,
-            "policies": [policy.name for policy in version.file.policies],
-            "document": version.source,
-            "versions": [
-                {"version": one.number, "effective_from": format_instant(one.effective_from)}
-                for one in policies.book.versions
-            ],
-        }
 
     @router.post("/quote")
     async def post_quote(asked: Asked, _: Annotated[Key, Depends(emitter_or_watcher)]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """
 The versions of the policy in MongoDB, and the book that decisions are made from.
 
-A changed file becomes the next version by one insert under its number: of two
-replicas that start at once, one stores it and the other finds it stored. Texts
-are stored as written, `${…}` unexpanded.
+A changed text becomes the next version by one insert under its number: of two
+replicas that read it at once, one stores it and the other finds it stored. Texts
+are stored as written, `${…}` unexpanded. What somebody has published stays in
+force until the file says something that it did not say before.
 """
 
 from collections.abc import Callable
@@ -49,7 +50,12 @@ class Policies:
         self._listeners: list[Callable[[PolicyBook], None]] = []
         self._path = path
         self._text = read_file(path)
-        self._next(self._text)
+        self.refused: PolicyRefused | None = None
+        """What is wrong with the file as it now is, where it can't take the place of the version in force."""
+        try:
+            self._next(self._text)
+        except PolicyRefused as error:
+            raise Misconfigured(f"RAPPORT_POLICY: {self._path}: {' '.join(str(error).split())}") from None
 
     def on_change(self, listener: Callable[[PolicyBook], None]) -> None:
         """Hand over the book whenever it has another version."""
@@ -57,18 +63,36 @@ class Policies:
 
     async def load(self) -> None:
         """Read all versions; a file that says something new becomes the next."""
-        text = self._text
-        while True:
-            await self._read()
-            if self.book.latest.number and self.book.latest.source == text:
-                return
-            version = self._next(text)
+        await self._read()
+        if not self._has_said(self._text):
+            await self._store(self._text, by=None)
+
+    async def publish(self, text: str, by: str) -> PolicyVersion:
+        """The text in force from now on, as a version of its own if it says something new; `PolicyRefused` if wrong."""
+        await self._read()
+        version = await self._store(text, by=by)
+        await self._announce()
+        return version
+
+    async def _store(self, text: str, by: str | None) -> PolicyVersion:
+        while self.book.latest.source != text or not self.book.latest.number:
+            version = self._next(text, by)
             try:
                 await self._versions.insert_one(_document(version))
             except DuplicateKeyError:
+                await self._read()
                 continue
             names = [policy.name for policy in version.file.policies]
-            log.info("policy stored", version=version.number, policies=names)
+            log.info("policy stored", version=version.number, policies=names, by=by)
+            for fault in version.cautions:
+                log.warning("the policy has a loose end", version=version.number, fault=str(fault))
+            await self._read()
+        return self.book.latest
+
+    def _has_said(self, text: str) -> bool:
+        """Whether that is what the file said last, whatever has been published since."""
+        ours = [version for version in self.book.versions if version.number and version.published_by is None]
+        return bool(ours) and ours[-1].source == text
 
     async def follow(self) -> NoReturn:
         """Take over what other replicas store, and announce what has not been announced."""
@@ -80,19 +104,35 @@ class Policies:
     async def _look(self) -> None:
         if await self._versions.find_one({"_id": {"$gt": self.book.latest.number}}, {"_id": 1}):
             await self._read()
+        await self._look_at_the_file()
         await self._announce()
+
+    async def _look_at_the_file(self) -> None:
+        """A file that has changed since it was last read becomes the next version, or is refused whole."""
+        try:
+            text = read_file(self._path)
+        except Misconfigured as error:
+            log.warning("the policy file can't be read; the version in force stays", error=str(error)[:300])
+            return
+        if text == self._text:
+            return
+        self._text, self.refused = text, None
+        try:
+            if not self._has_said(text):
+                await self._store(text, by=None)
+        except PolicyRefused as error:
+            self.refused = error
+            log.warning("the policy file is refused; the version in force stays", faults=list(map(str, error.faults)))
 
     async def _read(self) -> None:
         self.book = PolicyBook([_version(d) async for d in self._versions.find({}).sort("_id", 1)])
         for listener in self._listeners:
             listener(self.book)
 
-    def _next(self, text: str) -> PolicyVersion:
+    def _next(self, text: str, by: str | None = None) -> PolicyVersion:
         latest = self.book.latest
-        try:
-            return publish(text, number=latest.number + 1, effective_from=max(self._clock.now(), latest.effective_from))
-        except PolicyRefused as error:
-            raise Misconfigured(f"RAPPORT_POLICY: {self._path}: {' '.join(str(error).split())}") from None
+        since = max(self._clock.now(), latest.effective_from)
+        return publish(text, number=latest.number + 1, effective_from=since, by=by)
 
     async def _announce(self) -> None:
         async for document in self._versions.find({"announced": False}).sort("_id", 1):
