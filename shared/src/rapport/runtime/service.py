@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from rapport.decision import Domain, State
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock
+from rapport.runtime.cluster import hold_to_cluster
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
@@ -144,6 +145,7 @@ class Service:
             await store.prepare(self.settings.partitions)
         for work in self._starts:
             await work()
+        await hold_to_cluster(self.database, self.settings.kafka_bootstrap_servers)
         await ensure_topics(self.settings)
         await self.publisher.start()
 
