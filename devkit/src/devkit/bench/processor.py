@@ -163,15 +163,15 @@ async def _polls(settings: Settings) -> AsyncIterator[AsyncIterator[Raw]]:
     try:
         places = [TopicPartition(settings.topic_prefix + topics.CONTACT_EVENTS, p) for p in range(PARTITIONS)]
         consumer.assign(places)
-        yield _until_the_end(consumer, await consumer.end_offsets(places))
+        yield _until_the_end(consumer, await consumer.end_offsets(places), settings.batch_records)
     finally:
         await consumer.stop()
 
 
-async def _until_the_end(consumer: Any, ends: dict[TopicPartition, int]) -> AsyncIterator[Raw]:
+async def _until_the_end(consumer: Any, ends: dict[TopicPartition, int], at_once: int) -> AsyncIterator[Raw]:
     left = sum(ends.values())
     while left:
-        polled = await consumer.getmany(timeout_ms=100, max_records=AT_ONCE)
+        polled = await consumer.getmany(timeout_ms=100, max_records=at_once)
         records = [record for some in polled.values() for record in some]
         left -= len(records)
         if records:

@@ -9,7 +9,7 @@ comes second finds the number changed, and reads and decides again.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -36,6 +36,7 @@ T = TypeVar("T")
 Planner = Callable[[Mapping[int, Row]], Awaitable[Plan]]
 
 _SWEEP_AT_ONCE = 500
+_WORTH_TWO_LANES = 64
 _PUT_OFF = timedelta(minutes=1)
 _MOST_CONFLICTS = 120
 """With its waits, longer than MongoDB keeps the transaction of a process that was killed (60 s)."""
@@ -89,7 +90,11 @@ class Processor:
         halving the batch, and goes to the dead letters.
         """
         with telemetry.timed(telemetry.BATCH_SECONDS, service=self._service):
-            await self.patiently("records", lambda: self._settle(records))
+            lanes = _lanes(records)
+            if len(lanes) == 1:
+                await self.patiently("records", lambda: self._settle(records))
+            else:
+                await _together(self.patiently("records", partial(self._settle, lane)) for lane in lanes)
         for record in records:
             self.stamps[record.topic, record.partition] = record.timestamp
         for topic, count in Counter(record.topic for record in records).items():
@@ -334,6 +339,33 @@ class Processor:
             async with self._held([partition], at_most=None):
                 if partition in self.owned:
                     await self._outbox.drain([partition])
+
+
+def _lanes(records: Sequence[Any]) -> list[Sequence[Any]]:
+    """The records in two parts without a partition in common: one is decided while the other is written."""
+    sizes = Counter(record.partition for record in records)
+    if len(sizes) == 1 or len(records) < _WORTH_TWO_LANES:
+        return [records]
+    first: set[int] = set()
+    filled = 0
+    for partition, size in sizes.most_common():
+        if filled + size <= len(records) // 2 or not first:
+            first.add(partition)
+            filled += size
+    lanes: tuple[list[Any], list[Any]] = ([], [])
+    for record in records:
+        lanes[record.partition in first].append(record)
+    return [lane for lane in lanes if lane]
+
+
+async def _together(attempts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Return when all have; when one fails the others are ended, and its error is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for attempt in attempts:
+                group.create_task(attempt)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 def _halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:

@@ -1,0 +1,69 @@
+"""A large batch is settled in two lanes at once, which share no partition."""
+
+import asyncio
+
+import pytest
+from rapport.runtime.dead_letter import TooManyDeadLetters
+
+from tests.support.clock import ManualClock
+from tests.support.replica import PARTITIONS, Log, Record, Site, received, suspension
+
+EACH = 3
+CONTACTS = 30
+
+
+@pytest.fixture
+async def site(stack, unique):
+    site = Site(stack.mongodb, unique("lanes"), ManualClock())
+    await site.prepare()
+    yield site
+    await site.close()
+
+
+def large(log: Log) -> list[Record]:
+    """Some events of many contacts over all partitions, one of each contact after the other."""
+    return [
+        log.append(n % PARTITIONS, received(f"k{n}", f"k{n}-{step}", customer=f"c{n}"))
+        for step in range(EACH)
+        for n in range(CONTACTS)
+    ]
+
+
+async def assert_exact(site: Site, log: Log) -> None:
+    for n in range(CONTACTS):
+        tally = await site.tally(f"k{n}")
+        assert tally is not None
+        assert len(tally.seen) == EACH
+        assert [step for _, step in site.published.told_about(f"k{n}")] == list(range(1, EACH + 1))
+    assert await site.counted() == CONTACTS * EACH
+    assert await site.waiting() == 0
+    assert {p: offsets["contact-events"] for p, offsets in (await site.positions()).items()} == log.ends
+
+
+async def test_both_lanes_are_stored_and_told_in_order(site):
+    log = Log()
+    await site.replica().process(large(log))
+    await assert_exact(site, log)
+
+
+async def test_stopped_after_any_number_of_turns_the_next_start_carries_on(site):
+    log = Log()
+    records = large(log)
+    for turns in range(0, 200, 10):
+        work = asyncio.create_task(site.replica().process(records))
+        for _ in range(turns):
+            await suspension()
+        work.cancel()
+        await asyncio.wait({work})
+    await site.bury()
+    await site.replica().process(records)
+    await site.replica().collect_left_overs()
+    await assert_exact(site, log)
+
+
+async def test_the_error_of_one_lane_ends_the_other_and_is_raised_as_it_is(site):
+    log = Log()
+    records = large(log)
+    bad = [log.append(0, b"rubbish") for _ in range(CONTACTS * EACH)]
+    with pytest.raises(TooManyDeadLetters):
+        await site.replica().process(records + bad)
