@@ -78,7 +78,8 @@ def _rows(lines: Iterable[str], mapping: TableMapping) -> Iterator[_Row]:
         missing = {column for column in mapping.columns if not _has(header, column, mapping)}
         if missing:
             raise UnreadableTable(f"has no column {listed(missing)}")
-        wanted = [(place, column) for place, column in enumerate(header) if column]
+        read = {one for column in mapping.columns for one in (column, *alternatives(column))}
+        wanted = [(place, column) for place, column in enumerate(header) if column in read]
         for number, cells in enumerate(cells for cells in reader if cells):
             if len(cells) == len(header):
                 yield _Row(reader.line_num, number, {column: cells[place] for place, column in wanted})
