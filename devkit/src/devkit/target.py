@@ -42,9 +42,7 @@ class Api:
 
     def __init__(self, service: str, role: str, url: str | None, key: str | None) -> None:
         self.url, secret = url_and_key(service, role, url, key)
-        self._client = httpx.Client(
-            base_url=self.url, timeout=30.0, trust_env=False, headers={"authorization": f"Bearer {secret}"}
-        )
+        self._headers = {"authorization": f"Bearer {secret}"}
 
     def get(self, path: str, **parameters: str | int | None) -> Any:
         given = {name: value for name, value in parameters.items() if value is not None}
@@ -55,7 +53,9 @@ class Api:
 
     def _json(self, method: str, path: str, **how: Any) -> Any:
         try:
-            answer = self._client.request(method, path, **how)
+            answer = httpx.request(
+                method, f"{self.url}{path}", headers=self._headers, timeout=30.0, trust_env=False, **how
+            )
         except httpx.TransportError as error:
             raise CommandFailed(f"{self.url} can't be reached: {error}") from None
         if answer.is_success:

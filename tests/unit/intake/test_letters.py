@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from intake.domain import Accepted, Caller, Door, Refused
-from intake.http_dead_letters import _shown
 from intake.letters import Letter, letter_of
 from intake.records import forwarded, judge
 from intake.replay import again
+from intake.showing import shown
 from rapport.contracts import topics
 from rapport.runtime.publisher import Outgoing
 
@@ -102,14 +102,14 @@ def test_source_and_id_are_told_as_far_as_they_can_be_read():
     st.none() | st.binary(max_size=9),
     st.lists(st.tuples(st.text(max_size=9) | st.sampled_from(["rapport-at", "rapport-offset", "ce_id"]), st.binary())),
 )
-def test_whatever_is_in_the_topic_there_is_a_letter_that_can_be_shown(value, key, headers):
+def test_whatever_is_in_the_topic_there_is_a_letter_that_can_beshown(value, key, headers):
     kept = letter_of(Record(value, key, tuple(headers)))
-    json.dumps(_shown(kept), allow_nan=False)
+    json.dumps(shown(kept), allow_nan=False)
 
 
 @pytest.mark.parametrize("value", [b'{"a": NaN}', b"[" * 190 + b"]" * 190, None])
 def test_json_that_others_could_not_read_is_shown_too(value: bytes | None):
-    json.dumps(_shown(letter_of(Record(value))), allow_nan=False)
+    json.dumps(shown(letter_of(Record(value))), allow_nan=False)
 
 
 def test_what_another_service_could_not_process_goes_back_to_its_topic_as_it_was():

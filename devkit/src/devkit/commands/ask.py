@@ -1,4 +1,4 @@
-"""`rapport fate`, `rapport dead-letters`, `rapport watch`, `rapport policy`: questions to a running platform."""
+"""`rapport fate`, `rapport watch`, `rapport policy`: questions to a running platform."""
 
 import json
 import time
@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 from rapport.runtime.clock import SystemClock
 from rich.console import Console
-from rich.table import Table
 
 from devkit.commands.options import Key, Url
 from devkit.commands.signals import until_stopped
@@ -17,51 +16,11 @@ from devkit.target import Api
 
 _LOOK_EVERY = 2.0
 
-dead_letters = typer.Typer(no_args_is_help=True, help="What intake and the services refused.")
-
 
 def fate(source: str, event_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = None, key: Key = None) -> None:
     """Say what became of one event: when taken in, where it went, what it caused."""
     answer = Api("metrics", "watch", url, key).get("/v1/events", source=source, id=event_id)
     Console().print_json(json.dumps(answer))
-
-
-@dead_letters.command("list")
-def list_letters(
-    *,
-    reason: str | None = None,
-    source: str | None = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    url: Url = None,
-    key: Key = None,
-) -> None:
-    """Show the newest first, and how many wait for each reason."""
-    page = Api("intake", "watch", url, key).get("/v1/dead-letters", reason=reason, source=source, limit=limit)
-    table = Table("at", "source", "event", "type", "reason", "replayed")
-    for letter in page["items"]:
-        cells = (letter.get(name) for name in ("at", "source", "event_id", "type", "reason", "replayed_at"))
-        table.add_row(*(str(cell or "–") for cell in cells))
-    Console().print(table)
-    for why, count in page["counts"].items():
-        print(f"{count:>8}  {why}")
-
-
-@dead_letters.command("replay")
-def replay_letters(
-    ids: Annotated[list[str] | None, typer.Argument(help="letters; else those that the options name")] = None,
-    *,
-    reason: str | None = None,
-    source: str | None = None,
-    every: Annotated[bool, typer.Option("--all", help="all that wait")] = False,
-    url: Url = None,
-    key: Key = None,
-) -> None:
-    """Try refused events again, perhaps with a newer version; ordering it twice is harmless."""
-    order: dict[str, Any] = {"ids": ids or None, "reason": reason, "source": source, "all": every or None}
-    given = {name: value for name, value in order.items() if value is not None}
-    if len(given) != 1:
-        raise CommandFailed("give exactly one of: letters, --reason, --source, --all")
-    Console().print_json(json.dumps(Api("intake", "admin", url, key).post("/v1/dead-letters/replay", given)))
 
 
 def watch(

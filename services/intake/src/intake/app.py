@@ -4,12 +4,13 @@ from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
-from intake import http, http_dead_letters
+from intake import dead_letter_pages, http, http_dead_letters
 from intake.gate import Gate, Publishes
 from intake.handlers import forwarder, mirror
 from intake.load import Load
 from intake.records import SERVICE
 from intake.replay import Replay
+from intake.replays import Replays
 from intake.settings import IntakeSettings
 from intake.store import DeadLetters
 
@@ -20,10 +21,15 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     to_kafka = publisher or service.publisher
     letters = DeadLetters(service.database)
     gate = Gate(to_kafka, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
-    replay = Replay(letters, to_kafka, settings.live_window)
+    replay = Replay(letters, to_kafka, settings.live_window, service.clock)
+    replays = Replays(service.database, letters, replay, service.clock)
     service.on_start(letters.prepare)
+    service.on_start(replays.prepare)
+    service.background(replays.work)
+    service.background(replays.beat)
     service.http.include_router(http.routes(gate, Load(settings.max_in_flight), service.clock))
-    service.http.include_router(http_dead_letters.routes(letters, replay, service.clock))
+    service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))
+    service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))
     service.forward(
         topics.CONTACT_EVENTS_IN,
         forwarder(to_kafka, service.clock, settings.live_window),

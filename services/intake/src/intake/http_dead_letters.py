@@ -1,111 +1,143 @@
 """`/v1/dead-letters`: what was refused, why, and another try."""
 
-import base64
-import binascii
-from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import from_json
-from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
-from intake.letters import Letter
-from intake.replay import Outcome, Replay
-from intake.store import Cursor, DeadLetters, Which
+from intake.openapi import NOT_FOUND, REFUSED_ORDER, WHO
+from intake.replays import Order, Replays
+from intake.showing import cursor_after, cursor_of, shown
+from intake.store import DeadLetters, Which
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
+Text = Annotated[str, Field(max_length=2_000)]
+Watcher = Annotated[Key, Depends(require("watch"))]
+Admin = Annotated[Key, Depends(require("admin"))]
 
 
-class Order(BaseModel):
-    """What to replay: letters by their ids, those with a reason, those of a source, or all. Exactly one is given."""
+class Choice(BaseModel):
+    """Which letters: by their ids, those with a reason, of a source, or both, or all that wait."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "unknown type"}, {"all": True}]}
+    )
 
     ids: list[Id] | None = Field(None, max_length=10_000)
-    reason: str | None = None
-    source: str | None = None
+    reason: Text | None = None
+    source: Text | None = None
     all: bool = False
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [self.ids is not None, self.reason is not None, self.source is not None, self.all]
-        if sum(given) != 1:
-            raise ValueError("give exactly one of ids, reason, source and all")
+    def _one_way(self) -> Self:
+        by_kind = self.reason is not None or self.source is not None
+        if (self.ids is not None) + by_kind + self.all != 1:
+            raise ValueError("give either ids, or reason and source, or all")
         return self
 
     def which(self) -> Which:
         return Which(tuple(self.ids) if self.ids is not None else None, self.reason, self.source)
 
 
-def routes(letters: DeadLetters, replay: Replay, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+class ReplayOrder(Choice):
+    """Which letters, how many a second at most, and whether to answer at once or with the result."""
 
-    @router.get("")
+    rate: float | None = Field(None, gt=0, le=100_000, description="letters a second; when absent, as fast as can be")
+    wait: bool = Field(default=True, description="answer when it has ended, or after 10 s in any case")
+
+
+class Page(BaseModel):
+    """Letters, the newest first; `cursor` leads on; `counts` and `sources` say how many of all wait."""
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+    counts: dict[str, int]
+    sources: dict[str, int]
+
+
+class Dropped(BaseModel):
+    """How many letters wait no longer."""
+
+    dropped: int
+
+
+_WAITS: Final = 10.0
+_LOOKS: Final = 0.05
+
+T = TypeVar("T")
+
+
+def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], responses=WHO)
+
+    @router.get("", responses=REFUSED_ORDER)
     async def list_dead_letters(
-        _: Annotated[Key, Depends(require("watch"))],
-        reason: str | None = None,
-        source: str | None = None,
+        _: Watcher,
+        reason: Annotated[Text | None, Query()] = None,
+        source: Annotated[Text | None, Query()] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        cursor: str | None = None,
-    ) -> dict[str, Any]:
-        """The newest first; `counts` says how many wait, by reason; `cursor`, where there is one, leads on."""
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Page:
+        """The newest first; `counts` says how many wait, by reason, and `sources` by source."""
         which = Which(reason=reason, source=source)
-        page = await letters.page(which, limit=limit + 1, after=_cursor(cursor) if cursor else None)
-        shown = page[:limit]
-        return {
-            "items": [_shown(letter) for letter in shown],
-            "cursor": _cursor_after(shown[-1]) if len(page) > limit else None,
-            "counts": await letters.counts(which),
-        }
+        page = await letters.page(which, limit=limit + 1, after=cursor_of(cursor) if cursor else None)
+        items = page[:limit]
+        return Page(
+            items=[shown(letter) for letter in items],
+            cursor=cursor_after(items[-1]) if len(page) > limit else None,
+            counts=await letters.counts(which, "reason"),
+            sources=await letters.counts(which, "source"),
+        )
 
-    @router.post("/replay")
-    async def replay_dead_letters(key: Annotated[Key, Depends(require("admin"))], order: Order) -> Outcome:
-        """Try refused events again; ordering it twice is harmless."""
-        return await replay.run(order.which(), by=key.name, now=clock.now())
+    @router.post("/replay", responses=REFUSED_ORDER)
+    async def replay_dead_letters(key: Admin, order: ReplayOrder) -> dict[str, Any]:
+        """Try refused events again; ordering it twice is harmless. `state` says whether it has ended."""
+        ordered = await replays.order(order.which(), by=key.name, rate=order.rate)
+        return (await _ended(ordered, replays.get, clock) if order.wait else ordered).shown()
+
+    @router.get("/replays")
+    async def list_replays(_: Watcher) -> dict[str, Any]:
+        """The latest orders to replay, the newest first."""
+        return {"items": [order.shown() for order in await replays.latest(100)]}
+
+    @router.get("/replays/{id}", responses=NOT_FOUND)
+    async def show_replay(_: Watcher, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
+        """How far an order is."""
+        return _found(await replays.get(name), "no such order").shown()
+
+    @router.post("/replays/{id}/stop", responses=NOT_FOUND)
+    async def stop_replay(_: Admin, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
+        """End an order after the letters that are under way."""
+        return _found(await replays.stop(name), "no such order").shown()
+
+    @router.post("/drop", responses=REFUSED_ORDER)
+    async def drop_dead_letters(key: Admin, choice: Choice) -> Dropped:
+        """Give up letters for good. What came is deleted; that it came, and who gave it up, is kept."""
+        return Dropped(dropped=await letters.drop(choice.which(), by=key.name, now=clock.now()))
+
+    @router.get("/{id}", responses=NOT_FOUND)
+    async def show_dead_letter(_: Watcher, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
+        """One letter, whole."""
+        return shown(_found(await letters.get(name), "no such dead letter"))
 
     return router
 
 
-def _shown(letter: Letter) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "id": letter.id,
-        "at": format_instant(letter.at),
-        "reason": letter.reason,
-        "pointer": letter.pointer,
-        "service": letter.service,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "source": letter.source,
-        "event_id": letter.event_id,
-        "type": letter.event_type,
-        "key": _text(letter.key),
-        "headers": [[name, _text(value)] for name, value in letter.headers],
-        "replayed_at": format_instant(letter.replayed_at) if letter.replayed_at else None,
-        "replayed_by": letter.replayed_by,
-    }
-    try:
-        return {**shown, "event": from_json(letter.value or b"null", allow_inf_nan=False)}
-    except ValueError:
-        return {**shown, "value_base64": base64.b64encode(letter.value or b"").decode()}
+def _found(thing: T | None, otherwise: str) -> T:
+    if thing is None:
+        raise Problem(404, otherwise)
+    return thing
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode(errors="replace")
-
-
-def _cursor_after(letter: Letter) -> str:
-    return base64.urlsafe_b64encode(f"{int(letter.at.timestamp() * 1000 + 0.5)}.{letter.id}".encode()).decode()
-
-
-def _cursor(text: str) -> Cursor:
-    try:
-        millis, _, last = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition(".")
-        return datetime.fromtimestamp(int(millis) / 1000, UTC), last
-    except (ValueError, OverflowError, OSError, binascii.Error):
-        raise Problem(422, "cursor is none that was given here", errors=[("/query/cursor", "unknown")]) from None
+async def _ended(order: Order, get: Callable[[str], Awaitable[Order | None]], clock: Clock) -> Order:
+    """The order once it has ended, or as it is after ten seconds."""
+    until = clock.now().timestamp() + _WAITS
+    while order.ended_at is None and clock.now().timestamp() < until:
+        await clock.sleep(_LOOKS)
+        order = await get(order.id) or order
+    return order

@@ -13,6 +13,7 @@ _OURS: Final = frozenset(
     (names.REASON, names.POINTER, names.SERVICE, names.TOPIC, names.PARTITION, names.OFFSET, names.AT)
 )
 _NAMED: Final = ("source", "id", "type")
+_LONGEST_NAME: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,9 @@ class Letter:
     One refused record. `key`, `value` and `headers` are what came, byte for byte.
 
     `topic` is where it was refused from (`http` for what came by HTTP), `service`
-    who refused it. `source` and `event_id` are empty where they can't be told.
+    who refused it. `source`, `event_id` and `customer_id` are empty where they
+    can't be told. One that was dropped or whose customer was erased has lost
+    what came.
     """
 
     id: str
@@ -35,11 +38,14 @@ class Letter:
     source: str
     event_id: str
     event_type: str
+    customer_id: str
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
     replayed_at: datetime | None = None
     replayed_by: str | None = None
+    dropped_at: datetime | None = None
+    dropped_by: str | None = None
 
 
 def letter_of(record: Any, topic_prefix: str = "") -> Letter:
@@ -51,7 +57,8 @@ def letter_of(record: Any, topic_prefix: str = "") -> Letter:
     """
     said = {name: value.decode(errors="replace") for name, value in record.headers if name in _OURS and value}
     headers = tuple((name, value) for name, value in record.headers if name not in _OURS and value is not None)
-    source, event_id, event_type = _attributes(record.value, dict(headers))
+    document = _document(record.value)
+    source, event_id, event_type = _attributes(document, dict(headers))
     reason = said.get(names.REASON, "unknown")
     topic = said.get(names.TOPIC, "").removeprefix(topic_prefix)
     partition, offset = _number(said.get(names.PARTITION)), _number(said.get(names.OFFSET))
@@ -67,6 +74,7 @@ def letter_of(record: Any, topic_prefix: str = "") -> Letter:
         source=source,
         event_id=event_id,
         event_type=event_type,
+        customer_id=_customer(document, record.key),
         key=record.key,
         value=record.value,
         headers=headers,
@@ -83,19 +91,33 @@ def _name(reason: str, topic: str, partition: int, offset: int, record: Any) -> 
     return digest.hexdigest()
 
 
-def _attributes(value: bytes | None, headers: Mapping[str, bytes]) -> tuple[str, str, str]:
+def _document(value: bytes | None) -> Mapping[str, Any]:
+    """The JSON object in a record; an empty one where there is none."""
+    try:
+        document = from_json(value or b"null")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _attributes(document: Mapping[str, Any], headers: Mapping[str, bytes]) -> tuple[str, str, str]:
     """Source, id and type, as far as they can be read: from the headers of binary mode, else from JSON."""
     found: Mapping[str, Any] = {
         name: headers[f"ce_{name}"].decode(errors="replace") for name in _NAMED if f"ce_{name}" in headers
     }
-    if not found and value:
-        try:
-            document = from_json(value)
-        except ValueError:
-            document = None
-        found = document if isinstance(document, dict) else {}
-    source, event_id, event_type = (text if isinstance(text := found.get(name), str) else "" for name in _NAMED)
+    source, event_id, event_type = (_text((found or document).get(name)) for name in _NAMED)
     return source, event_id, event_type
+
+
+def _customer(document: Mapping[str, Any], key: bytes | None) -> str:
+    """Whom it is about: as structured or binary mode says, else the record's key."""
+    data = document.get("data")
+    said = data.get("customer_id") if isinstance(data, dict) else document.get("customer_id")
+    return _text(said) or (key or b"").decode(errors="replace")[:_LONGEST_NAME]
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(text: str | None) -> int:

@@ -58,10 +58,13 @@ _PROBLEM: Final[dict[str, Any]] = {
 }
 
 
-def _problem(description: str) -> dict[str, Any]:
+def problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
 
 
+WHO: Final[dict[int | str, dict[str, Any]]] = {401: problem("no key"), 403: problem("the key has not the role")}
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem("there is none of this name")}
+REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {422: problem("an order that is unclear or out of bounds")}
 _RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 
 POST_EVENTS: Final[dict[str, Any]] = {
@@ -71,14 +74,14 @@ POST_EVENTS: Final[dict[str, Any]] = {
             "description": "some are stored, some were refused",
             "content": {"application/json": {"schema": _TAKEN}},
         },
-        400: _problem("no CloudEvent, or no JSON"),
-        401: _problem("no key"),
-        403: _problem("the key may not send this, or not for this source"),
-        413: _problem("an event over 256 KiB, a batch over 4 MiB or over 1,000 events"),
-        415: _problem("a content type or content encoding that is not read"),
-        422: _problem("violates the contract; kept in the dead letters"),
-        429: {**_problem("over the rate of the key"), "headers": _RETRY},
-        503: {**_problem("Kafka has not acknowledged in time, or too much is in work: send again"), "headers": _RETRY},
+        400: problem("no CloudEvent, or no JSON"),
+        401: problem("no key"),
+        403: problem("the key may not send this, or not for this source"),
+        413: problem("an event over 256 KiB, a batch over 4 MiB or over 1,000 events"),
+        415: problem("a content type or content encoding that is not read"),
+        422: problem("violates the contract; kept in the dead letters"),
+        429: {**problem("over the rate of the key"), "headers": _RETRY},
+        503: {**problem("Kafka has not acknowledged in time, or too much is in work: send again"), "headers": _RETRY},
     },
     "openapi_extra": {
         "security": [{"bearer": []}],

@@ -1,66 +1,77 @@
 """Dead letters tried again: through the same validation, on to the topic they were meant for."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from rapport.contracts import topics
+from rapport.runtime.clock import Clock
+from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import Outgoing
 
 from intake.domain import Accepted, Caller, Door
 from intake.gate import Publishes, count_verdicts
 from intake.letters import Letter
-from intake.records import HTTP, accepted_record, judge
+from intake.records import HTTP, SERVICE, accepted_record, judge
 from intake.store import Cursor, DeadLetters, Which
 
-MOST: Final = 10_000
-"""Letters that one order replays; the rest waits for the next."""
-
 _PAGE: Final = 500
-_SHOWN: Final = 1000
+_SHOWN: Final = 100
 _THROUGH_THE_DOOR: Final = (HTTP, topics.CONTACT_EVENTS_IN, topics.CONTACT_EVENTS)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the letters; `refused` gives, for the first thousand, why they are still dead."""
+    """What became of the letters so far; `refused` gives, for the first hundred, why they are still dead."""
 
     replayed: int = 0
     still_refused: int = 0
-    more: bool = False
     refused: list[dict[str, str]] = field(default_factory=list)
+
+
+Progress = Callable[[Outcome], Awaitable[bool]]
+"""Told after each page; answers whether to go on."""
 
 
 class Replay:
     """Sends letters again. What has gone out is marked and not sent a second time."""
 
-    def __init__(self, letters: DeadLetters, publisher: Publishes, live_window: timedelta) -> None:
+    def __init__(self, letters: DeadLetters, publisher: Publishes, live_window: timedelta, clock: Clock) -> None:
         self._letters = letters
         self._publisher = publisher
         self._live_window = live_window
+        self._clock = clock
+        self._patiently = Patience(SERVICE, clock)
 
-    async def run(self, which: Which, *, by: str, now: datetime) -> Outcome:
+    async def run(self, which: Which, *, by: str, rate: float | None, progress: Progress) -> Outcome:
         """
-        Replay what is meant, the oldest first, as the admin who orders it.
+        Replay what is meant, the oldest first, as the admin who orders it, at most `rate` a second.
 
         Killed in the middle, it may be ordered again: a letter that went out but was
         not marked goes out once more, and its identity makes that harmless.
         """
         outcome = Outcome()
-        door = Door(Caller(admin=True), now, self._live_window)
         after: Cursor | None = None
-        tried = 0
-        while page := await self._letters.waiting(which, limit=_PAGE, after=after):
-            await self._page(page, door, outcome, by=by, now=now)
-            tried += len(page)
+        limit = min(_PAGE, math.ceil(rate)) if rate else _PAGE
+        while page := await self._waiting(which, limit, after):
+            began = self._clock.now()
+            await self._page(page, outcome, by=by)
             after = (page[-1].at, page[-1].id)
-            if tried >= MOST:
-                outcome.more = bool(await self._letters.waiting(which, limit=1, after=after))
+            if not await progress(outcome):
                 break
+            if rate:
+                taken = (self._clock.now() - began).total_seconds()
+                await self._clock.sleep(max(0.0, len(page) / rate - taken))
         return outcome
 
-    async def _page(self, page: Sequence[Letter], door: Door, outcome: Outcome, *, by: str, now: datetime) -> None:
+    async def _waiting(self, which: Which, limit: int, after: Cursor | None) -> list[Letter]:
+        return await self._patiently("replay", lambda: self._letters.waiting(which, limit=limit, after=after))
+
+    async def _page(self, page: Sequence[Letter], outcome: Outcome, *, by: str) -> None:
+        now = self._clock.now()
+        door = Door(Caller(admin=True), now, self._live_window)
         going: list[tuple[Letter, Outgoing]] = []
         for letter in page:
             record = again(letter, door)
@@ -70,8 +81,9 @@ class Replay:
                 outcome.still_refused += 1
                 if len(outcome.refused) < _SHOWN:
                     outcome.refused.append({"id": letter.id, "reason": record})
-        await self._publisher.publish([record for _, record in going])
-        await self._letters.replayed([letter.id for letter, _ in going], by=by, now=now)
+        await self._patiently("replay", lambda: self._publisher.publish([record for _, record in going]))
+        sent = [letter.id for letter, _ in going]
+        await self._patiently("replay", lambda: self._letters.replayed(sent, by=by, now=now))
         outcome.replayed += len(going)
 
 

@@ -1,4 +1,4 @@
-"""The mirror of the topic dead-letters in MongoDB: looked at, counted and replayed here."""
+"""The mirror of the topic dead-letters in MongoDB: looked at, counted, replayed and dropped here."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +13,9 @@ COLLECTION: Final = "dead_letters"
 
 Cursor = tuple[datetime, str]
 """Where a page ended: the instant and the id of its last letter."""
+
+_WAITING: Final = {"replayed_at": None, "dropped_at": None}
+_EMPTIED: Final[dict[str, Any]] = {"key": None, "value": None, "headers": [], "customer_id": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +38,29 @@ class Which:
 
 
 class DeadLetters:
-    """Copies are written once: a record delivered again changes nothing, a replay stays recorded."""
+    """Copies are written once: a record delivered again changes nothing, what was decided stays recorded."""
 
     def __init__(self, database: Database) -> None:
         self._letters = database[COLLECTION]
 
     async def prepare(self) -> None:
-        """Have the indexes that looking by reason, source and age needs."""
+        """Have the indexes that looking by reason, source, customer and age needs."""
         for fields in (("at", "_id"), ("reason", "at"), ("source", "at")):
             await self._letters.create_index([(name, -1) for name in fields])
+        await self._letters.create_index([("customer_id", 1)])
 
     async def add(self, letters: Iterable[Letter]) -> None:
         writes = [UpdateOne({"_id": letter.id}, {"$setOnInsert": _document(letter)}, upsert=True) for letter in letters]
         if writes:
             await self._letters.bulk_write(writes, ordered=False)
 
+    async def get(self, letter_id: str) -> Letter | None:
+        found = await self._letters.find_one({"_id": letter_id})
+        return _letter(found) if found else None
+
     async def page(self, which: Which, *, limit: int, after: Cursor | None = None) -> list[Letter]:
-        """The newest first, those after the cursor."""
-        query = which.query()
+        """The newest first, those after the cursor; dropped ones are not among them."""
+        query = {**which.query(), "dropped_at": None}
         if after is not None:
             at, last = after
             query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": last}}]
@@ -60,25 +68,44 @@ class DeadLetters:
         return [_letter(document) async for document in found]
 
     async def waiting(self, which: Which, *, limit: int, after: Cursor | None = None) -> list[Letter]:
-        """The oldest first, those that have not been replayed with success."""
-        query = {**which.query(), "replayed_at": None}
+        """The oldest first, those that were neither replayed with success nor dropped."""
+        query = {**which.query(), **_WAITING}
         if after is not None:
             at, last = after
             query["$or"] = [{"at": {"$gt": at}}, {"at": at, "_id": {"$gt": last}}]
         found = self._letters.find(query).sort([("at", 1), ("_id", 1)]).limit(limit)
         return [_letter(document) async for document in found]
 
-    async def counts(self, which: Which) -> dict[str, int]:
-        """How many letters wait, by reason, the commonest first; those replayed with success no longer count."""
+    async def count(self, which: Which) -> int:
+        """How many wait."""
+        return int(await self._letters.count_documents({**which.query(), **_WAITING}))
+
+    async def counts(self, which: Which, by: str) -> dict[str, int]:
+        """How many wait, by `reason` or `source`, the commonest first."""
         stages = [
-            {"$match": {**which.query(), "replayed_at": None}},
-            {"$group": {"_id": "$reason", "count": {"$sum": 1}}},
+            {"$match": {**which.query(), **_WAITING}},
+            {"$group": {"_id": f"${by}", "count": {"$sum": 1}}},
             {"$sort": {"count": -1, "_id": 1}},
         ]
         return {row["_id"]: row["count"] async for row in self._letters.aggregate(stages)}
 
     async def replayed(self, ids: Iterable[str], *, by: str, now: datetime) -> None:
         await self._letters.update_many({"_id": {"$in": list(ids)}}, {"$set": {"replayed_at": now, "replayed_by": by}})
+
+    async def drop(self, which: Which, *, by: str, now: datetime) -> int:
+        """
+        Give up those that wait, and say how many they were.
+
+        What came is gone; that it came, why it was refused and who gave it up
+        stays, so that reading the topic again does not bring it back.
+        """
+        dropped = {**_EMPTIED, "dropped_at": now, "dropped_by": by}
+        return int((await self._letters.update_many({**which.query(), **_WAITING}, {"$set": dropped})).modified_count)
+
+    async def forget(self, customer_ids: Iterable[str], *, now: datetime) -> None:
+        """Empty what is held of erased customers; waiting letters of theirs wait no longer."""
+        theirs = {"customer_id": {"$in": list(customer_ids)}}
+        await self._letters.update_many(theirs, {"$set": {**_EMPTIED, "dropped_at": now, "dropped_by": "erasure"}})
 
 
 def _document(letter: Letter) -> dict[str, Any]:
@@ -90,6 +117,8 @@ def _document(letter: Letter) -> dict[str, Any]:
 
 def _letter(document: Mapping[str, Any]) -> Letter:
     fields = {name: value for name, value in document.items() if name != "_id"}
-    fields["at"] = document["at"].astimezone(UTC)
+    for name in ("at", "replayed_at", "dropped_at"):
+        if fields.get(name):
+            fields[name] = fields[name].astimezone(UTC)
     fields["headers"] = tuple((name, value) for name, value in document["headers"])
     return Letter(id=document["_id"], **fields)
