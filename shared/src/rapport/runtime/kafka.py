@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from rapport.contracts import topics
 from rapport.runtime import telemetry
+from rapport.runtime.clock import SystemClock, backoff
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.settings import Misconfigured, Settings
 from rapport.runtime.store import Row, Store
@@ -26,6 +28,7 @@ OnBatch = Callable[[Records], Awaitable[None]]
 _FRESH: Final = timedelta(seconds=2)
 _COMMIT_EVERY: Final = timedelta(seconds=1)
 _ASK_TIMEOUT: Final = 2.0
+_MOST_LOOKS: Final = 30
 
 _MEMBERSHIP: Final[dict[str, Any]] = {
     "batch_timeout_ms": 20,
@@ -47,9 +50,9 @@ async def ensure_topics(settings: Settings) -> None:
         for name, plain in names.items():
             if name not in existing:
                 await _create(admin, name, plain, settings)
-        for described in await admin.describe_topics(list(names)):
+        for described in await _described(admin, list(names)):
             count = len(described["partitions"])
-            if described["error_code"] == 0 and count != settings.partitions:
+            if count != settings.partitions:
                 raise Misconfigured(
                     f"topic {described['topic']} has {count} partitions, RAPPORT_PARTITIONS says "
                     f"{settings.partitions}: all topics need the same number"
@@ -70,6 +73,17 @@ async def _create(admin: AIOKafkaAdminClient, name: str, plain: str, settings: S
     for _, code, *message in response.topic_errors:
         if code not in {0, TopicAlreadyExistsError.errno}:
             raise Misconfigured(f"topic {name} can't be created: {message}")
+
+
+async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
+    """The topics as the brokers know them; what has just been made is waited for until it has a leader everywhere."""
+    for wait in islice(backoff(0.05, 1), _MOST_LOOKS):
+        found: list[dict[str, Any]] = await admin.describe_topics(names)
+        unready = [t["topic"] for t in found if t["error_code"] or any(p["leader"] < 0 for p in t["partitions"])]
+        if not unready:
+            return found
+        await SystemClock().sleep(wait)
+    raise LeaderNotAvailableError(f"topics without a leader: {', '.join(unready)}")
 
 
 def make_broker(settings: Settings, service: str) -> KafkaBroker:

@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Counter, Gauge, Histogram
 
+from rapport.runtime.calm import Calm
+
 RECORDS = Counter("rapport_records_total", "Records taken from a topic and settled", ["service", "topic"])
 DEAD = Counter("rapport_dead_letters_total", "Records sent to the dead letters", ["service", "topic"])
 BATCHES = Counter("rapport_batches_total", "Transactions committed by the processor", ["service", "by"])
@@ -43,6 +45,7 @@ def configure(service: str, level: str) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Calm())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
