@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rapport.contracts import topics
 from rapport.runtime.kafka import ensure_topics
-from rapport.runtime.publisher import Outgoing, Publisher
+from rapport.runtime.publisher import NotAcknowledged, Outgoing, Publisher
 from rapport.runtime.settings import Settings
 
 from tests.support.stack import Addresses
@@ -80,3 +81,41 @@ async def test_more_than_a_batch_holds_is_sent_all_the_same(settings: Settings, 
 async def test_a_record_without_key_and_value_can_be_published(settings: Settings, publisher: Publisher, count: int):
     await publisher.publish([Outgoing(topics.DEAD_LETTERS, None, None)] * count)
     assert len(await stored(settings, topics.DEAD_LETTERS, count)) == count
+
+
+@pytest.fixture
+def producers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Those that publishers have made, in order."""
+    made: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        made.append(AIOKafkaProducer(**options))
+        return made[-1]
+
+    monkeypatch.setattr("rapport.runtime.publisher.AIOKafkaProducer", make)
+    return made
+
+
+async def test_a_producer_that_has_failed_for_good_is_replaced_by_the_next_publish(
+    producers: list[Any], settings: Settings, publisher: Publisher
+):
+    await publisher.publish([Outgoing(topics.CONTACT_EVENTS, b"K-1", b"1")])
+    await producers[0].stop()
+    with pytest.raises(NotAcknowledged, match="Kafka refused"):
+        await publisher.publish([Outgoing(topics.CONTACT_EVENTS, b"K-1", b"2")])
+    await publisher.publish([Outgoing(topics.CONTACT_EVENTS, b"K-1", b"2")])
+    assert len(producers) == 2
+    assert [value for _, _, value in await stored(settings, topics.CONTACT_EVENTS, 2)] == [b"1", b"2"]
+
+
+async def test_what_a_replaced_producer_has_taken_in_is_stored_all_the_same(
+    producers: list[Any], settings: Settings, publisher: Publisher
+):
+    many = [Outgoing(topics.CONTACT_EVENTS, b"K-%d" % n, b"%d" % n) for n in range(300)]
+    going = asyncio.create_task(publisher.publish(many))
+    with pytest.raises(NotAcknowledged):
+        await publisher.publish([Outgoing(topics.CONTACT_EVENTS, b"K-0", b"x" * (3 << 20))])
+    await going
+    await publisher.publish(many[:1])
+    assert len(producers) == 2
+    assert len(await stored(settings, topics.CONTACT_EVENTS, 301)) == 301
