@@ -29,6 +29,7 @@ from intake.settings import IntakeSettings
 from pydantic_core import to_json
 from rapport.contracts import format_instant, topics
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.service import calm_collector
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -192,6 +193,7 @@ def _serve(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> None:
     import uvloop  # noqa: PLC0415 - as the service itself runs; needed in this process only
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    calm_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_service(pipe, kafka, mongodb, prefix))
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from rapport.runtime.problem import Problem
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from intake.domain import MAX_EVENT, NotCompressed, TooMuch, UnknownEncoding, inflate
 from intake.load import Share
@@ -43,17 +43,17 @@ async def _received(request: Request, share: Share, limit: int) -> bytes:
     if stated.isdecimal() and int(stated) > _POLITE:
         raise _too_large(limit)
     chunks: list[bytes] = []
-    size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= limit:
-                share.add(len(chunk))
-                chunks.append(chunk)
-            elif size > _POLITE:
-                break
-    except ClientDisconnect:
-        raise Problem(400, "the body ended too early") from None
+    size, more = 0, True
+    while more and size <= _POLITE:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the body ended too early")
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(chunk)
+        if size <= limit:
+            share.add(len(chunk))
+            chunks.append(chunk)
     if size > limit:
         raise _too_large(limit)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from rapport.cloudevents import CloudEvent
 from rapport.runtime.publisher import Outgoing
 
 from intake import telemetry
-from intake.domain import Accepted, Caller, Door, admit
-from intake.reading import Came
+from intake.domain import Accepted, Caller, Door
+from intake.reading import Came, judged
 from intake.records import HTTP, Verdict, posted_records
 
 
@@ -35,8 +34,9 @@ class Gate:
         `NotAcknowledged` some may be stored; sending all again is harmless.
         """
         door = Door(caller, now, self._live_window, trace)
-        verdicts = [admit(event, door) if isinstance(event, CloudEvent) else event for event in events]
-        await self._publisher.publish(posted_records(events, verdicts, now), within=self._ack_timeout)
+        outcomes = [judged(event, door) for event in events]
+        await self._publisher.publish(posted_records(outcomes, now), within=self._ack_timeout)
+        verdicts = [verdict for verdict, _ in outcomes]
         count_verdicts(HTTP, verdicts)
         return verdicts
 

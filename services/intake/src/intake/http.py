@@ -1,14 +1,12 @@
 """`POST /v1/events`: what other systems send, in any of CloudEvents' three modes."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
-
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from rapport.cloudevents import MalformedEvent
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import Auth
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
+from rapport.runtime.shortcut import Bare
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,14 +16,7 @@ from intake.domain import Caller
 from intake.gate import Gate
 from intake.load import Load
 from intake.openapi import POST_EVENTS
-from intake.reading import events_in
-
-
-class Bare(APIRoute):
-    """A route that FastAPI documents but does not read the body for, nor solve dependencies: the hot path."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return self.endpoint
+from intake.reading import events_in, not_an_event
 
 
 def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
@@ -37,7 +28,7 @@ def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
         now = clock.now()
         key = _sender(request)
         load.check(key, now)
-        content_type = request.headers.get("content-type", "")
+        content_type = _content_type(request)
         with load.share() as share:
             body = await read(request, share, limit_of(content_type))
             events, batch = events_in(request.headers, content_type, body)
@@ -46,6 +37,14 @@ def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
         return answer(verdicts, batch=batch)
 
     return router
+
+
+def _content_type(request: Request) -> str:
+    """What the body is said to be; 400 where that is said twice."""
+    types = [value for name, value in request.scope["headers"] if name == b"content-type"]
+    if len(types) > 1:
+        raise not_an_event(MalformedEvent("/datacontenttype", "appears twice"))
+    return types[0].decode("latin-1").strip(" \t") if types else ""
 
 
 def _sender(request: Request) -> Key:

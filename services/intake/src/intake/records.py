@@ -35,19 +35,17 @@ def accepted_record(verdict: Accepted) -> Outgoing:
     return Outgoing(topics.CONTACT_EVENTS, verdict.key.encode(), verdict.value)
 
 
-def posted_records(
-    events: Iterable[CloudEvent | Refused], verdicts: Iterable[Verdict], now: datetime
-) -> Iterator[Outgoing]:
+def posted_records(outcomes: Iterable[tuple[Verdict, CloudEvent | None]], now: datetime) -> Iterator[Outgoing]:
     """
-    What has to be stored before a request about these events may be answered.
+    What has to be stored before a request may be answered; with each verdict comes the event, where it was read.
 
     What violates the contract goes to the dead letters; what is malformed,
     forbidden or too large does not, since the sender still has it.
     """
-    for event, verdict in zip(events, verdicts, strict=True):
+    for verdict, event in outcomes:
         if isinstance(verdict, Accepted):
             yield accepted_record(verdict)
-        elif verdict.refusal is Refusal.CONTRACT and isinstance(event, CloudEvent):
+        elif verdict.refusal is Refusal.CONTRACT and event is not None:
             yield _dead(Posted(to_structured(event)), verdict.faults[0], now)
 
 

@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qs, quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.mongo import MongoError, is_transient
 from rapport.runtime.problem import Problem
 from rapport.runtime.publisher import NotAcknowledged
+from rapport.runtime.shortcut import Application
 
 log = telemetry.logger()
 
@@ -102,13 +104,14 @@ class _SignInFirst(Exception):
         self.path = path
 
 
-def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> FastAPI:
+def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> Application:
     """The application of a service with all that is the same everywhere."""
-    app = FastAPI(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
+    app = Application(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
     app.state.auth = auth
     app.state.starting = False
     app.add_middleware(_NotYet)
     app.add_middleware(_RequestLine, service=name)
+    app.around = [_NotYet, partial(_RequestLine, service=name)]
     _add_problems(app)
     _add_health(app, ready, asyncapi)
     _add_sign_in(app, auth)
@@ -270,9 +273,19 @@ class _RequestLine:
         finally:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "unknown")
-            telemetry.REQUESTS.labels(self._service, scope["method"], route, status).inc()
-            telemetry.REQUEST_SECONDS.labels(self._service, route).observe(seconds)
+            _count(self._service, scope["method"], route, status).inc()
+            _times(self._service, route).observe(seconds)
             if route not in _QUIET or status >= 400:  # noqa: PLR2004 - HTTP's own number
                 with structlog.contextvars.bound_contextvars(trace=trace[3:35]):
                     taken = round(seconds * 1000, 1)
                     log.info("request", method=scope["method"], path=scope["path"], status=status, ms=taken)
+
+
+@lru_cache(maxsize=1024)
+def _count(service: str, method: str, route: str, status: int) -> Counter:
+    return telemetry.REQUESTS.labels(service, method, route, status)
+
+
+@lru_cache(maxsize=1024)
+def _times(service: str, route: str) -> Histogram:
+    return telemetry.REQUEST_SECONDS.labels(service, route)

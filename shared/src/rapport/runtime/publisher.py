@@ -1,28 +1,27 @@
 """Into Kafka: acknowledged by all in-sync replicas, idempotent, in order per key."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from rapport.runtime import telemetry
-from rapport.runtime.batching import WORTHWHILE, Turns, partition_of_key, send_together
+from rapport.runtime.batching import Committer, TooMuchWaits, partition_of_key
 
 log = telemetry.logger()
 
 STRUCTURED = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
 """The headers of a record whose value is one CloudEvent in structured mode."""
 
+MOST_BYTES: Final = 64 << 20
+"""Bytes of records that may wait for Kafka."""
 
 _STOP_SECONDS: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to publish. `topic` is without the prefix of the settings."""
 
     topic: str
@@ -36,24 +35,19 @@ def partition_of(key: str, partitions: int) -> int:
     return partition_of_key(key.encode(), partitions)
 
 
-def _key(record: Outgoing) -> bytes | None:
-    """Aiokafka sends no record without both key and value, though Kafka holds such; an empty key stands in."""
-    return b"" if record.key is None and record.value is None else record.key
-
-
 class NotAcknowledged(Exception):
     """Kafka did not say in time that it has stored the records; it may have."""
 
 
 class Publisher:
-    """One producer, replaced when it has failed for good."""
+    """One producer, replaced when it has failed for good. At most `most_bytes` of records wait in it."""
 
-    def __init__(self, bootstrap: str, *, client_id: str, topic_prefix: str = "") -> None:
+    def __init__(self, bootstrap: str, *, client_id: str, topic_prefix: str = "", most_bytes: int = MOST_BYTES) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._prefix = topic_prefix
-        self._producer: AIOKafkaProducer | None = None
-        self._turns: Turns = defaultdict(asyncio.Lock)
+        self._most_bytes = most_bytes
+        self._line: _Line | None = None
         self._starting = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
 
@@ -62,9 +56,9 @@ class Publisher:
 
     async def stop(self) -> None:
         """Return when what was taken in is stored, or after a few seconds."""
-        producer, self._producer = self._producer, None
-        if producer:
-            self._retiring.add(asyncio.create_task(_stop(producer)))
+        line, self._line = self._line, None
+        if line:
+            self._retiring.add(asyncio.create_task(_stop(line)))
         if self._retiring:
             _, late = await asyncio.wait(self._retiring, timeout=_STOP_SECONDS)
             for task in late:
@@ -72,8 +66,8 @@ class Publisher:
 
     async def ping(self) -> None:
         """Return when a broker has answered."""
-        producer = await self._ready()
-        await producer.client.fetch_all_metadata()
+        line = await self._ready()
+        await line.producer.client.fetch_all_metadata()
 
     async def publish(self, records: Iterable[Outgoing], *, within: float = 30.0) -> None:
         """
@@ -82,35 +76,31 @@ class Publisher:
         Records with the same key are stored in the order given. After a failure
         some may be stored: publish them all again, their identity makes that harmless.
         """
-        producer: AIOKafkaProducer | None = None
+        outgoing = list(records)
+        line = self._line
         try:
             async with asyncio.timeout(within):
-                producer = await self._ready()
-                outgoing = list(records)
-                if len(outgoing) >= WORTHWHILE:
-                    await send_together(producer, outgoing, self._prefix, self._turns)
-                    return
-                sent = [
-                    await producer.send(self._prefix + r.topic, r.value, key=_key(r), headers=list(r.headers))
-                    for r in outgoing
-                ]
-                if sent:
-                    await asyncio.gather(*map(asyncio.shield, sent))
+                if line is None:
+                    line = await self._ready()
+                if not line.committer.knows(outgoing):
+                    await line.committer.prepare({record.topic for record in outgoing})
+                await line.committer.add(outgoing)
         except TimeoutError:
             raise NotAcknowledged(f"Kafka did not acknowledge within {within:g} s") from None
-        except KafkaError as error:
-            self._retire(producer)
+        except TooMuchWaits:
+            raise NotAcknowledged("too much waits for Kafka already") from None
+        except (KafkaError, OSError) as error:
+            self._retire(line)
             raise NotAcknowledged(f"Kafka refused: {error}") from error
 
-    async def _ready(self) -> AIOKafkaProducer:
+    async def _ready(self) -> "_Line":
         async with self._starting:
-            if self._producer is None:
+            if self._line is None:
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._bootstrap,
                     client_id=self._client_id,
                     acks="all",
                     enable_idempotence=True,
-                    linger_ms=2,
                     max_batch_size=1 << 20,
                     max_request_size=2 << 20,
                     request_timeout_ms=30_000,
@@ -120,22 +110,30 @@ class Publisher:
                 except BaseException:
                     await producer.stop()
                     raise
-                self._producer = producer
-            return self._producer
+                self._line = _Line(producer, Committer(producer, self._prefix, self._most_bytes))
+            return self._line
 
-    def _retire(self, producer: AIOKafkaProducer | None) -> None:
+    def _retire(self, line: "_Line | None") -> None:
         """Use another producer from now on; this one stops when what it holds has run out."""
-        if producer is None or producer is not self._producer:
+        if line is None or line is not self._line:
             return
-        self._producer = None
+        self._line = None
         log.warning("producer replaced after an error")
-        retiring = asyncio.create_task(_stop(producer))
+        retiring = asyncio.create_task(_stop(line))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
+class _Line(NamedTuple):
+    """A producer, and who fills it."""
+
+    producer: AIOKafkaProducer
+    committer: Committer
+
+
+async def _stop(line: _Line) -> None:
     try:
-        await producer.stop()
+        await line.committer.drain()
+        await line.producer.stop()
     except KafkaError as error:
         log.warning("a producer did not stop cleanly", error=str(error))

@@ -82,7 +82,10 @@ _ids = RandomIdGenerator()
 
 def traceparent(headers: Mapping[str, str]) -> str:
     """The W3C trace context of our part of a request: the caller's trace, or a new one where there is none."""
-    given = trace.get_current_span(_propagator.extract(dict(headers))).get_span_context()
-    trace_id = given.trace_id if given.is_valid else _ids.generate_trace_id()
-    flags = int(given.trace_flags) if given.is_valid else 1
+    trace_id, flags = 0, 1
+    if headers:
+        given = trace.get_current_span(_propagator.extract(dict(headers))).get_span_context()
+        if given.is_valid:
+            trace_id, flags = given.trace_id, int(given.trace_flags)
+    trace_id = trace_id or _ids.generate_trace_id()
     return f"00-{trace_id:032x}-{_ids.generate_span_id():016x}-{flags:02x}"

@@ -61,9 +61,14 @@ class Refused(NamedTuple):
 
 
 class Door:
-    """What is the same for all events that arrive together. `trace` is the traceparent of the request, if any."""
+    """
+    What is the same for all events that arrive together. `trace` is the traceparent of the request, if any.
 
-    __slots__ = ("caller", "latest", "live_since", "recorded", "trace")
+    `end` is how the JSON of their records ends; `end_of_traced`, where an event
+    has a traceparent of its own.
+    """
+
+    __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "recorded", "trace")
 
     def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: str | None = None) -> None:
         self.caller = caller
@@ -71,6 +76,10 @@ class Door:
         self.live_since = now - live_window
         self.recorded = format_instant(now)
         self.trace = trace
+        self.end_of_traced = b',"recordedtime":"%b"}' % self.recorded.encode()
+        self.end = (
+            self.end_of_traced if trace is None else b',"traceparent":%b%b' % (to_json(trace), self.end_of_traced)
+        )
 
 
 def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
