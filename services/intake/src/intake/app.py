@@ -1,10 +1,12 @@
 """intake put together."""
 
+from fastapi import APIRouter
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
-from intake import dead_letter_pages, http, http_dead_letters
+from intake import dead_letter_pages, http, http_dead_letters, http_hooks
+from intake.connectors import Hooks, follow
 from intake.gate import Gate, Publishes
 from intake.handlers import forwarder, mirror
 from intake.load import Load
@@ -27,7 +29,9 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service.on_start(replays.prepare)
     service.background(replays.work)
     service.background(replays.beat)
-    service.http.include_router(http.routes(gate, Load(settings.max_in_flight), service.clock))
+    load = Load(settings.max_in_flight)
+    service.http.include_router(http.routes(gate, load, service.clock))
+    service.http.include_router(_hooks(service, settings, load, to_kafka))
     service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))
     service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))
     service.forward(
@@ -37,3 +41,12 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     )
     service.forward(topics.DEAD_LETTERS, mirror(letters, service.clock, settings.topic_prefix))
     return service
+
+
+def _hooks(service: Service, settings: IntakeSettings, load: Load, to_kafka: Publishes) -> APIRouter:
+    """The webhooks of other products; their products do not wait long for an answer."""
+    hooks = Hooks(settings.hooks)
+    service.background(lambda: follow(hooks, service.clock))
+    within = min(settings.hook_timeout, settings.ack_timeout)
+    gate = Gate(to_kafka, live_window=settings.live_window, ack_timeout=within)
+    return http_hooks.routes(hooks, gate, to_kafka, load, service.keys, service.clock, answer_within=within)

@@ -1,5 +1,7 @@
 """What an operator can set about intake."""
 
+from pathlib import Path
+
 from pydantic import Field
 from rapport.runtime.settings import Settings
 
@@ -11,4 +13,8 @@ class IntakeSettings(Settings):
     ack_timeout: float = Field(5.0, gt=0, description="seconds that Kafka has to acknowledge, then the answer is 503")
     max_in_flight: int = Field(
         64 << 20, ge=1 << 20, description="bytes of request bodies being worked on; more are answered 503"
+    )
+    hooks: Path | None = Field(None, description="YAML file of webhooks and their secrets; see docs/connectors.md")
+    hook_timeout: float = Field(
+        4.0, gt=0, description="seconds that Kafka has for what a webhook brought; products give up after 5"
     )

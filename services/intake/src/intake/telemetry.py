@@ -8,3 +8,7 @@ EVENTS = Counter(
 IN_FLIGHT = Gauge("rapport_intake_in_flight_bytes", "Bytes of request bodies being worked on")
 THROTTLED = Counter("rapport_intake_throttled_total", "Requests answered 429 or 503", ["why"])
 MIRRORED = Counter("rapport_intake_dead_letters_mirrored_total", "Records of dead-letters copied to MongoDB")
+HOOKS = Counter(
+    "rapport_intake_hooks_total", "What webhooks brought, by hook and by what became of it", ["hook", "outcome"]
+)
+HOOKS_WRONG = Gauge("rapport_hooks_file_wrong", "1 while a changed hooks file is wrong and older hooks stay")

@@ -77,18 +77,24 @@ Value = Annotated[_Literal | _Path | _First | _Object, Discriminator(_shape)]
 
 
 class Like(_Part):
-    """A cell that fits a pattern, `*` standing for anything."""
+    """A cell that fits a pattern as for file names: `*` stands for anything."""
 
     like: str = Field(min_length=1)
+
+
+class Matches(_Part):
+    """A cell in which a regular expression is found."""
+
+    pattern: re.Pattern[str] = Field(alias="matches")
 
 
 class Not(_Part):
     """A cell of which the condition does not hold."""
 
-    condition: "str | list[str] | Like" = Field(alias="not")
+    condition: "str | list[str] | Like | Matches" = Field(alias="not")
 
 
-Condition = str | list[str] | Like | Not
+Condition = str | list[str] | Like | Matches | Not
 """What must stand in a cell: a text, one of several, `present`, `blank`, a pattern, or not that."""
 
 Templates = Template | list[Template]

@@ -78,17 +78,21 @@ def read_payload(
 
 
 def _read(record: Record, payload: dict[str, Any], mapping: HookMapping, reading: Reading) -> None:
+    """What all rules make of it; events of one payload that would have the same id are told apart by their rule."""
+    ids: set[str] = set()
     for place, rule in enumerate(mapping.events):
         try:
             if applies(rule, record, None):
-                reading.events.append(_event(rule, place, record, payload, mapping))
+                made = _event(rule, record, payload, mapping)
+                if made["id"] in ids:
+                    made["id"] += f":{place}"
+                ids.add(made["id"])
+                reading.events.append(made)
         except ValueError as error:
             reading.faults.append(f"{rule.type}: {error}")
 
 
-def _event(
-    rule: EventRule, place: int, record: Record, payload: dict[str, Any], mapping: HookMapping
-) -> dict[str, Any]:
+def _event(rule: EventRule, record: Record, payload: dict[str, Any], mapping: HookMapping) -> dict[str, Any]:
     at = moment(rule, record, mapping)
     if at is None:
         raise ValueError(f"{rule.time or mapping.time} says no time")
@@ -96,7 +100,7 @@ def _event(
     if identity is None:
         if rule.id is not None or mapping.id is not None:
             raise ValueError("the id needs a field that is blank")
-        identity = f"{record.text('@hash')}:{place}"
+        identity = record.text("@hash")
     sequence = record.text(rule.sequence) if rule.sequence is not None else None
     made = event(rule, record, mapping, name=identity, at=at, sequence=sequence)
     if mapping.keep is not None:

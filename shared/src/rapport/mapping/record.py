@@ -36,6 +36,8 @@ class Record:
 
     def value(self, path: str) -> Any:
         """What stands there as it came; None where that is blank."""
+        if path in self._given:
+            return self._given[path]
         if path in self._values:
             self.asked.add(path)
             return self._filled(self._values[path])

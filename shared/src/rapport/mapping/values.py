@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from rapport.contracts import format_instant
-from rapport.mapping.file import Condition, FromPath, Like, Mapping, Not
+from rapport.mapping.file import Condition, FromPath, Like, Mapping, Matches, Not
 from rapport.mapping.record import Record
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
@@ -27,14 +26,11 @@ def holds(condition: Condition, record: Record, path: str) -> bool:
         return record.value(path) is None
     cell = record.comparable(record.text(path))
     if isinstance(condition, Like):
-        return fnmatchcase(cell, _brackets_literal(record.comparable(condition.like)))
+        return fnmatchcase(cell, record.comparable(condition.like))
+    if isinstance(condition, Matches):
+        return condition.pattern.search(record.text(path)) is not None
     wanted = [condition] if isinstance(condition, str) else condition
     return any((not cell if one == "blank" else cell == record.comparable(one)) for one in wanted)
-
-
-@lru_cache(maxsize=1024)
-def _brackets_literal(pattern: str) -> str:
-    return pattern.replace("[", "[[]")
 
 
 def value_of(wanted: Any, record: Record, mapping: Mapping) -> Any:

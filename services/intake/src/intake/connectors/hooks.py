@@ -1,0 +1,180 @@
+"""Which hooks are open, and the secrets that their products sign with: the hooks file, read again when it changes."""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from rapport.mapping import HookMapping, WrongMapping
+from rapport.runtime import telemetry
+from rapport.runtime.clock import Clock
+from rapport.runtime.keys import Key
+from rapport.runtime.settings import Misconfigured
+
+from intake import telemetry as own
+from intake.connectors.shipped import find_connector, shipped_connectors
+
+log = telemetry.logger()
+
+_LOOK_EVERY: Final = 2.0
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+_NO_HASH: Final = "0" * 64
+
+_Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class _Entry(BaseModel):
+    """One hook of the file: which connector, whose secrets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    connector: str | None = None
+    secrets: tuple[SecretStr, ...] = ()
+    source: str | None = Field(None, pattern=r"^[!-~]{1,500}$")
+    window: timedelta = Field(timedelta(minutes=5), gt=timedelta(0), le=timedelta(days=1))
+    rate: float | None = Field(None, gt=0)
+    keep: str | None = Field(None, min_length=1, max_length=100)
+    constants: dict[str, str] = Field(default_factory=dict, alias="with")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_secret(cls, written: object) -> object:
+        """`secret: s` is short for `secrets: [s]`; a hook without anything is written as nothing."""
+        if written is None:
+            return {}
+        if isinstance(written, dict) and "secret" in written and "secrets" not in written:
+            return {
+                **{name: value for name, value in written.items() if name != "secret"},
+                "secrets": [written["secret"]],
+            }
+        return written
+
+    @model_validator(mode="after")
+    def _expanded(self) -> Self:
+        for secret in self.secrets:
+            for name in _VARIABLE.findall(secret.get_secret_value()):
+                if not os.environ.get(name):
+                    raise ValueError(f"the environment variable {name} is not set")
+            if not secret.get_secret_value():
+                raise ValueError("a secret is empty")
+        return self
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    hooks: dict[_Name, _Entry]
+
+
+class Hook(BaseModel):
+    """An open hook. `key` stands for it where rates are counted; it is nobody's bearer key."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    mapping: HookMapping
+    secrets: tuple[SecretStr, ...] = ()
+    window: timedelta = timedelta(minutes=5)
+    rate: float | None = None
+
+    @property
+    def key(self) -> Key:
+        return Key(name=f"hook {self.name}", sha256=_NO_HASH, roles=("emit",), rate=self.rate)
+
+    @property
+    def signed(self) -> bool:
+        """Whether a signature can be checked."""
+        return self.mapping.signature is not None and bool(self.secrets)
+
+
+class Hooks:
+    """
+    The hooks in force: those of the file, and every shipped connector that it does not name.
+
+    What the file does not name has no secret and takes API keys only. A wrong file
+    leaves the hooks as they are, and `fault` says what is wrong with it.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._by_name = _shipped()
+        self._seen: bytes | None = None
+        self.fault: str | None = None
+        self.reload()
+
+    def find(self, name: str) -> Hook | None:
+        return self._by_name.get(name)
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._by_name)
+
+    def reload(self) -> bool:
+        """Read the file, and say whether it is another than before; `Misconfigured` names what is wrong with it."""
+        if self._path is None:
+            return False
+        try:
+            text = self._path.read_bytes()
+            if text == self._seen and self.fault is None:
+                return False
+            found = _read(text, self._path.parent)
+        except (OSError, ValueError, yaml.YAMLError, WrongMapping) as error:
+            self.fault = f"hooks file {self._path}: {_what_is_wrong(error)}"
+            raise Misconfigured(self.fault) from None
+        self._by_name = _shipped() | found
+        self._seen, self.fault = text, None
+        return True
+
+
+def _shipped() -> dict[str, Hook]:
+    return {name: Hook(name=name, mapping=find_connector(name)) for name in shipped_connectors()}
+
+
+def _read(text: bytes, folder: Path) -> dict[str, Hook]:
+    entries = _File.model_validate(yaml.safe_load(text)).hooks
+    return {name: _hook(name, entry, folder) for name, entry in entries.items()}
+
+
+def _hook(name: str, entry: _Entry, folder: Path) -> Hook:
+    connector = entry.connector or name
+    mapping = find_connector(connector if connector in shipped_connectors() else str(folder / connector))
+    if entry.secrets and mapping.signature is None:
+        raise WrongMapping(f"hooks.{name}: {connector} signs nothing: give its webhook an API key, and no secret here")
+    changed = {field: value for field in ("source", "keep") if (value := getattr(entry, field)) is not None}
+    mapping = mapping.with_constants(entry.constants).model_copy(update=changed)
+    secrets = tuple(SecretStr(_expand(secret.get_secret_value())) for secret in entry.secrets)
+    return Hook(name=name, mapping=mapping, secrets=secrets, window=entry.window, rate=entry.rate)
+
+
+def _expand(secret: str) -> str:
+    return _VARIABLE.sub(lambda found: os.environ[found[1]], secret)
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Where and why, without anything secret that the file says."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        return f"{place}: {first['msg']}" if place else first["msg"]
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, WrongMapping):
+        return str(error)
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}: is no YAML" if mark else "is no YAML"
+
+
+async def follow(hooks: Hooks, clock: Clock) -> NoReturn:
+    """Have a changed hooks file in force within seconds; a wrong one is told once, and in the figures meanwhile."""
+    while True:
+        before = hooks.fault
+        try:
+            if hooks.reload():
+                log.info("hooks read again", hooks=len(hooks.names))
+        except Misconfigured as error:
+            if hooks.fault != before:
+                log.warning("the hooks in force stay", error=str(error))
+        own.HOOKS_WRONG.set(hooks.fault is not None)
+        await clock.sleep(_LOOK_EVERY)

@@ -1,0 +1,172 @@
+"""`POST /v1/hooks/{connector}`: the webhooks of other products, as they send them."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter
+from pydantic_core import to_json
+from rapport.cloudevents import CloudEvent, MalformedEvent, from_http
+from rapport.mapping import Reading, read_payload
+from rapport.runtime.clock import Clock
+from rapport.runtime.dead_letter import dead_letter
+from rapport.runtime.http import Auth
+from rapport.runtime.keys import Key, Keys
+from rapport.runtime.problem import Problem
+from starlette.requests import Request
+from starlette.responses import Response
+
+from intake import telemetry
+from intake.answers import answer
+from intake.body import read
+from intake.connectors import Hook, Hooks, WrongSignature, check
+from intake.domain import Accepted, Caller, Fault, Refusal, Refused, malformed
+from intake.gate import Gate, Publishes
+from rapport.runtime.shortcut import Bare
+from intake.load import Load
+from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
+from intake.records import SERVICE, Posted, Verdict
+
+MAX_PAYLOAD: Final = 1 << 20
+"""Bytes that a webhook's body may have."""
+
+_NAMED: Final = "/{connector}"
+_MOST_EVENTS: Final = 1000
+_STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
+_BY_SIGNATURE: Final = Caller(("*",), emit=True, admin=False)
+
+
+def routes(
+    hooks: Hooks, gate: Gate, publisher: Publishes, load: Load, keys: Keys, clock: Clock, *, answer_within: float
+) -> APIRouter:
+    router = APIRouter(route_class=Bare, prefix="/v1/hooks", tags=["hooks"])
+
+    @router.head(_NAMED, **HEAD_HOOK)
+    async def head_hook(request: Request) -> Response:
+        """Whether there is such a hook; some products ask before they send."""
+        _hook(hooks, request)
+        return Response(status_code=200)
+
+    @router.post(_NAMED, status_code=202, **POST_HOOK)
+    async def post_hook(request: Request) -> Response:
+        """Take in what another product's webhook sends. A 2xx means stored, or of a kind that is not meant for us."""
+        hook = _hook(hooks, request)
+        now = clock.now()
+        with load.share() as share:
+            key = _key_of(request, keys)
+            if key is None and not hook.signed:
+                raise _unknown(hook, "has no API key")
+            body = await read(request, share, MAX_PAYLOAD)
+            if key is None:
+                _check_signature(hook, request, body, now)
+            load.check(key or hook.key, now)
+            reading = _events_in(hook, request, body, now)
+            events, unsound = _as_cloudevents(reading)
+            load.count(key or hook.key, len(events), now)
+            if unsound:
+                posted = Posted(body, headers=_media(request), topic=f"hooks/{hook.name}")
+                letter = dead_letter(posted, service=SERVICE, pointer="", reason=unsound[0].faults[0].reason, now=now)
+                await publisher.publish([letter], within=answer_within)
+            verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
+        return _answer(hook, [*verdicts, *unsound])
+
+    return router
+
+
+def _hook(hooks: Hooks, request: Request) -> Hook:
+    name = request.path_params["connector"]
+    hook = hooks.find(name)
+    if hook is None:
+        raise Problem(404, f"there is no hook of this name; there are {', '.join(hooks.names)}")
+    return hook
+
+
+def _key_of(request: Request, keys: Keys) -> Key | None:
+    """
+    The caller's API key: as bearer, or as the password or user name of HTTP's basic scheme.
+
+    Products that can't send a header of one's choice can mostly do the latter,
+    be it by writing `https://key@host/…` as the address.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        key = next((key for secret in _basic(token) if secret and (key := keys.find(secret))), None)
+    else:
+        auth: Auth = request.app.state.auth
+        key = auth.key_of(request)
+    if key is not None and not key.may("emit") and not key.may("admin"):
+        raise Problem(403, f"the key {key.name!r} has not the role 'emit'")
+    return key
+
+
+def _basic(token: str) -> tuple[str, str]:
+    try:
+        user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return password, user
+
+
+def _check_signature(hook: Hook, request: Request, body: bytes, now: datetime) -> None:
+    if hook.mapping.signature is None:
+        raise _unknown(hook, "has no API key")
+    secrets = [secret.get_secret_value() for secret in hook.secrets]
+    try:
+        check(hook.mapping.signature, secrets, request.headers, body, now=now, window=hook.window)
+    except WrongSignature as error:
+        raise _unknown(hook, str(error)) from None
+
+
+def _unknown(hook: Hook, why: str) -> Problem:
+    telemetry.HOOKS.labels(hook.name, "unauthorized").inc()
+    hint = "or let the product sign with a secret of the hooks file" if hook.mapping.signature else "or as basic auth"
+    return Problem(
+        401,
+        f"the request {why}: send `Authorization: Bearer <key>`, {hint}",
+        headers={"WWW-Authenticate": 'Bearer realm="rapport"'},
+    )
+
+
+def _caller(key: Key | None) -> Caller:
+    return _BY_SIGNATURE if key is None else Caller(key.sources, emit=key.may("emit"), admin=False)
+
+
+def _media(request: Request) -> tuple[tuple[str, bytes], ...]:
+    """What is kept of the request's headers beside its body."""
+    return (("content-type", request.headers.get("content-type", "application/json").encode()),)
+
+
+def _events_in(hook: Hook, request: Request, body: bytes, now: datetime) -> Reading:
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media != "application/json" and not media.endswith("+json"):
+        raise Problem(415, "send application/json")
+    try:
+        reading = read_payload(body, hook.mapping, now, request.headers)
+    except ValueError as error:
+        raise Problem(400, f"the body is no payload: {error}", errors=[("", str(error))]) from None
+    if len(reading.events) > _MOST_EVENTS:
+        raise Problem(413, f"a payload makes at most {_MOST_EVENTS} events, this one would make {len(reading.events)}")
+    return reading
+
+
+def _as_cloudevents(reading: Reading) -> tuple[list[CloudEvent], list[Refused]]:
+    """The events that are sound, and what could not be made or is unsound."""
+    sound: list[CloudEvent] = []
+    unsound = [Refused("", Refusal.CONTRACT, (Fault("", fault),)) for fault in reading.faults]
+    for made in reading.events:
+        try:
+            sound += from_http(_STRUCTURED, to_json(made))
+        except MalformedEvent as error:
+            unsound.append(Refused(made["id"], Refusal.CONTRACT, (malformed(error),)))
+    return sound, unsound
+
+
+def _answer(hook: Hook, verdicts: list[Verdict]) -> Response:
+    if not verdicts:
+        telemetry.HOOKS.labels(hook.name, "ignored").inc()
+        ignored: dict[str, Any] = {"accepted": 0, "results": [], "ignored": "the mapping has no rule for this kind"}
+        return Response(to_json(ignored), media_type="application/json")
+    for verdict in verdicts:
+        telemetry.HOOKS.labels(hook.name, "accepted" if isinstance(verdict, Accepted) else verdict.refusal).inc()
+    return answer(verdicts, batch=len(verdicts) > 1)
