@@ -6,10 +6,10 @@ import pytest
 from rapport.runtime.dead_letter import TooManyDeadLetters
 
 from tests.support.clock import ManualClock
-from tests.support.replica import PARTITIONS, Log, Record, Site, received, suspension
+from tests.support.replica import PARTITIONS, Log, Record, Site, horizons, received, suspension
 
 EACH = 3
-CONTACTS = 30
+CONTACTS = 90
 
 
 @pytest.fixture
@@ -67,3 +67,15 @@ async def test_the_error_of_one_lane_ends_the_other_and_is_raised_as_it_is(site)
     bad = [log.append(0, b"rubbish") for _ in range(CONTACTS * EACH)]
     with pytest.raises(TooManyDeadLetters):
         await site.replica().process(records + bad)
+
+
+async def test_a_sweep_of_many_wakes_each_once_whichever_lane_it_is_in(site):
+    log = Log()
+    await site.replica().process(large(log))
+    await site.replica().sweep(horizons())
+    for n in range(CONTACTS):
+        tally = await site.tally(f"k{n}")
+        assert tally is not None
+        assert len(tally.wakes) == 1
+        assert [step for _, step in site.published.told_about(f"k{n}")] == list(range(1, EACH + 2))
+    assert await site.waiting() == 0

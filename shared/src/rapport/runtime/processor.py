@@ -90,11 +90,8 @@ class Processor:
         halving the batch, and goes to the dead letters.
         """
         with telemetry.timed(telemetry.BATCH_SECONDS, service=self._service):
-            lanes = _lanes(records)
-            if len(lanes) == 1:
-                await self.patiently("records", lambda: self._settle(records))
-            else:
-                await _together(self.patiently("records", partial(self._settle, lane)) for lane in lanes)
+            lanes = _lanes(records, lambda record: record.partition)
+            await _together([self.patiently("records", partial(self._settle, lane)) for lane in lanes])
         for record in records:
             self.stamps[record.topic, record.partition] = record.timestamp
         for topic, count in Counter(record.topic for record in records).items():
@@ -147,8 +144,7 @@ class Processor:
         quiet = self._clock.now() - self._backfill_quiet
         busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
         due = await self._store.due(kind, horizons, live_only=busy, limit=_SWEEP_AT_ONCE)
-        if due:
-            await self._wake_all(kind, due, horizons)
+        await _together([self._wake_all(kind, lane, horizons) for lane in _lanes(due, lambda one: one[1]) if lane])
         return len(due) == _SWEEP_AT_ONCE
 
     async def _wake_all(
@@ -341,25 +337,28 @@ class Processor:
                     await self._outbox.drain([partition])
 
 
-def _lanes(records: Sequence[Any]) -> list[Sequence[Any]]:
-    """The records in two parts without a partition in common: one is decided while the other is written."""
-    sizes = Counter(record.partition for record in records)
-    if len(sizes) == 1 or len(records) < _WORTH_TWO_LANES:
-        return [records]
+def _lanes(items: Sequence[T], partition_of: Callable[[T], int]) -> list[Sequence[T]]:
+    """The items in two parts without a partition in common: one is decided while the other is written."""
+    sizes = Counter(map(partition_of, items))
+    if len(sizes) == 1 or len(items) < _WORTH_TWO_LANES:
+        return [items]
     first: set[int] = set()
     filled = 0
     for partition, size in sizes.most_common():
-        if filled + size <= len(records) // 2 or not first:
+        if filled + size <= len(items) // 2 or not first:
             first.add(partition)
             filled += size
-    lanes: tuple[list[Any], list[Any]] = ([], [])
-    for record in records:
-        lanes[record.partition in first].append(record)
-    return [lane for lane in lanes if lane]
+    lanes: tuple[list[T], list[T]] = ([], [])
+    for item in items:
+        lanes[partition_of(item) in first].append(item)
+    return [*lanes]
 
 
-async def _together(attempts: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def _together(attempts: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Return when all have; when one fails the others are ended, and its error is raised."""
+    if len(attempts) == 1:
+        await attempts[0]
+        return
     try:
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:

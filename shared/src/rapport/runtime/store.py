@@ -284,7 +284,8 @@ def _state(kind: type[S], document: Mapping[str, Any]) -> S:
     return kind.restored(document["s"])
 
 
-def _document(state: State) -> dict[str, Any]:
+def document_of(state: State) -> dict[str, Any]:
+    """A state as MongoDB keeps it."""
     return {
         "_id": state.id,
         "p": state.partition,
@@ -298,7 +299,7 @@ def _document(state: State) -> dict[str, Any]:
 def _state_writes(change: Change) -> dict[str, list[Any]]:
     writes: dict[str, list[Any]] = defaultdict(list)
     for state in change.states.changed:
-        document = _document(state)
+        document = document_of(state)
         if change.states.existed(state):
             writes[state.collection].append(ReplaceOne({"_id": state.id}, document))
         elif state.projection:
