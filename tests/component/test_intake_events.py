@@ -234,6 +234,8 @@ async def test_429_says_how_long_a_key_over_its_rate_has_to_wait(intake: Intake)
     assert (await intake.post(batch(*[event()] * 6), BATCH, key="slow-key")).status_code == 202
     response = await intake.post(event(), key="slow-key")
     problem(response, 429)
+    assert response.headers["ratelimit-policy"] == '"events";q=2;w=1'
+    assert response.headers["ratelimit"].startswith('"events";r=0;')
     intake.clock.advance(int(response.headers["retry-after"]))
     assert (await intake.post(event(), key="slow-key")).status_code == 202
 

@@ -17,9 +17,11 @@ from intake.gate import Gate
 from intake.load import Load
 from intake.openapi import POST_EVENTS
 from intake.reading import events_in, not_an_event
+from intake.turns import Turns
 
 
 def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
+    turns = Turns()
     router = APIRouter(route_class=Bare, tags=["events"])
 
     @router.post("/v1/events", status_code=202, **POST_EVENTS)
@@ -29,12 +31,15 @@ def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
         key = _sender(request)
         load.check(key, now)
         content_type = _content_type(request)
-        with load.share() as share:
+        with load.share(key) as share:
             body = await read(request, share, limit_of(content_type))
             events, batch = events_in(request.headers, content_type, body)
             load.count(key, len(events), now)
+            await turns.take(key.name, len(events))
             verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
-        return answer(verdicts, batch=batch)
+        response = answer(verdicts, batch=batch)
+        response.headers.update(load.told(key, now))
+        return response
 
     return router
 

@@ -66,12 +66,21 @@ WHO: Final[dict[int | str, dict[str, Any]]] = {401: problem("no key"), 403: prob
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem("there is none of this name")}
 REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {422: problem("an order that is unclear or out of bounds")}
 _RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+_RATE: Final = {
+    "RateLimit-Policy": {"schema": {"type": "string"}, "description": "of a key with a rate: events in a window"},
+    "RateLimit": {"schema": {"type": "string"}, "description": "of a key with a rate: what is left, and until when"},
+}
 
 POST_EVENTS: Final[dict[str, Any]] = {
     "responses": {
-        202: {"description": "all are stored", "content": {"application/json": {"schema": _TAKEN}}},
+        202: {
+            "description": "all are stored",
+            "headers": _RATE,
+            "content": {"application/json": {"schema": _TAKEN}},
+        },
         207: {
             "description": "some are stored, some were refused",
+            "headers": _RATE,
             "content": {"application/json": {"schema": _TAKEN}},
         },
         400: problem("no CloudEvent, or no JSON"),

@@ -16,6 +16,7 @@ from rapport.decision import Domain, State
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.cluster import hold_to_cluster
+from rapport.runtime.connection import MOST_CONNECTIONS, Connection
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
@@ -153,6 +154,8 @@ class Service:
     async def _listen(self, stack: contextlib.AsyncExitStack) -> "_Server":
         config = uvicorn.Config(
             self.http,
+            http=Connection,
+            limit_concurrency=MOST_CONNECTIONS,
             host=self.settings.host,
             port=self.settings.port,
             log_config=None,

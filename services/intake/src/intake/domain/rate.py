@@ -1,5 +1,6 @@
 """How much a key may send: a token bucket that lets a batch through and then makes the key wait."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +28,27 @@ class Bucket:
         self._fill(now)
         return 0.0 if self.tokens > 0 else (1 - self.tokens) / self.rate
 
+    def left(self, now: datetime) -> int:
+        """How many events may come now before the key has to wait."""
+        self._fill(now)
+        return max(0, math.floor(self.tokens))
+
+    def full_after(self, now: datetime) -> float:
+        """Seconds of silence until a whole second's worth is saved up again."""
+        self._fill(now)
+        return (self._most - self.tokens) / self.rate
+
+    @property
+    def _most(self) -> float:
+        return max(self.rate, 1.0)
+
+    def change(self, rate: float, now: datetime) -> None:
+        """From now on another rate holds; what was taken stays taken."""
+        if rate != self.rate:
+            self._fill(now)
+            self.rate = rate
+            self.tokens = min(self.tokens, self._most)
+
     def take(self, count: int, now: datetime) -> None:
         self._fill(now)
         self.tokens -= count
@@ -34,5 +56,5 @@ class Bucket:
     def _fill(self, now: datetime) -> None:
         passed = (now - self.at).total_seconds()
         if passed > 0:
-            self.tokens = min(max(self.rate, 1.0), self.tokens + passed * self.rate)
+            self.tokens = min(self._most, self.tokens + passed * self.rate)
             self.at = now
