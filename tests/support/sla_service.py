@@ -32,6 +32,7 @@ KEYS = {
     "bob-key": {"name": "bob", "roles": ["act"]},
     "mail-key": {"name": "mailroom", "roles": ["act"], "teams": ["mail"]},
     "emit-key": {"name": "crm", "roles": ["emit"]},
+    "admin-key": {"name": "root", "roles": ["admin"]},
 }
 _SECONDS = 20.0
 

@@ -9,6 +9,7 @@ from devkit.commands.bench import bench
 from devkit.commands.dead_letters import dead_letters
 from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
+from devkit.commands.policy import policy
 from devkit.commands.replay import replay
 from devkit.commands.up import up
 from devkit.errors import CommandFailed
@@ -24,7 +25,7 @@ for command in (up, emit, replay, ask.fate, ask.watch, bench):
     app.command()(command)
 app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")
-app.add_typer(ask.policy, name="policy")
+app.add_typer(policy, name="policy")
 
 
 @app.callback()

@@ -1,17 +1,14 @@
-"""`rapport fate`, `rapport watch`, `rapport policy`: questions to a running platform."""
+"""`rapport fate`, `rapport watch`: questions to a running platform."""
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rapport.runtime.clock import SystemClock
 from rich.console import Console
 
 from devkit.commands.options import Key, Url
 from devkit.commands.signals import until_stopped
-from devkit.errors import CommandFailed
 from devkit.target import Api
 
 _LOOK_EVERY = 2.0
@@ -64,26 +61,3 @@ def _line(alert: dict[str, Any]) -> str:
     whose = " · ".join(str(alert[name]) for name in ("team", "owner") if alert.get(name))
     words = f"{alert['target'].replace('_', ' ')} · #{alert['contact_id']} · due {alert['due_at']}"
     return f"[{style}]{alert['state'].upper():<12}[/] {words}{' · ' + whose if whose else ''}"
-
-
-policy = typer.Typer(no_args_is_help=True, help="The policy file: targets, calendars, escalation.")
-
-
-@policy.command("check")
-def check_policy(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Read a policy file as sla-monitor would; status 1 with line, column and reason where it would refuse it."""
-    from sla_monitor.domain.policy_book import PolicyRefused, publish  # noqa: PLC0415 - heavy; only needed here
-
-    try:
-        read = publish(file.read_text("utf-8"), number=1, effective_from=SystemClock().now()).file
-    except PolicyRefused as error:
-        raise CommandFailed("\n".join(f"{file}: {fault}" for fault in error.faults)) from None
-    except UnicodeDecodeError as error:
-        raise CommandFailed(f"{file}: {error}") from None
-    print(f"{file} is sound: {len(read.policies)} policies, {len(read.calendars)} calendars")
-
-
-@policy.command("show")
-def show_policy(url: Url = None, key: Key = None) -> None:
-    """Show the policy in force."""
-    Console().print_json(json.dumps(Api("sla_monitor", "watch", url, key).get("/v1/policy")))

@@ -60,11 +60,10 @@ def read_policy(text: str) -> PolicyFile:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
         faults += [_fault(node, fault["loc"], _reason(fault)) for fault in wrong]
-        parts, places = _sound(parts, [fault["loc"] for fault in wrong])
-        try:
-            file = PolicyFile.model_validate(parts)
-        except ValidationError:
+        sound = _what_is_sound(parts, [fault["loc"] for fault in wrong])
+        if sound is None:
             raise _refused(faults) from None
+        file, places = sound
     else:
         places = list(range(len(file.policies)))
     names = Names.of(document if isinstance(document, dict) else {})
@@ -90,22 +89,38 @@ def _refused(faults: Iterable[Fault]) -> PolicyRefused:
     return PolicyRefused(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line, fault.column)))
 
 
-def _sound(document: dict[str, Any], wrong: Iterable[Path]) -> tuple[dict[str, Any], list[int]]:
-    """What is left of a document without the entries in which something is wrong, and the places of its policies."""
-    bad = {(path[:2] if len(path) > 1 else path) for path in wrong}
-    sound: dict[str, Any] = {}
+def _what_is_sound(document: dict[str, Any], wrong: list[Path]) -> tuple[PolicyFile, list[int]] | None:
+    """A document without what is wrong in it, and the places of its policies, so that the rest is looked at, too."""
+    for depth in (3, 2):
+        bad = {path[:depth] for path in wrong}
+        left, places = _without(document, bad)
+        try:
+            return PolicyFile.model_validate(left), places
+        except ValidationError:
+            continue
+    return None
+
+
+def _without(document: dict[str, Any], bad: set[Path]) -> tuple[dict[str, Any], list[int]]:
+    left: dict[str, Any] = {}
+    places: list[int] = []
     for part, entries in document.items():
         if (part,) in bad:
             continue
         if isinstance(entries, dict):
-            sound[part] = {name: entry for name, entry in entries.items() if (part, name) not in bad}
+            left[part] = {name: _less(entry, (part, name), bad) for name, entry in entries.items()}
+            left[part] = {name: entry for name, entry in left[part].items() if (part, name) not in bad}
         elif isinstance(entries, list):
-            sound[part] = [entry for at, entry in enumerate(entries) if (part, at) not in bad]
+            kept = [at for at in range(len(entries)) if (part, at) not in bad]
+            left[part] = [_less(entries[at], (part, at), bad) for at in kept]
+            places = kept if part == "policies" else places
         else:
-            sound[part] = entries
-    policies = document.get("policies")
-    count = len(policies) if isinstance(policies, list) else 0
-    return sound, [at for at in range(count) if ("policies", at) not in bad and ("policies",) not in bad]
+            left[part] = entries
+    return left, places
+
+
+def _less(entry: Any, path: Path, bad: set[Path]) -> Any:
+    return {key: value for key, value in entry.items() if (*path, key) not in bad} if isinstance(entry, dict) else entry
 
 
 def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:
