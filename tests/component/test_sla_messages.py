@@ -60,10 +60,11 @@ def grouped(*pending: NotificationState, sent: dict[str, datetime] | None = None
     return batches(pending, GROUPING, {key_of(one): NOW for one in pending}, sent or {})
 
 
-def message(*alerts: AlertState, **fields: Any) -> Message:
+def message(*alerts: AlertState, kind: str = "breach", **fields: Any) -> Message:
     customers = {"K-1": CustomerState(id="K-1", partition=0, name="Rossi", title="Ms", tier="gold")}
-    key = key_of(waiting())
-    return Message(key=key, alerts=worst_first(alerts), customers=customers, at=at(720), name="msg_1", **fields)
+    key = key_of(waiting(kind=kind))
+    given: dict[str, Any] = {"at": at(720), "name": "msg_1", "public_url": "https://sla.example", **fields}
+    return Message(key=key, alerts=worst_first(alerts), customers=customers, **given)
 
 
 def test_a_new_group_waits_for_more_members_and_goes_as_one():
@@ -106,7 +107,7 @@ def test_a_message_that_nobody_needs_any_more_is_not_sent():
 def test_one_alert_is_told_in_one_line_and_in_alertmanagers_form():
     one = message(alert())
     assert one.text.startswith('BREACHED 12 min · first response · #C-1 "Invoice wrong" · Ms Rossi (gold)')
-    body = one.body("https://sla.example/")
+    body = one.body()
     assert (body["version"], body["status"], body["receiver"], body["count"]) == ("4", "firing", "desk", 1)
     [listed] = body["alerts"]
     assert listed["labels"]["alertname"] == "sla_first_response"
@@ -116,7 +117,7 @@ def test_one_alert_is_told_in_one_line_and_in_alertmanagers_form():
 
 
 def test_of_many_the_worst_are_listed_and_all_are_counted():
-    body = message(*(alert(n, due_at=at(n)) for n in range(LISTED + 7))).body("")
+    body = message(*(alert(n, due_at=at(n)) for n in range(LISTED + 7))).body()
     assert (body["count"], body["truncatedAlerts"], len(body["alerts"])) == (107, 7, 100)
     assert body["worst"] == "C-0/first_response/1"
     assert body["text"].startswith("107 BREACHED · billing/mail · oldest waits 1 h 12 min · worst: BREACHED")
@@ -124,7 +125,7 @@ def test_of_many_the_worst_are_listed_and_all_are_counted():
 
 
 def test_a_receiver_with_fields_learns_nothing_else():
-    body = message(alert(owner="agent-7"), fields=("team",)).body("https://sla.example")
+    body = message(alert(owner="agent-7"), fields=("team",)).body()
     assert body["alerts"][0]["labels"] == {
         "alertname": "sla_first_response",
         "severity": "page",

@@ -136,9 +136,30 @@ def test_an_alert_assigned_by_hand_rings_its_new_owner():
 
 def test_whoever_can_not_be_reached_is_climbed_past():
     played = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
-    act(played, "climb", "13:02")
+    act(played, "climb", "13:02", past=1, book=played.domain.book)
     played.look("13:02")
     assert rung(played) == [("sun", "13:00"), ("lead", "13:02")]
+    assert act(played, "climb", "13:03", past=1, book=played.domain.book).states == ()
+
+
+def test_nobody_climbs_past_the_top_of_an_escalation():
+    played = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01", "13:15:01", "14:00:01"])
+    assert act(played, "climb", "14:02", past=3, book=played.domain.book).states == ()
+
+
+def test_closing_by_hand_tells_whoever_was_rung_that_it_is_over_once():
+    played = play([received("09:00", team="billing")], under=NOW, looks=["13:20"])
+    act(played, "close", "13:21", book=played.domain.book, reason="called them", by="ada")
+    assert rung(played, "cleared") == [("sun", "13:21"), ("lead", "13:21")]
+    played.take(responded("14:00"))
+    assert len(rung(played, "cleared")) == 2
+
+
+def test_an_acknowledgement_is_told_to_products_that_keep_track_of_it_and_to_nobody_else():
+    under = NOW.replace('"${LEAD}"', '"pagerduty:key"')
+    played = play([received("09:00", team="billing")], under=under, looks=["13:20"])
+    act(played, "acknowledge", "13:21", book=played.domain.book, by="ada")
+    assert rung(played, "acknowledged") == [("lead", "13:21")]
 
 
 def test_who_was_rung_is_told_when_it_clears():

@@ -149,6 +149,8 @@ def test_lengths_are_read_as_they_are_written():
             read_warn(wrong)
 
 
-def test_a_receiver_that_nothing_is_delivered_to_is_refused():
-    with pytest.raises(PolicyRefused, match="nothing is delivered to pagerduty: yet"):
-        policy("receivers: {lead: {url: 'pagerduty://key'}}")
+def test_receivers_may_be_products_and_the_auditor_must_know_whom_it_tells():
+    known = policy("receivers: {lead: {url: 'pagerduty:key'}, am: {url: 'alertmanager:http://am:9093'}}\nauditor: lead")
+    assert known.file.auditor == ["lead"]
+    with pytest.raises(PolicyRefused, match="there is no receiver or person called 'leed'"):
+        policy("receivers: {lead: {url: 'pagerduty:key'}}\nauditor: [leed]")

@@ -44,6 +44,15 @@ def expand(url: str) -> Expanded:
     return Expanded(_VARIABLE.sub(lambda found: os.environ[found[1]], url), tuple(secrets))
 
 
+def kind_of(url: str) -> str:
+    """What kind of address it is, by its first word; `secret` while the environment does not say."""
+    try:
+        kind = expand(url).url.partition(":")[0].lower()
+    except Unreachable:
+        kind = url.partition(":")[0].lower()
+    return kind if kind.isascii() and kind.replace("+", "").isalnum() else "secret"
+
+
 async def resolve(host: str, port: int, *, allow_internal: bool) -> str:
     """
     The IP address to connect to; every address of the host is judged.

@@ -7,18 +7,32 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.processor import Processor
 from rapport.runtime.service import Service
 
-from sla_monitor import http_alerts, http_contacts, http_pages, http_policy, http_versions
+from sla_monitor import (
+    http_alerts,
+    http_contacts,
+    http_links,
+    http_pagerduty,
+    http_pages,
+    http_policy,
+    http_receivers,
+    http_silences,
+    http_versions,
+)
 from sla_monitor.applying import Applications
+from sla_monitor.auditor import Auditor
 from sla_monitor.board import Board
 from sla_monitor.commands import Commands
+from sla_monitor.composing import Composer
 from sla_monitor.delivery import Delivery
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.feed import Feed
+from sla_monitor.links import Links
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health
 from sla_monitor.sender import Sender
 from sla_monitor.settings import SlaSettings
+from sla_monitor.silences import Holding, Silences
 from sla_monitor.store import Queries, Reading
 
 
@@ -36,37 +50,60 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
 
     health = Health(service.database, now)
     delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
+    reading = Reading(service.database, now, settings.partitions)
+    silences = Silences(service.database, now)
+    links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
+    composer = Composer(store, policies, links, now, settings.public_url)
     sender = Sender(
+        processor=processor,
+        store=store,
+        database=service.database,
+        policies=policies,
+        composer=composer,
+        delivery=delivery,
+        health=health,
+        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
+        clock=now,
+        attempts=settings.send_attempts,
+    )
+    auditor = Auditor(
         processor=processor,
         store=store,
         database=service.database,
         policies=policies,
         delivery=delivery,
         health=health,
+        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
         clock=now,
         public_url=settings.public_url,
-        attempts=settings.send_attempts,
+        every=settings.audit_every,
+        overdue=settings.overdue_after,
     )
     queries = Queries(store)
-    reading = Reading(service.database, now, settings.partitions)
     feed = Feed(service.database, now)
     board = Board(queries, reading, health, policies, now)
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
 
     service.on_start(policies.load)
-    service.on_start(queries.prepare)
+    for part in (queries, silences, links, composer):
+        service.on_start(part.prepare)
     service.on_start(applications.prepare)
     service.background(policies.follow)
     service.background(applications.run)
     service.background(sender.run)
+    service.background(auditor.run)
     service.background(feed.run)
     service.background(lambda: _note_reading(service, processor, reading))
 
     service.http.include_router(http_alerts.routes(store, commands, feed, board))
     service.http.include_router(http_contacts.routes(store, policies, now))
     service.http.include_router(http_versions.routes(policies, applications, queries, now))
-    service.http.include_router(http_policy.routes(policies, queries, health, delivery, now))
+    service.http.include_router(http_policy.routes(policies, queries, now))
+    service.http.include_router(http_receivers.routes(policies, health, delivery, auditor, now))
+    service.http.include_router(http_silences.routes(silences, now))
+    service.http.include_router(http_links.routes(http_links.Opened(store, links, commands, policies, now), now))
+    service.http.include_router(http_pagerduty.routes(store, commands, settings.pagerduty_secret, now))
     service.http.include_router(http_pages.routes(store, board, commands, policies, now))
     return service
 

@@ -1,4 +1,4 @@
-"""Messages on their way out: to webhooks, signed, and through apprise to everything else."""
+"""Messages on their way out: to webhooks, Alertmanager and PagerDuty, and through apprise to everything else."""
 
 import asyncio
 import base64
@@ -6,29 +6,36 @@ import binascii
 import hashlib
 import hmac
 import json
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import httpx
 from rapport.runtime.clock import Clock
 
 from sla_monitor.addresses import Expanded, Unreachable, expand, resolve
+from sla_monitor.through_apprise import ThroughApprise
 
-_WEBHOOK: Final = "webhook:"
+PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
+
 _WHSEC: Final = "whsec_"
 _LONGEST_WAIT: Final = 300.0
+_MOST_SAID: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is sent: a name that stays the same when it is sent again, a line, and a body for machines."""
+    """
+    What is sent: a name that stays the same when it is sent again, a line, and a body for webhooks.
+
+    `posts` are the bodies for a product with an API of its own.
+    """
 
     name: str
     title: str
     text: str
     body: dict[str, Any]
+    posts: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Delivery:
         self._timeout = timeout
         self._allow_internal = allow_internal
         self._http = httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False)
+        self._apprise = ThroughApprise(allow_internal=allow_internal)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -61,25 +69,71 @@ class Delivery:
             return Outcome(ok=False, detail=str(error), again=error.again)
         try:
             async with asyncio.timeout(self._timeout):
-                if address.url.startswith(_WEBHOOK):
-                    return await self._to_webhook(address.url.removeprefix(_WEBHOOK), letter)
-                return await self._through_apprise(address.url, letter)
+                outcome = await self._carry(address.url, letter)
         except Unreachable as error:
-            return Outcome(ok=False, detail=address.hide(str(error)), again=error.again)
+            outcome = Outcome(ok=False, detail=str(error), again=error.again)
         except (TimeoutError, httpx.TimeoutException):
             return Outcome(ok=False, detail=f"no answer within {self._timeout:g} s", again=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return Outcome(ok=False, detail=_speak(error, address), again=not isinstance(error, httpx.InvalidURL))
+            outcome = Outcome(ok=False, detail=_speak(error), again=not isinstance(error, httpx.InvalidURL))
+        return Outcome(outcome.ok, _short(address, outcome.detail), outcome.again, outcome.after)
+
+    async def _carry(self, url: str, letter: Letter) -> Outcome:
+        kind, _, rest = url.partition(":")
+        match kind.lower():
+            case "webhook":
+                return await self._to_webhook(rest, letter)
+            case "alertmanager":
+                return await self._to_alertmanager(rest, letter)
+            case "pagerduty":
+                return await self._to_pagerduty(rest, letter)
+        plugin = await self._apprise.plugin(url)
+        if plugin is not None:
+            return Outcome(*await self._apprise.send(plugin, letter.title, letter.text))
+        if kind in ("http", "https"):
+            return await self._to_webhook(url, letter)
+        raise Unreachable("apprise does not know this kind of address", again=False)
 
     async def _to_webhook(self, url: str, letter: Letter) -> Outcome:
-        """POST to the address that was judged, under the name that was asked for."""
-        split = urlsplit(url)
-        if split.scheme not in ("http", "https") or not split.hostname:
-            raise Unreachable("webhook: needs an http or https address", again=False)
-        port = split.port or (443 if split.scheme == "https" else 80)
-        ip = await resolve(split.hostname, port, allow_internal=self._allow_internal)
+        """Signed where the address has a secret, as Standard Webhooks says (https://www.standardwebhooks.com)."""
+        split = _web_address("webhook", url)
         secret = parse_qs(split.fragment).get("secret", [""])[0]
-        content = json.dumps(letter.body, ensure_ascii=False, separators=(",", ":")).encode()
+        content = _json(letter.body)
+        seconds = str(int(self._clock.now().timestamp()))
+        headers = {"webhook-id": letter.name, "webhook-timestamp": seconds}
+        if secret:
+            headers["webhook-signature"] = sign(secret, letter.name, seconds, content)
+        return await self._post(split, content, headers)
+
+    async def _to_alertmanager(self, url: str, letter: Letter) -> Outcome:
+        """`alertmanager:https://host:9093`, with its path prefix where it has one."""
+        split = _web_address("alertmanager", url)
+        split = split._replace(path=f"{split.path.rstrip('/')}/api/v2/alerts")
+        return await self._post_all(split, letter.posts)
+
+    async def _to_pagerduty(self, where: str, letter: Letter) -> Outcome:
+        """`pagerduty:ROUTING_KEY`, or `pagerduty:https://events.eu.pagerduty.com/v2/enqueue#key=ROUTING_KEY`."""
+        split = _web_address("pagerduty", where if "/" in where else f"{PAGERDUTY}#key={where}")
+        key = parse_qs(split.fragment).get("key", [""])[0]
+        if not key:
+            raise Unreachable("pagerduty: needs a routing key", again=False)
+        return await self._post_all(split, [{"routing_key": key, **post} for post in letter.posts])
+
+    async def _post_all(self, split: SplitResult, posts: Any) -> Outcome:
+        """One after the other; what fails is sent again with all of them, which harms nothing."""
+        outcome = Outcome(ok=True, detail="nothing to say to it")
+        for post in posts:
+            outcome = await self._post(split, _json(post), {})
+            if not outcome.ok:
+                return outcome
+        return outcome
+
+    async def _post(self, split: SplitResult, content: bytes, headers: dict[str, str]) -> Outcome:
+        """POST to the address that was judged, under the name that was asked for."""
+        host = split.hostname or ""
+        ip = await resolve(
+            host, split.port or (443 if split.scheme == "https" else 80), allow_internal=self._allow_internal
+        )
         target = httpx.URL(split._replace(fragment="").geturl())
         request = self._http.build_request(
             "POST",
@@ -89,33 +143,16 @@ class Delivery:
                 "host": target.netloc.decode("ascii").rpartition("@")[2],
                 "content-type": "application/json",
                 "user-agent": "rapport-sla-monitor/1",
-                **self._signed(letter.name, content, secret),
+                **headers,
             },
-            extensions={"sni_hostname": split.hostname},
+            extensions={"sni_hostname": host},
         )
         response = await self._http.send(request, stream=True)
-        await response.aclose()
-        return judge(response.status_code, response.headers.get("retry-after", ""))
-
-    def _signed(self, name: str, content: bytes, secret: str) -> dict[str, str]:
-        """Standard Webhooks (https://www.standardwebhooks.com): id and time, and with a secret their signature."""
-        seconds = str(int(self._clock.now().timestamp()))
-        headers = {"webhook-id": name, "webhook-timestamp": seconds}
-        if secret:
-            headers["webhook-signature"] = sign(secret, name, seconds, content)
-        return headers
-
-    async def _through_apprise(self, url: str, letter: Letter) -> Outcome:
-        plugin = await asyncio.to_thread(_plugin, url)
-        if plugin is None and url.startswith(("http://", "https://")):
-            return await self._to_webhook(url, letter)
-        if plugin is None:
-            raise Unreachable("apprise does not know this kind of address", again=False)
-        host = getattr(plugin, "host", None)
-        if isinstance(host, str) and host:
-            await resolve(host, int(getattr(plugin, "port", None) or 443), allow_internal=self._allow_internal)
-        taken = await asyncio.to_thread(plugin.notify, body=letter.text, title=letter.title)
-        return Outcome(bool(taken), "taken" if taken else "the service did not take it", again=not taken)
+        try:
+            said = b"" if response.is_success else await _beginning(response)
+        finally:
+            await response.aclose()
+        return judge(response.status_code, response.headers.get("retry-after", ""), said.decode("utf-8", "replace"))
 
 
 def sign(secret: str, name: str, seconds: str, content: bytes) -> str:
@@ -129,24 +166,45 @@ def sign(secret: str, name: str, seconds: str, content: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def judge(status: int, retry_after: str = "") -> Outcome:
-    """What an HTTP status means: 2xx taken; 408, 429 and 5xx try again; all else is final."""
+def judge(status: int, retry_after: str = "", said: str = "") -> Outcome:
+    """What an HTTP status means: 2xx taken; 408, 425, 429 and 5xx try again; all else is final."""
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         return Outcome(ok=True, detail=f"HTTP {status}")
     again = status in (408, 425, 429) or status >= 500  # noqa: PLR2004 - likewise
     wait = min(float(retry_after), _LONGEST_WAIT) if again and retry_after.isdecimal() else 0.0
-    return Outcome(ok=False, detail=f"HTTP {status}", again=again, after=wait)
+    words = " ".join(said.split())
+    return Outcome(ok=False, detail=f"HTTP {status}: {words}" if words else f"HTTP {status}", again=again, after=wait)
 
 
-def _plugin(url: str) -> Any:
-    """The part of apprise that knows such addresses, or None. Loading it takes a second, once."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its optional parts use what Python is about to drop
-        import apprise  # noqa: PLC0415 - slow, and seldom needed
+def _web_address(kind: str, url: str) -> SplitResult:
+    try:
+        split = urlsplit(url)
+        known = split.scheme in ("http", "https") and bool(split.hostname) and (split.port or 1) > 0
+    except ValueError:
+        known = False
+    if not known:
+        raise Unreachable(f"{kind}: needs an http or https address", again=False)
+    return split
 
-        return apprise.Apprise.instantiate(url, suppress_exceptions=True)
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _speak(error: Exception, address: Expanded) -> str:
-    said = address.hide(str(error))[:200]
+async def _beginning(response: httpx.Response) -> bytes:
+    """What a refusal says first; the rest of it, however long, is not read."""
+    said = b""
+    async for piece in response.aiter_bytes():
+        said += piece
+        if len(said) >= _MOST_SAID:
+            break
+    return said[:_MOST_SAID]
+
+
+def _speak(error: Exception) -> str:
+    said = str(error)[:_MOST_SAID]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _short(address: Expanded, text: str) -> str:
+    return address.hide(text)[: 2 * _MOST_SAID]

@@ -1,4 +1,4 @@
-"""`/v1/quote`, `/v1/receivers`, `/v1/backfills`: what the policy promises, and who is told."""
+"""`/v1/quote`, `/v1/backfills`: what the policy promises, and what history brought."""
 
 from typing import Annotated, Any
 
@@ -11,11 +11,9 @@ from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
 from sla_monitor.access import emitter_or_watcher
-from sla_monitor.delivery import Delivery, Letter
 from sla_monitor.domain.quote import quote
 from sla_monitor.domain.states import CustomerState
 from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health, names_in, places_in, shown
 from sla_monitor.store import Queries
 
 Watcher = Annotated[Key, Depends(require("watch"))]
@@ -39,7 +37,7 @@ class Asked(BaseModel):
         return dict(self.model_extra or {})
 
 
-def routes(policies: Policies, queries: Queries, health: Health, delivery: Delivery, clock: Clock) -> APIRouter:
+def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["policy"])
 
     @router.post("/quote")
@@ -57,30 +55,6 @@ def routes(policies: Policies, queries: Queries, health: Health, delivery: Deliv
             "calendar": found.calendar,
             "deadlines": [{"target": one.target, "due_at": format_instant(one.due_at)} for one in found.deadlines],
         }
-
-    @router.get("/receivers")
-    async def list_receivers(_: Watcher) -> dict[str, Any]:
-        """Everybody who can be reached, with the last success and the last error."""
-        file, rows = policies.book.latest.file, await health.rows()
-        names = names_in(file)
-        return {"receivers": [shown(n, next(iter(places_in(file, n)), None), rows.get(n, {})) for n in names]}
-
-    @router.post("/receivers/{name:path}/test")
-    async def test_receiver(name: str, key: Actor) -> dict[str, Any]:
-        """Send a message that says it is a test, to every address of the receiver."""
-        places = places_in(policies.book.latest.file, name)
-        if not places:
-            raise Problem(404, f"there is no receiver {name!r} in the policy")
-        now = clock.now()
-        line = f"Test message from Rapport to {name}, asked for by {key.name}. Nothing is wrong."
-        body = {"version": "4", "status": "test", "receiver": name, "alerts": [], "truncatedAlerts": 0, "text": line}
-        results = []
-        for place in places:
-            letter = Letter(f"test_{int(now.timestamp() * 1000)}", "Test from Rapport", line, body)
-            outcome = await delivery.send(place.url, letter)
-            await health.note(name, outcome)
-            results.append({"ok": outcome.ok, "detail": outcome.detail})
-        return {"receiver": name, "ok": all(result["ok"] for result in results), "results": results}
 
     @router.get("/backfills")
     async def list_backfills(

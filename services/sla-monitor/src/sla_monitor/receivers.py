@@ -10,6 +10,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
 from sla_monitor import telemetry
+from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain.policy import PolicyFile
 from sla_monitor.domain.policy_book import PolicyBook
@@ -62,6 +63,15 @@ class Health:
         self._rows = database["receivers"]
         self._clock = clock
         self._retry_at: dict[str, datetime] = {}
+        self._failures: dict[str, int] = {}
+
+    async def load(self) -> None:
+        """Go on from what the sender before has seen."""
+        self._failures = {row["_id"]: int(row.get("failures", 0)) async for row in self._rows.find({})}
+
+    def failures(self, name: str) -> int:
+        """How many messages in a row it has not taken."""
+        return self._failures.get(name, 0)
 
     def closed_until(self, name: str) -> datetime | None:
         """When it may be tried again; None when it may now."""
@@ -72,12 +82,14 @@ class Health:
         now = self._clock.now()
         if outcome.ok:
             self._retry_at.pop(name, None)
+            self._failures[name] = 0
             update: dict[str, Any] = {"$set": {"last_success": now, "failing": False, "failures": 0}}
             await self._rows.update_one({"_id": name}, update, upsert=True)
         else:
             error = {"at": now, "error": outcome.detail}
             update = {"$set": {"last_error": error, "failing": True}, "$inc": {"failures": 1}}
             row = await self._rows.find_one_and_update({"_id": name}, update, upsert=True, return_document=True)
+            self._failures[name] = int(row["failures"])
             self._retry_at[name] = now + wait_after(row["failures"], outcome.after)
         telemetry.FAILING.set(await self._rows.count_documents({"failing": True}))
 
@@ -100,7 +112,8 @@ def shown(name: str, place: Place | None, row: dict[str, Any]) -> dict[str, Any]
     success = row.get("last_success")
     return {
         "name": name,
-        "kind": place.url.partition(":")[0] if place and not place.url.startswith("$") else "secret",
+        "kind": kind_of(place.url) if place else "secret",
+        "failures": int(row.get("failures", 0)),
         "failing": bool(row.get("failing", False)),
         "last_success": format_instant(success) if success else None,
         "last_error": {"at": format_instant(error["at"]), "error": error["error"]} if error else None,

@@ -1,8 +1,9 @@
 """What an operator can set about sla-monitor."""
 
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from rapport.runtime.settings import Settings
 
 
@@ -18,4 +19,17 @@ class SlaSettings(Settings):
         "", pattern=r"^(https?://\S+)?$", description="where people reach this service; links in messages begin with it"
     )
     send_timeout: float = Field(10.0, gt=0, le=60, description="seconds that a receiver has to take a message")
-    send_attempts: int = Field(8, ge=1, le=100, description="tries after which a message counts as failed")
+    send_attempts: int = Field(8, ge=1, le=100, description="tries after which an alert climbs past a receiver")
+    link_lifetime: timedelta = Field(
+        timedelta(days=3), gt=timedelta(0), description="how long the links in messages may be used"
+    )
+    pagerduty_secret: SecretStr | None = Field(
+        None, description="signs what PagerDuty's webhook tells back; without it nothing is taken from there"
+    )
+    lag_limit: timedelta = Field(
+        timedelta(seconds=60), description="breaches of a partition are held back while its events come later than this"
+    )
+    audit_every: timedelta = Field(timedelta(seconds=15), description="how often the auditor looks after alerting")
+    overdue_after: timedelta = Field(
+        timedelta(seconds=60), description="so late a step or a message counts as overdue for the auditor"
+    )

@@ -107,11 +107,14 @@ class Reading:
             stamps = {f"p{partition}": horizon for partition, horizon in horizons.items()}
             await self._rows.update_one({"_id": self.ID}, {"$max": stamps}, upsert=True)
 
+    async def stamps(self) -> dict[int, datetime]:
+        """Up to which instant each partition has been read, of those that ever were."""
+        row = await self._rows.find_one({"_id": self.ID}) or {}
+        return {p: row[f"p{p}"] for p in range(self._partitions) if row.get(f"p{p}") is not None}
+
     async def as_of(self) -> tuple[datetime | None, float | None]:
         """The instant up to which everything has been read, and how many seconds that is ago; None: not yet."""
-        row = await self._rows.find_one({"_id": self.ID}) or {}
-        stamps = [row.get(f"p{partition}") for partition in range(self._partitions)]
-        known = [stamp for stamp in stamps if stamp is not None]
+        known = list((await self.stamps()).values())
         if len(known) < self._partitions:
             return None, None
         now, as_of = self._clock.now(), min(known)

@@ -90,12 +90,29 @@ def close(
     return _act(contact, alert_id, by, now, book, change, "closed")
 
 
-def climb(contact: ContactState, alert_id: str, *, now: datetime) -> Decision[Any]:
-    """Whom the last step was to reach can't be reached: the next step rings at once."""
-    alert = contact.alerts.get(alert_id.removeprefix(f"{contact.id}/"))
-    if alert is None or alert.state != "breached" or alert.next_at is None or alert.next_at <= now:
-        return Decision(why="nothing left to climb")
+def climb(contact: ContactState, alert_id: str, *, past: int, now: datetime, book: PolicyBook) -> Decision[Any]:
+    """
+    Whom a step was to reach can't be reached: the next step rings at once.
+
+    `past` is the step's level. Who has climbed further already, or stands at the
+    top, stays where it is.
+    """
     key = alert_id.removeprefix(f"{contact.id}/")
+    alert = contact.alerts.get(key)
+    if (
+        alert is None
+        or alert.state != "breached"
+        or alert.next_at is None
+        or alert.next_at <= now
+        or alert.level > past
+    ):
+        return Decision(why="nothing left to climb")
+    horizon = horizon_of(contact, now)
+    folding = fold(contact.log, book, horizon)
+    one = next((one for one in number(folding, contact.cycles, horizon)[0] if one.key == key), None)
+    alerting = Alerting(contact, folding, None, horizon, now, contact.alerts)
+    if one is None or alert.level >= len(alerting.escalation(one).steps):
+        return Decision(why="nobody above")
     sooner = alert.but(next_at=now)
     woken = min(now, contact.wake_at) if contact.wake_at else now
     state = contact.but(alerts={**contact.alerts, key: sooner}, wake_at=woken)
@@ -136,10 +153,13 @@ def _act(
         return Decision(why=f"{verb} already")
     after = alert.but(**changed.update, revision=alert.revision + 1)
     alerting = Alerting(contact, folding, None, horizon, now, {**contact.alerts, key: after})
+    if verb in ("acknowledged", "closed"):
+        after = alerting.tell_who_was_rung(one, after, "acknowledged" if verb == "acknowledged" else "cleared", now)
     facts = {**alerting.facts(key, after, one.clock.due_at or now), **changed.facts, "by": by}
     data = changed.event.model_validate(facts)
     name = f"{alert_id}/{verb}/{alert.revision}"
     tells, sequence = sequenced(contact, [(f"alert.{verb}", data, name, now, False)])
     update = {"alerts": alerting.alerts, "sequence": sequence, "wake_at": wake_at(clocks, alerting, horizon)}
     projected = alerting.project(one, after, alerting.escalation(one))
-    return Decision(states=(contact.but(**update), projected), events=tuple(tells), why=verb)
+    states = (contact.but(**update), projected, *alerting.notifications)
+    return Decision(states=states, events=tuple(tells), why=verb)

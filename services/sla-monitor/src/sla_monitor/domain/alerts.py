@@ -7,18 +7,20 @@ time: a step that is due writes the messages for those it reaches.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from rapport.contracts import Data
 from rapport.contracts.sla_events import AlertCleared, AlertEscalated
 
-from sla_monitor.domain.escalation import LATE, Escalation
+from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived
 from sla_monitor.domain.rules import Facts
 from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.telling import WITHDRAWN, Numbered
 from sla_monitor.domain.text import text
+
+Taken = Literal["acknowledged", "cleared"]
 
 
 @dataclass(slots=True)
@@ -118,6 +120,17 @@ class Alerting:
             "revision": alert.revision + 1,
         }
         return alert.but(**update)
+
+    def tell_who_was_rung(self, one: Numbered, alert: Alert, kind: Taken, at: datetime) -> Alert:
+        """A person has taken or closed it: whoever was rung learns that nothing is asked of them any more."""
+        due, file = one.clock.due_at or at, self.escalation(one).version.file
+        for receiver in alert.notified:
+            name, _, entry = receiver.rpartition("#")
+            if kind == "cleared" or hears_of_taking(file, name):
+                self._notify(one.key, alert, due, kind, name, int(entry), at, f"{kind}/{alert.revision}/{receiver}")
+        after = alert.but(notified=[]) if kind == "cleared" else alert
+        self.alerts[one.key] = after
+        return after
 
     def _withdraw(self, key: str, alert: Alert, at: datetime) -> None:
         """The cycle turned out never to have been one."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from rapport.business_time import Calendar
 
-from sla_monitor.domain.policy import Step
+from sla_monitor.domain.policy import PolicyFile, Step
 from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.states import Alert, Paging
 
@@ -117,6 +117,13 @@ class Ring:
     repeats: int
     at: datetime
     next_at: datetime | None
+
+
+def hears_of_taking(file: PolicyFile, name: str) -> bool:
+    """Whether a receiver may be a product that is told who has taken an alert; where a secret hides it, yes."""
+    person, receiver = file.people.get(name), file.receivers.get(name)
+    urls = [address.url for address in receiver.entries] if receiver else [person.url or ""] if person else []
+    return any(url.startswith(("pagerduty:", "${")) for url in urls)
 
 
 LATE = timedelta(seconds=60)

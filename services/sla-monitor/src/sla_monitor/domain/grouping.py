@@ -6,7 +6,7 @@ joins a group that has just been sent waits for the interval.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -67,6 +67,25 @@ def batches(
     return sorted(found, key=lambda batch: (batch.ready_at, batch.key))
 
 
+def folded(members: Sequence[NotificationState]) -> tuple[list[NotificationState], list[NotificationState]]:
+    """Of each alert the latest step, and the steps before it, which say nothing that it does not."""
+    latest: dict[str, NotificationState] = {}
+    for one in members:
+        known = latest.get(one.alert_id)
+        if known is None or (one.due, one.level, one.id) > (known.due, known.level, known.id):
+            latest[one.alert_id] = one
+    kept = list(latest.values())
+    names = {one.id for one in kept}
+    return kept, [one for one in members if one.id not in names]
+
+
+def to_repeat(sent: Mapping[str, datetime], grouping: Grouping, now: datetime) -> list[str]:
+    """The groups, by their key's text, that have not been told anything for as long as `repeat` says."""
+    if grouping.repeat is None:
+        return []
+    return [text for text, at in sent.items() if "/breach/" in text and at + grouping.repeat <= now]
+
+
 def may_go(batch: Batch, now: datetime, *, behind: bool) -> bool:
     """
     Whether a message goes now.
@@ -89,5 +108,7 @@ def moot(notification: NotificationState, alert: AlertState | None) -> str:
         return "the alert is gone"
     if notification.kind == "cleared":
         return "" if not alert.active else f"the alert is {alert.state} again"
+    if notification.kind == "acknowledged":
+        return "" if alert.state == "acknowledged" else f"the alert is {alert.state}"
     wanted = "warned" if notification.kind == "warning" else "breached"
     return "" if alert.state == wanted else f"the alert is {alert.state}"

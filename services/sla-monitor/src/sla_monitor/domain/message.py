@@ -7,13 +7,14 @@ that whatever takes those takes ours.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from rapport.contracts import format_instant, identity
+from rapport.contracts import format_instant
 
-from sla_monitor.domain.grouping import GroupKey
+from sla_monitor.domain.grouping import STORM, GroupKey
+from sla_monitor.domain.signals import STORM_KEY, Action, Signal, pagerduty_action, to_alertmanager, to_pagerduty
 from sla_monitor.domain.states import AlertState, CustomerState
 from sla_monitor.domain.text import length, text
 
@@ -22,7 +23,12 @@ LISTED: Final = 100
 
 _LABELS: Final = ("contact_id", "customer_id", "target", "cycle", "policy", "team", "owner", "channel", "reference")
 _ALWAYS: Final = ("alertname", "target", "severity")
-_NEVER: Final = "0001-01-01T00:00:00Z"
+_WORD: Final = {
+    "warning": "due soon",
+    "breach": "BREACHED",
+    "acknowledged": "acknowledged",
+    "cleared": "cleared",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,13 @@ class Message:
     level: int = 0
     late: bool = False
     fields: tuple[str, ...] | None = None
+    link: str = ""
+    """Where its receiver may act on it without signing in; empty for none."""
+    public_url: str = ""
+    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Under which names the receiver's product knows alerts already, by alert."""
+    settled: frozenset[str] = frozenset()
+    """Those of these names that stand for nothing else any more."""
 
     @property
     def text(self) -> str:
@@ -50,21 +63,22 @@ class Message:
         if len(self.alerts) == 1:
             return f"LATE · {worst}" if self.late else worst
         oldest = min(alert.started_at for alert in self.alerts)
-        word = {"warning": "due soon", "breach": "BREACHED", "cleared": "cleared"}[self.key.kind]
-        count = f"{len(self.alerts)} {word} · {self.key.group}"
+        count = f"{len(self.alerts)} {_WORD[self.key.kind]} · {self.key.group}"
         waits = f"oldest waits {length(self.at - oldest)}"
         return " · ".join((["LATE"] if self.late else []) + [count, waits, f"worst: {worst}"])
 
-    def _line(self, alert: AlertState) -> str:
+    def _line(self, alert: AlertState, *, linked: bool = True) -> str:
+        links = {"Acknowledge": self.link} if linked and self.link else {}
         if self.fields is None:
-            return text(alert, self.customers.get(alert.customer_id), self.at)
-        bare = {name: None for name in ("subject", "owner", "channel", "reference") if name not in self.fields}
+            return text(alert, self.customers.get(alert.customer_id), self.at, links)
+        bare = {name: None for name in ("subject", "owner", "channel", "reference", "url") if name not in self.fields}
         hidden = {"customer_id": "a customer"} if "customer_id" not in self.fields else {}
         shown = self.customers.get(alert.customer_id) if "customer" in self.fields else None
-        return text(alert.but(**bare, **hidden), shown, self.at)
+        return text(alert.but(**bare, **hidden), shown, self.at, links)
 
-    def body(self, public_url: str) -> dict[str, Any]:
-        listed = [self._alert(alert, public_url) for alert in self.alerts[:LISTED]]
+    def body(self) -> dict[str, Any]:
+        """For a webhook."""
+        listed = [one.as_webhook() for one in self.signals(LISTED)]
         names = set.intersection(*(set(alert["labels"].items()) for alert in listed))
         return {
             "version": "4",
@@ -74,8 +88,8 @@ class Message:
             "receiver": self.key.receiver,
             "groupLabels": {"group": self.key.group},
             "commonLabels": dict(sorted(names)),
-            "commonAnnotations": {},
-            "externalURL": public_url,
+            "commonAnnotations": {"acknowledge_url": self.link} if self.link else {},
+            "externalURL": self.public_url,
             "alerts": listed,
             "text": self.text,
             "count": len(self.alerts),
@@ -85,28 +99,60 @@ class Message:
             "late": self.late,
         }
 
-    def _alert(self, alert: AlertState, public_url: str) -> dict[str, Any]:
-        resolved = self.key.kind == "cleared"
+    @property
+    def storm(self) -> str:
+        """The key of the one incident that stands for so many alerts; empty where each has its own."""
+        return f"{STORM_KEY}{self.name}" if len(self.alerts) >= STORM and self.key.kind in ("breach", "warning") else ""
+
+    def names(self, via: str) -> dict[str, str]:
+        """Under which name the receiver's product will know each alert, where it has names of its own."""
+        if self.key.kind not in ("breach", "warning"):
+            return {}
+        if via == "pagerduty" and self.storm:
+            return {alert.id: self.storm for alert in self.alerts}
+        return {signal.id: name for signal in self.signals() if (name := signal.name_for(via))}
+
+    def posts(self, via: str) -> list[Any]:
+        """The bodies for a product with an API of its own, in the order in which they are to be sent."""
+        if via == "alertmanager":
+            signals = self.signals() if self.key.kind != "acknowledged" else []
+            return to_alertmanager(signals, self.known, self.at)
+        if via == "pagerduty":
+            if self.key.kind in ("acknowledged", "cleared"):
+                action: Action = "acknowledge" if self.key.kind == "acknowledged" else "resolve"
+                keys = (key for alert in self.alerts for key in self.known.get(alert.id, ()) if key in self.settled)
+                return list(pagerduty_action(action, keys))
+            return to_pagerduty(
+                self.signals(), group=self.key.group, client=self.public_url, storm=self.storm, text=self.text
+            )
+        return []
+
+    def signals(self, limit: int | None = None) -> list[Signal]:
+        return [self._signal(alert) for alert in self.alerts[:limit]]
+
+    def _signal(self, alert: AlertState) -> Signal:
+        over = self.key.kind == "cleared"
         severity = "warning" if self.key.kind == "warning" else "page"
         labels = {"alertname": f"sla_{alert.target}", "severity": severity}
         labels |= {name: str(value) for name in _LABELS if (value := getattr(alert, name)) is not None}
         if self.fields is not None:
             labels = {name: value for name, value in labels.items() if name in (*_ALWAYS, *self.fields)}
         started = alert.breached_at or alert.warned_at or alert.due_at
-        return {
-            "status": "resolved" if resolved else "firing",
-            "labels": labels,
-            "annotations": {"summary": self._line(alert), "due_at": format_instant(alert.due_at)},
-            "startsAt": format_instant(started),
-            "endsAt": format_instant(max(alert.met_at or self.at, started)) if resolved else _NEVER,
-            "generatorURL": self._link(alert, public_url),
-            "fingerprint": identity("alert", alert.id),
-        }
+        return Signal(
+            id=alert.id,
+            labels=labels,
+            summary=self._line(alert, linked=False),
+            due_at=alert.due_at,
+            starts_at=started,
+            ends_at=max(alert.met_at or self.at, started) if over else None,
+            link=self._open(alert),
+        )
 
-    def _link(self, alert: AlertState, public_url: str) -> str:
+    def _open(self, alert: AlertState) -> str:
         if self.fields is not None and "url" not in self.fields:
             return ""
-        return alert.url or (f"{public_url.rstrip('/')}/contacts/{alert.contact_id}" if public_url else "")
+        url = self.public_url.rstrip("/")
+        return alert.url or (f"{url}/contacts/{alert.contact_id}" if url else "")
 
 
 def worst_first(alerts: Sequence[AlertState]) -> tuple[AlertState, ...]:

@@ -223,20 +223,10 @@ class Step(_Strict):
         return self
 
 
-def _deliverable(url: str) -> str:
-    scheme = url.partition(":")[0]
-    if scheme in {"alertmanager", "pagerduty"}:
-        raise ValueError(f"nothing is delivered to {scheme}: yet; its webhook: address may serve")
-    return url
-
-
-Url = Annotated[str, AfterValidator(_deliverable)]
-
-
 class Address(_Strict):
-    """Where a message goes: any Apprise URL, or webhook:. Without `calendar` always open."""
+    """Where a message goes: webhook:, alertmanager:, pagerduty: or any Apprise URL. Without `calendar` always open."""
 
-    url: Url = Field(description="${VAR} is taken from the environment when a message is sent")
+    url: str = Field(description="${VAR} is taken from the environment when a message is sent")
     calendar: str | None = Field(None, description="it is taken while this calendar is open")
     fields: list[str] | None = Field(None, description="all that it may learn of a contact; else everything")
 
@@ -268,7 +258,7 @@ class Person(_Strict):
     """What `owner` means: somebody who works on contacts."""
 
     name: str | None = None
-    url: Url | None = Field(None, description="where messages to them go; without it nobody is reached")
+    url: str | None = Field(None, description="where messages to them go; without it nobody is reached")
     fields: list[str] | None = Field(None, description="all that they may learn of a contact; else everything")
 
 
@@ -356,6 +346,10 @@ class PolicyFile(_Strict):
     receivers: dict[str, Receiver] = Field(default_factory=dict, description="where messages go, by name")
     people: dict[str, Person] = Field(default_factory=dict, description="who `owner` may be, by agent_id")
     teams: dict[str, Team] = Field(default_factory=dict, description="what `team` means, by team")
+    auditor: Names = Field(
+        default_factory=list,
+        description="receivers or people told when alerting itself is in trouble; else the tops of the escalations",
+    )
     grouping: Grouping = Field(Grouping(), description="which alerts make one message")
     risk: Risk = Field(Risk(), description="what raises a customer's risk")
 

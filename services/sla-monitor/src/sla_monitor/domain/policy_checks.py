@@ -116,6 +116,7 @@ def _of_escalations(file: PolicyFile) -> Iterator[Contradiction]:
 def _of_teams(file: PolicyFile, names: Names) -> Iterator[Contradiction]:
     for name, team in file.teams.items():
         yield from _unknown(("teams", name, "receiver"), "receiver", [team.receiver], names.receivers)
+    yield from _unknown(("auditor",), "receiver or person", file.auditor, names.receivers | names.people)
 
 
 def _unknown(path: Path, what: str, names: Iterable[str], known: Collection[str]) -> Iterator[Contradiction]:

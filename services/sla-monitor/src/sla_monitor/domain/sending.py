@@ -1,6 +1,6 @@
 """What becomes of messages to receivers: taken, sent, tried again, given up. Each alert has a row of its own."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,30 @@ from sla_monitor.domain.telling import sequenced
 Decide = Callable[[NotificationState | None, States, datetime], Decision[Any]]
 
 
-def take(ids: Iterable[str], token: int) -> Decide:
-    """Pending → sending, under the sender's token."""
-    return _change(ids, ("pending",), None, {"status": "sending", "token": token, "error": None}, tried=True)
+def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Decide:
+    """
+    Pending → sending, under the sender's token.
+
+    `names` are those by which the receiver's product will know each alert,
+    `groups` the group of each, both by the notification's id.
+    """
+
+    def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
+        found = _those(groups, states, ("pending",), None)
+        taken = [
+            one.but(
+                status="sending",
+                token=token,
+                error=None,
+                attempts=one.attempts + 1,
+                known_as=names.get(one.id, ""),
+                group=groups[one.id],
+            )
+            for one in found
+        ]
+        return Decision(states=tuple(taken), why="sending")
+
+    return decide
 
 
 def give_back(ids: Iterable[str], token: int | None, error: str) -> Decide:
@@ -33,6 +54,23 @@ def drop(ids: Iterable[str], why: str) -> Decide:
     return _change(ids, ("pending",), None, {"status": "dropped", "error": why})
 
 
+def pass_over(ids: Iterable[str]) -> Decide:
+    """The escalation goes on past the receiver; it is tried on all the same."""
+    return _change(ids, ("pending",), None, {"passed": True})
+
+
+def again(ids: Iterable[str]) -> Decide:
+    """Sent → pending: nobody has taken it, and the group's time to repeat has come."""
+    wanted = tuple(ids)
+
+    def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
+        found = _those(wanted, states, ("sent",), None)
+        anew = [one.but(status="pending", repeats=one.repeats + 1, attempts=0, passed=False) for one in found]
+        return Decision(states=tuple(anew), why="repeat")
+
+    return decide
+
+
 def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:
     """Sending → sent, with alert.notified told for each; what another sender has taken over is left alone."""
     wanted = tuple(ids)
@@ -46,7 +84,8 @@ def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:
             written.append(done)
             contact = changed.get(done.contact_id) or states.get(ContactState, done.contact_id)
             if contact is not None:
-                told, sequence = sequenced(contact, [("alert.notified", _said(done), f"{done.id}/notified", at, False)])
+                name = f"{done.id}/notified" + (f"/{done.repeats}" if done.repeats else "")
+                told, sequence = sequenced(contact, [("alert.notified", _said(done), name, at, False)])
                 changed[contact.id] = contact.but(sequence=sequence)
                 events += told
         return Decision(states=(*changed.values(), *written), events=tuple(events), why="sent")
@@ -71,14 +110,12 @@ def _said(one: NotificationState) -> AlertNotified:
     )
 
 
-def _change(
-    ids: Iterable[str], before: tuple[str, ...], token: int | None, update: dict[str, Any], *, tried: bool = False
-) -> Decide:
+def _change(ids: Iterable[str], before: tuple[str, ...], token: int | None, update: dict[str, Any]) -> Decide:
     wanted = tuple(ids)
 
     def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
         found = _those(wanted, states, before, token)
-        changed = [one.but(**update, attempts=one.attempts + tried) for one in found]
+        changed = [one.but(**update) for one in found]
         return Decision(states=tuple(changed), why=str(update["status"]))
 
     return decide

@@ -264,7 +264,7 @@ class NotificationState(State, frozen=True, kw_only=True):
     alert_id: str
     contact_id: str
     customer_id: str
-    kind: Literal["warning", "breach", "cleared"] = "breach"
+    kind: Literal["warning", "breach", "acknowledged", "cleared"] = "breach"
     target: Target
     cycle: int
     deadline: datetime
@@ -286,6 +286,13 @@ class NotificationState(State, frozen=True, kw_only=True):
     """Of the lease under which it is being sent."""
     sent_at: datetime | None = None
     error: str | None = None
+    passed: bool = False
+    """Whether the escalation has gone on past this receiver."""
+    repeats: int = 0
+    """How many times the same was sent again because nobody had taken it."""
+    known_as: str = ""
+    """Under which name or labels the receiver's product knows the alert, where it has one of its own."""
 
     def index(self) -> dict[str, Any]:
-        return {"status": self.status, "due": self.due, "alert_id": self.alert_id, "receiver": self.receiver}
+        found = {"status": self.status, "due": self.due, "alert_id": self.alert_id, "receiver": self.receiver}
+        return {**found, "known_as": self.known_as} if self.known_as else found

@@ -1,0 +1,228 @@
+"""
+The auditor: looks from outside whether alerting does its duty, and says so where it does not.
+
+It reads what has been written rather than asking the sender, so that a sender
+that stands still is found too. What is wrong twice in a row is told, once, and
+told again when it is over.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.contracts import format_instant
+from rapport.runtime import telemetry as shared
+from rapport.runtime.clock import Clock
+from rapport.runtime.lease import Lease
+from rapport.runtime.mongo import Database
+from rapport.runtime.processor import Processor
+from rapport.runtime.store import Store
+
+from sla_monitor import telemetry
+from sla_monitor.addresses import Unreachable, expand, kind_of
+from sla_monitor.delivery import Delivery, Letter
+from sla_monitor.domain.audit import CAUSES, Finding, Report, listeners
+from sla_monitor.domain.silences import FIELDS
+from sla_monitor.domain.states import AlertState, ContactState, NotificationState
+from sla_monitor.domain.text import length
+from sla_monitor.policies import Policies
+from sla_monitor.receivers import Health, Place, names_in, places_in
+from sla_monitor.silences import Holding
+
+log = shared.logger()
+
+_COUNTED: Final = 10_000
+_LOOKED_AT: Final = 2_000
+_FAILING_FROM: Final = 3
+"""Failures in a row after which a receiver counts as failing rather than as having stumbled."""
+_UNREACHED_FOR: Final = timedelta(days=2)
+"""So long after its deadline an alert that reached nobody is still spoken of."""
+_LONG_AGO: Final = datetime(1, 1, 1)  # noqa: DTZ001 - only a border for MongoDB, earlier than any instant
+
+
+class Auditor:
+    """Runs on every replica; the one that holds the lease looks."""
+
+    def __init__(
+        self,
+        *,
+        processor: Processor,
+        store: Store,
+        database: Database,
+        policies: Policies,
+        delivery: Delivery,
+        health: Health,
+        holding: Holding,
+        clock: Clock,
+        public_url: str,
+        every: timedelta,
+        overdue: timedelta,
+    ) -> None:
+        self._processor = processor
+        self._store = store
+        self._policies = policies
+        self._delivery = delivery
+        self._health = health
+        self._holding = holding
+        self._clock = clock
+        self._public_url = public_url
+        self._every = every
+        self._overdue = overdue
+        self._contacts = store.collection(ContactState.collection)
+        self._notifications = store.collection(NotificationState.collection)
+        self._trouble = database["trouble"]
+        self._lease = Lease(database, "auditor", clock)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                if await self._processor.patiently("auditor", self._lease.held) is not None:
+                    await self._processor.patiently("auditor", self._look)
+                await self._clock.sleep(self._every.total_seconds())
+        finally:
+            await self._lease.release()
+
+    async def shown(self) -> list[dict[str, Any]]:
+        """What is wrong now and has been told, the oldest first."""
+        rows = self._trouble.find({"confirmed": True}).sort([("since", 1), ("_id", 1)])
+        return [
+            {
+                "id": row["_id"],
+                "cause": row["cause"],
+                "receiver": row["about"] or None,
+                "says": row["says"],
+                "since": format_instant(row["since"]),
+                "told": sorted(row.get("told", [])),
+            }
+            async for row in rows
+        ]
+
+    # --- looking ----------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        now = self._clock.now()
+        await self._holding.refresh()
+        found = {finding.id: finding async for finding in self._findings(now)}
+        known = {row["_id"]: row async for row in self._trouble.find({})}
+        for name, row in known.items():
+            if name not in found:
+                await self._end(row, now)
+        for name, finding in found.items():
+            row = known.get(name)
+            if row is None:
+                new = {"_id": name, "cause": finding.cause, "about": finding.about, "since": now, "confirmed": False}
+                await self._trouble.insert_one({**new, "says": finding.says, "told": []})
+            else:
+                await self._trouble.update_one({"_id": name}, {"$set": {"confirmed": True, "says": finding.says}})
+                await self._begin(finding, row, now)
+        confirmed = [finding.cause for name, finding in found.items() if name in known]
+        for cause in CAUSES:
+            telemetry.TROUBLE.labels(cause).set(confirmed.count(cause))
+
+    async def _findings(self, now: datetime) -> AsyncIterator[Finding]:
+        file, rows = self._policies.book.latest.file, await self._health.rows()
+        names = names_in(file)
+        failing = {name for name in names if rows.get(name, {}).get("failures", 0) >= _FAILING_FROM}
+        if self._holding.lagging:
+            read = min(self._holding.lagging.values())
+            held = len([one async for one, why in self._overdue_messages(now, set()) if why == "its events lag"])
+            says = f"events lag by {length(now - read)} in {len(self._holding.lagging)} partitions"
+            yield Finding("events_lag", f"{says}; {held} breaches are held back until they have been read")
+        async for finding in self._steps(now):
+            yield finding
+        for name in names:
+            for place in places_in(file, name):
+                if reason := _unreachable(place):
+                    yield Finding("receiver_missing", f"{name} can't be reached: {reason}", name)
+                    break
+        for name in sorted(failing):
+            error = rows[name].get("last_error", {})
+            says = f"{name} has not taken {rows[name]['failures']} messages in a row: {error.get('error', '')}"
+            yield Finding("receiver_failing", says, name)
+        late = [one async for one, why in self._overdue_messages(now, failing) if not why]
+        if late:
+            oldest = min(one.due for one in late)
+            says = f"{len(late)} messages wait that should have been sent, the oldest for {length(now - oldest)}"
+            yield Finding("messages_overdue", says)
+        if unreached := await self._unreached(now):
+            says = f"nobody could be reached about {len(unreached)} alerts: {', '.join(unreached[:3])}"
+            yield Finding("unreached", f"{says} …" if len(unreached) > 3 else says)  # noqa: PLR2004 - as many as shown
+
+    async def _steps(self, now: datetime) -> AsyncIterator[Finding]:
+        """Deadlines and steps that nobody has looked at though their partitions are read."""
+        where = {
+            "wake_at": {"$gt": _LONG_AGO, "$lt": now - self._overdue},
+            "backfill": False,
+            "p": {"$nin": sorted(self._holding.lagging)},
+        }
+        count = await self._contacts.count_documents(where, limit=_COUNTED)
+        if count:
+            yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")
+
+    async def _overdue_messages(self, now: datetime, failing: set[str]) -> AsyncIterator[tuple[NotificationState, str]]:
+        """What should have been sent, with what holds it back, if anything does."""
+        grouping = self._policies.book.latest.file.grouping
+        border = now - self._overdue - grouping.wait - grouping.interval
+        where = {"status": "pending", "due": {"$lt": border}, "receiver": {"$nin": sorted(failing)}}
+        waiting = await self._store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
+        ids = [one.alert_id for one in waiting]
+        rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, dict.fromkeys(FIELDS, 1))
+        facts: dict[str, Mapping[str, Any]] = {row["_id"]: row async for row in rows}
+        for one in waiting:
+            yield one, self._holding.why(one, facts.get(one.alert_id, {}))
+
+    async def _unreached(self, now: datetime) -> list[str]:
+        """Alerts whose last step has rung and of which nobody has a message, nor will have one."""
+        where = {
+            "active": True,
+            "state": "breached",
+            "due_at": {"$gt": now - _UNREACHED_FOR, "$lt": now - self._overdue},
+        }
+        alerts = await self._store.find(AlertState, where, sort=[("due_at", -1)], limit=_LOOKED_AT)
+        at_the_end = [alert.id for alert in alerts if alert.level and alert.next_step_at is None]
+        if not at_the_end:
+            return []
+        reached = {"alert_id": {"$in": at_the_end}, "status": {"$in": ["pending", "sending", "sent"]}}
+        known = set(await self._notifications.distinct("alert_id", reached))
+        return [name for name in at_the_end if name not in known]
+
+    # --- telling -----------------------------------------------------------------------
+
+    async def _begin(self, finding: Finding, row: Mapping[str, Any], now: datetime) -> None:
+        names = listeners(self._policies.book.latest.file, finding.about)
+        report = Report(finding, row["since"], now, self._public_url)
+        told = await self._tell(report, [name for name in names if name not in row["told"]])
+        if told:
+            log.warning("trouble", cause=finding.cause, about=finding.about, says=finding.says, told=told)
+            await self._trouble.update_one({"_id": finding.id}, {"$addToSet": {"told": {"$each": told}}})
+
+    async def _end(self, row: Mapping[str, Any], now: datetime) -> None:
+        """Over: whoever heard of it hears that; who can't be told now, is told nothing more."""
+        finding = Finding(row["cause"], row["says"], row["about"])
+        await self._trouble.delete_one({"_id": row["_id"]})
+        await self._tell(Report(finding, row["since"], now, self._public_url, ended_at=now), row["told"])
+
+    async def _tell(self, report: Report, names: Sequence[str]) -> list[str]:
+        """Whom it could be told, of these."""
+        told = []
+        for name in names:
+            place = next(iter(places_in(self._policies.book.latest.file, name)), None)
+            if place is None or self._health.closed_until(name) is not None:
+                continue
+            posts = tuple(report.posts(kind_of(place.url)))
+            letter = Letter(report.name, report.text[:120], report.text, report.body(name), posts)
+            outcome = await self._delivery.send(place.url, letter)
+            await self._health.note(name, outcome)
+            if outcome.ok:
+                told.append(name)
+        return told
+
+
+def _unreachable(place: Place) -> str:
+    """Why a place can't even be tried; empty when it can."""
+    try:
+        expand(place.url)
+    except Unreachable as error:
+        return str(error)
+    return ""

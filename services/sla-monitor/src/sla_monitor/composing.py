@@ -1,0 +1,114 @@
+"""What a group of notifications says to its receiver, in the form that the receiver takes."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rapport.runtime.clock import Clock
+from rapport.runtime.store import Store
+
+from sla_monitor.addresses import kind_of
+from sla_monitor.delivery import Letter
+from sla_monitor.domain.grouping import GroupKey
+from sla_monitor.domain.message import LISTED, Message, worst_first
+from sla_monitor.domain.signals import STORM_KEY
+from sla_monitor.domain.states import AlertState, CustomerState, NotificationState
+from sla_monitor.links import Link, Links
+from sla_monitor.policies import Policies
+from sla_monitor.receivers import Place, place_of
+
+Alerts = Mapping[str, AlertState]
+Heard = Mapping[str, Sequence[NotificationState]]
+
+_LONGEST_TITLE: Final = 120
+_OVER: Final = ("acknowledged", "cleared")
+_AT_ONCE: Final = 5000
+
+
+class Composer:
+    """Reads what a message needs, and puts it together."""
+
+    def __init__(self, store: Store, policies: Policies, links: Links, clock: Clock, public_url: str) -> None:
+        self._store = store
+        self._policies = policies
+        self._links = links
+        self._clock = clock
+        self._public_url = public_url
+        self._alerts = store.collection(AlertState.collection)
+
+    async def prepare(self) -> None:
+        """An index for what only few notifications have."""
+        rows = self._store.collection(NotificationState.collection)
+        await rows.create_index([("known_as", 1)], partialFilterExpression={"known_as": {"$exists": True}})
+
+    def place(self, key: GroupKey, members: Sequence[NotificationState]) -> Place | None:
+        return place_of(self._policies.book, key.receiver, key.entry, members[0].policy_version)
+
+    async def heard(self, key: GroupKey, members: Sequence[NotificationState]) -> Heard:
+        """What the receiver has had, or may have had, of each of these alerts."""
+        found: dict[str, list[NotificationState]] = defaultdict(list)
+        ids = sorted({one.alert_id for one in members})
+        for at in range(0, len(ids), _AT_ONCE):
+            where = {"alert_id": {"$in": ids[at : at + _AT_ONCE]}, "receiver": key.receiver}
+            for one in await self._store.find(NotificationState, where):
+                if (
+                    one.entry == key.entry
+                    and one.kind not in _OVER
+                    and (one.sent_at or (one.attempts and one.known_as))
+                ):
+                    found[one.alert_id].append(one)
+        return found
+
+    async def message(
+        self, key: GroupKey, members: Sequence[NotificationState], alerts: Alerts, heard: Heard
+    ) -> Message:
+        shown = worst_first([alerts[one.alert_id] for one in members])
+        ids = sorted({alert.customer_id for alert in shown[:LISTED]})
+        customers = await self._store.find(CustomerState, {"_id": {"$in": ids}})
+        place = self.place(key, members)
+        names = sorted(f"{one.id}#{one.repeats}" for one in members)
+        name = f"msg_{hashlib.sha256(chr(0).join(names).encode()).hexdigest()[:32]}"
+        open_to_it = place is None or place.fields is None or "url" in place.fields
+        linked = open_to_it and key.kind not in _OVER
+        known = {name: tuple({one.known_as: 1 for one in rows if one.known_as}) for name, rows in heard.items()}
+        return Message(
+            key=key,
+            alerts=shown,
+            customers={customer.id: customer for customer in customers},
+            at=self._clock.now(),
+            name=name,
+            level=max(one.level for one in members),
+            late=any(one.late for one in members),
+            fields=place.fields if place else None,
+            link=await self._links.offer(Link(name, key.receiver), [a.id for a in shown]) if linked else "",
+            public_url=self._public_url,
+            known=known,
+            settled=await self._settled(key, {alert.id for alert in shown}, known)
+            if key.kind in _OVER
+            else frozenset(),
+        )
+
+    async def _settled(self, key: GroupKey, ids: set[str], known: Mapping[str, Sequence[str]]) -> frozenset[str]:
+        """Those of the names that stand for none but these alerts: a storm's ends with the last of it."""
+        names = {name for known_names in known.values() for name in known_names}
+        waits: dict[str, Any] = {"active": True} if key.kind == "cleared" else {"state": "breached"}
+        standing = set()
+        for name in (name for name in names if name.startswith(STORM_KEY)):
+            rows = self._store.collection(NotificationState.collection).find({"known_as": name}, {"alert_id": 1})
+            others = sorted({row["alert_id"] async for row in rows} - ids)
+            for at in range(0, len(others), _AT_ONCE):
+                if await self._alerts.find_one({"_id": {"$in": others[at : at + _AT_ONCE]}, **waits}, {"_id": 1}):
+                    standing.add(name)
+                    break
+        return frozenset(names - standing)
+
+
+def via(place: Place | None) -> str:
+    """The kind of product that a place is."""
+    return kind_of(place.url) if place else ""
+
+
+def letter_of(message: Message, place: Place) -> Letter:
+    line = message.text
+    return Letter(message.name, line[:_LONGEST_TITLE], line, message.body(), tuple(message.posts(via(place))))

@@ -1,0 +1,146 @@
+"""`/a/{token}`: what the links in messages open. Looking changes nothing; acting needs no signing in."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from rapport.contracts import cut_to_milliseconds, format_instant
+from rapport.runtime.clock import Clock
+from rapport.runtime.keys import Key
+from rapport.runtime.pages import SAFE_HEADERS, templates
+from rapport.runtime.problem import Problem
+from rapport.runtime.store import Store
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from sla_monitor.commands import Action, Command, Commands, Refused, command_of
+from sla_monitor.domain.board import duration, local
+from sla_monitor.domain.contact_view import detail
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
+from sla_monitor.domain.text import text
+from sla_monitor.feed import shown
+from sla_monitor.links import Link, Links, NoLink
+from sla_monitor.policies import Policies
+
+_SHOWN: Final = 50
+_MOST_AT_ONCE: Final = 1000
+_MOST_FORM: Final = 20_000
+
+
+class Asked(BaseModel):
+    """What to do, about one of the message's alerts or (no `id`) about all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Action
+    id: str | None = None
+    until: AwareDatetime | None = None
+    reason: Annotated[str | None, Field(max_length=1000)] = None
+    to: Annotated[str | None, Field(max_length=200)] = None
+
+    def command(self) -> Command:
+        until = cut_to_milliseconds(self.until) if self.until else None
+        return Command(self.action, until=until, reason=self.reason, to=self.to)
+
+
+class Opened:
+    """What a link opens: the alerts of its message, to look at and to act upon."""
+
+    def __init__(self, store: Store, links: Links, commands: Commands, policies: Policies, clock: Clock) -> None:
+        self._store = store
+        self._links = links
+        self._commands = commands
+        self._policies = policies
+        self._clock = clock
+
+    async def alerts(self, token: str) -> tuple[Link, list[AlertState]]:
+        """The worst first. 404 for a token that is none of ours, 410 for one that comes too late."""
+        try:
+            link = self._links.read(token)
+        except NoLink as error:
+            raise Problem(410 if error.late else 404, str(error)) from None
+        ids = await self._links.alerts(link)
+        found = {alert.id: alert for alert in await self._store.find(AlertState, {"_id": {"$in": ids}})}
+        return link, [found[name] for name in ids if name in found]
+
+    async def explained(self, alert: AlertState) -> dict[str, Any]:
+        """An alert with its line and how its time was counted."""
+        now = self._clock.now()
+        contact = await self._store.get(ContactState, alert.contact_id)
+        targets = detail(contact, self._policies.book, now)["targets"] if contact else []
+        own = (t["explain"] for t in targets if (t["target"], t["cycle"]) == (alert.target, alert.cycle))
+        customer = await self._store.get(CustomerState, alert.customer_id)
+        return {**shown(alert), "line": text(alert, customer, now), "explain": next(own, [])}
+
+    async def act(self, token: str, name: str | None, command: Command) -> list[dict[str, Any]]:
+        """Carried out on one of the alerts or on all, each for itself, in the name of who got the message."""
+        link, alerts = await self.alerts(token)
+        key = Key(name=f"{link.receiver} (link)"[:100], sha256="0" * 64, roles=("act",))
+        meant = [alert.id for alert in alerts if name in (None, alert.id)]
+        if name is not None and not meant:
+            raise Problem(404, f"this link is not about {name!r}")
+        results = []
+        for alert_id in meant[:_MOST_AT_ONCE]:
+            try:
+                after = await self._commands.carry_out(alert_id, command, key)
+                results.append({"id": alert_id, "status": "done", "state": after.state, "by": after.by})
+            except Refused as error:
+                results.append({"id": alert_id, "status": "refused", "reason": str(error)})
+        return results
+
+
+def routes(opened: Opened, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["links"])
+    pages = templates("sla_monitor")
+
+    @router.get("/a/{token}")
+    async def show(token: str, request: Request, said: str = "") -> Response:
+        """What the message was about, as it is now. Changes nothing, whoever follows links by themselves."""
+        link, alerts = await opened.alerts(token)
+        listed = [await opened.explained(alert) for alert in alerts[:_SHOWN]]
+        if "text/html" not in request.headers.get("accept", ""):
+            body = {"receiver": link.receiver, "count": len(alerts), "alerts": listed}
+            return JSONResponse(body, headers=dict(SAFE_HEADERS))
+        page = pages.get_template("link.html").render(
+            alerts=listed,
+            count=len(alerts),
+            receiver=link.receiver,
+            said=said[:300],
+            waiting=sum(alert.state in ("warned", "breached") for alert in alerts),
+            duration=duration,
+            local=lambda at, zone: local(datetime.fromisoformat(at), zone, clock.now(), seconds=True),
+        )
+        return HTMLResponse(page, headers={**SAFE_HEADERS, "Referrer-Policy": "no-referrer"})
+
+    @router.post("/a/{token}")
+    async def act(token: str, request: Request) -> Response:
+        """Acknowledge, snooze, assign or close what the message was about; a form or JSON."""
+        content = (await request.body())[:_MOST_FORM]
+        if request.headers.get("content-type", "").startswith("application/json"):
+            asked = _asked(content)
+            results = await opened.act(token, asked.id, asked.command())
+            done = sum(result["status"] == "done" for result in results)
+            return JSONResponse({"done": done, "results": results, "as_of": format_instant(clock.now())})
+        form = {name: values[0] for name, values in parse_qs(content.decode("utf-8", "replace")).items()}
+        try:
+            results = await opened.act(token, form.get("id"), command_of(form, clock.now()))
+        except Refused as error:
+            raise Problem(error.status, str(error)) from None
+        return RedirectResponse(f"/a/{token}?{_said(results)}", status_code=303)
+
+    return router
+
+
+def _asked(content: bytes) -> Asked:
+    try:
+        return Asked.model_validate_json(content)
+    except ValidationError as error:
+        wrong = [("/" + "/".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
+        raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None
+
+
+def _said(results: list[dict[str, Any]]) -> str:
+    done = sum(result["status"] == "done" for result in results)
+    reasons = sorted({result["reason"] for result in results if result["status"] == "refused"})
+    return urlencode({"said": f"{done} done" + "".join(f"; not done: {reason}" for reason in reasons[:3])})

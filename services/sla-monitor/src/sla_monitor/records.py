@@ -1,0 +1,51 @@
+"""What becomes of messages, written where the contacts are."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from rapport.decision import Decision, Ref, States
+from rapport.runtime.processor import Processor
+
+from sla_monitor.domain import sending
+from sla_monitor.domain.actions import climb
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.states import ContactState, NotificationState
+
+_AT_ONCE: Final = 500
+"""Notifications that one transaction records."""
+
+OnIds = Callable[[Sequence[str]], sending.Decide]
+
+
+class Records:
+    """Carries out decisions about notifications, partition by partition, so that a contact's events stay in order."""
+
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+
+    async def carry_out(self, members: Iterable[NotificationState], decide: OnIds, *, contacts: bool = False) -> None:
+        """`contacts` says that the decision concerns their contacts too."""
+        by_partition: dict[int, list[NotificationState]] = defaultdict(list)
+        for one in members:
+            by_partition[one.partition].append(one)
+        for those in by_partition.values():
+            for at in range(0, len(those), _AT_ONCE):
+                some = those[at : at + _AT_ONCE]
+                ids = [one.id for one in some]
+                touches: list[Any] = [Ref(NotificationState, name) for name in ids]
+                if contacts:
+                    touches += [Ref(ContactState, one.contact_id) for one in some]
+                await self._processor.act(NotificationState, ids[0], decide(ids), touches=touches)
+
+    async def climb(self, one: NotificationState, book: PolicyBook) -> None:
+        """Past a receiver that can't be reached: the next step of its alert rings at once."""
+        await self._processor.act(ContactState, one.contact_id, partial(_climb, one, book))
+
+
+def _climb(
+    one: NotificationState, book: PolicyBook, contact: ContactState | None, _: States, now: datetime
+) -> Decision[Any]:
+    return climb(contact, one.alert_id, past=one.level, now=now, book=book) if contact else Decision()

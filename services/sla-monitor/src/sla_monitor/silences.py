@@ -1,0 +1,102 @@
+"""Silences in MongoDB, and what is held back from receivers: what is silenced, and what lagging events may change."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database
+
+from sla_monitor.domain.silences import Silence, judge
+from sla_monitor.domain.states import NotificationState
+from sla_monitor.store import Reading
+
+_KEPT: Final = timedelta(days=90)
+_HELD_KINDS: Final = ("warning", "breach")
+
+
+class Silences:
+    """Kept where all replicas see them; an ended one is shown for 90 days more."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._rows = database["silences"]
+        self._clock = clock
+
+    async def prepare(self) -> None:
+        await self._rows.create_index("ends_at", expireAfterSeconds=int(_KEPT.total_seconds()))
+
+    async def add(
+        self, match: Mapping[str, tuple[str, ...]], starts_at: datetime, ends_at: datetime, comment: str, by: str
+    ) -> Silence:
+        """`Endless` for what is no silence."""
+        judge(match, starts_at, ends_at, self._clock.now())
+        made = Silence(secrets.token_hex(8), dict(match), starts_at, ends_at, comment, by)
+        await self._rows.insert_one(
+            {
+                "_id": made.id,
+                "match": {name: list(values) for name, values in match.items()},
+                "starts_at": starts_at,
+                "ends_at": ends_at,
+                "comment": comment,
+                "by": by,
+            }
+        )
+        return made
+
+    async def get(self, name: str) -> Silence | None:
+        row = await self._rows.find_one({"_id": name})
+        return _silence(row) if row else None
+
+    async def end(self, name: str, by: str) -> Silence | None:
+        """Ended now, if it had not; None where there is none such."""
+        now = self._clock.now()
+        await self._rows.update_one({"_id": name, "ends_at": {"$gt": now}}, {"$set": {"ends_at": now, "ended_by": by}})
+        return await self.get(name)
+
+    async def all(self) -> list[Silence]:
+        """The newest end first."""
+        return [_silence(row) async for row in self._rows.find({}).sort([("ends_at", -1), ("_id", 1)]).limit(1000)]
+
+    async def active(self) -> list[Silence]:
+        now = self._clock.now()
+        return [_silence(r) async for r in self._rows.find({"starts_at": {"$lte": now}, "ends_at": {"$gt": now}})]
+
+
+def _silence(row: Mapping[str, Any]) -> Silence:
+    match = {name: tuple(values) for name, values in row["match"].items()}
+    return Silence(row["_id"], match, row["starts_at"], row["ends_at"], row["comment"], row["by"], row.get("ended_by"))
+
+
+class Holding:
+    """
+    Why messages wait although their time has come.
+
+    Of a partition whose events come late an answer may be on its way, so its
+    breaches are held back until it has caught up; one page says so instead.
+    """
+
+    def __init__(self, silences: Silences, reading: Reading, clock: Clock, *, lag_limit: timedelta) -> None:
+        self._silences = silences
+        self._reading = reading
+        self._clock = clock
+        self._lag_limit = lag_limit
+        self._active: list[Silence] = []
+        self.lagging: dict[int, datetime] = {}
+        """Partitions that lag, each with the instant up to which it has been read."""
+
+    async def refresh(self) -> None:
+        self._active = await self._silences.active()
+        border = self._clock.now() - self._lag_limit
+        self.lagging = {p: read for p, read in (await self._reading.stamps()).items() if read < border}
+
+    def why(self, one: NotificationState, facts: Mapping[str, Any]) -> str:
+        """Why it is held back; empty when nothing holds it. That all is well again is always told."""
+        if one.kind not in _HELD_KINDS:
+            return ""
+        if one.kind == "breach" and one.partition in self.lagging:
+            return "its events lag"
+        for silence in self._active:
+            if silence.mutes(facts):
+                return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
+        return ""
