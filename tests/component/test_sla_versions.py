@@ -60,6 +60,12 @@ async def command(sla: RunningSla, *arguments: str, key: str = "admin-key", fail
     return ended.stderr if fails else ended.stdout
 
 
+async def done_with(sla: RunningSla, version: int) -> dict[str, Any]:
+    found = await until(lambda: finished(sla, version))
+    assert found
+    return found
+
+
 async def finished(sla: RunningSla, version: int) -> dict[str, Any] | None:
     found: dict[str, Any] = (await sla.get(f"/v1/policy/apply/{version}")).json()
     return found if found["finished_at"] else None
@@ -108,7 +114,7 @@ async def test_what_is_applied_is_listed_and_never_paged_and_asking_again_change
     assert (published["version"], published["published_by"]) == (2, "root")
     asked = await sla.post("/v1/policy/apply", {"version": 2}, "admin-key")
     assert asked.status_code == 202
-    done = await until(lambda: finished(sla, 2))
+    done = await done_with(sla, 2)
     assert (done["contacts"], done["breaches"], done["moves"]) == (CONTACTS, CONTACTS, 0)
 
     async def all_listed() -> bool:
@@ -123,7 +129,7 @@ async def test_what_is_applied_is_listed_and_never_paged_and_asking_again_change
     assert {event["causationid"] for event in moved} == {"policy/2"}
 
     await sla.post("/v1/policy/apply", {"version": 2}, "admin-key")
-    again = await until(lambda: finished(sla, 2))
+    again = await done_with(sla, 2)
     assert again["contacts"] == CONTACTS
     assert len(await sla.told("sla.rescheduled")) == len(moved)
 
@@ -133,9 +139,9 @@ async def test_an_application_goes_on_where_it_stopped(sla: RunningSla, tmp_path
     rows = sla.service.database["policy_applications"]
     await sla.post("/v1/policy", {"document": text(tmp_path, "2h")}, "admin-key")
     await sla.post("/v1/policy/apply", {"version": 2}, "admin-key")
-    await until(lambda: finished(sla, 2))
+    await done_with(sla, 2)
     await rows.update_one({"_id": 2}, {"$set": {"after": "C-2", "finished_at": None}})
-    done = await until(lambda: finished(sla, 2))
+    done = await done_with(sla, 2)
     assert (done["contacts"], done["moves"]) == (CONTACTS, CONTACTS)
 
 
@@ -145,7 +151,7 @@ async def test_a_version_that_a_newer_one_overtakes_is_given_up(sla: RunningSla,
         await sla.post("/v1/policy", {"document": text(tmp_path, within)}, "admin-key")
     row = {"_id": 2, "by": "root", "asked_at": sla.service.clock.now(), "after": "", "open": 0}
     await rows.insert_one({**row, "finished_at": None, "superseded": False})
-    assert (await until(lambda: finished(sla, 2)))["superseded"]
+    assert (await done_with(sla, 2))["superseded"]
     assert (await sla.get("/v1/contacts/C-0")).json()["policy_version"] == 1
 
 
