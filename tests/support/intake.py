@@ -29,6 +29,7 @@ BATCH = "application/cloudevents-batch+json"
 KEYS: dict[str, dict[str, Any]] = {
     "emit-key": {"name": "crm", "roles": ["emit"], "sources": ["/crm", "/crm/*"]},
     "slow-key": {"name": "slow", "roles": ["emit"], "rate": 2},
+    "pbx-key": {"name": "pbx", "roles": ["emit"], "sources": ["/pbx"], "resolve_customers": True},
     "watch-key": {"name": "screen", "roles": ["watch"]},
     "admin-key": {"name": "boss", "roles": ["admin"]},
 }

@@ -5,8 +5,9 @@ from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
-from intake import dead_letter_pages, http, http_dead_letters, http_hooks
+from intake import dead_letter_pages, http, http_dead_letters, http_hooks, http_sources
 from intake.connectors import Hooks, follow
+from intake.customers import Customers
 from intake.gate import Gate, Publishes
 from intake.handlers import forwarder, mirror
 from intake.load import Load
@@ -14,6 +15,7 @@ from intake.records import SERVICE
 from intake.replay import Replay
 from intake.replays import Replays
 from intake.settings import IntakeSettings
+from intake.sources import Sources
 from intake.store import DeadLetters
 
 
@@ -22,31 +24,36 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service = Service(SERVICE, settings, clock)
     to_kafka = publisher or service.publisher
     letters = DeadLetters(service.database)
-    gate = Gate(to_kafka, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
-    replay = Replay(letters, to_kafka, settings.live_window, service.clock)
+    customers = Customers(service.database, letters, service.clock)
+    sources = Sources(service.database, service.clock)
+    gate = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
+    replay = Replay(letters, customers, to_kafka, settings.live_window, service.clock)
     replays = Replays(service.database, letters, replay, service.clock)
     service.on_start(letters.prepare)
     service.on_start(replays.prepare)
+    service.on_start(customers.prepare)
+    service.background(sources.follow)
     service.background(replays.work)
     service.background(replays.beat)
     load = Load(settings.max_in_flight)
-    service.http.include_router(http.routes(gate, load, service.clock))
-    service.http.include_router(_hooks(service, settings, load, to_kafka))
+    service.http.include_router(http.routes(gate, customers, load, service.clock))
+    service.http.include_router(_hooks(service, settings, load, sources, to_kafka))
     service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))
+    service.http.include_router(http_sources.routes(sources, service.clock))
     service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))
     service.forward(
         topics.CONTACT_EVENTS_IN,
-        forwarder(to_kafka, service.clock, settings.live_window),
+        forwarder(to_kafka, sources, service.clock, settings.live_window),
         sends=(topics.CONTACT_EVENTS, topics.DEAD_LETTERS),
     )
     service.forward(topics.DEAD_LETTERS, mirror(letters, service.clock, settings.topic_prefix))
     return service
 
 
-def _hooks(service: Service, settings: IntakeSettings, load: Load, to_kafka: Publishes) -> APIRouter:
+def _hooks(service: Service, settings: IntakeSettings, load: Load, sources: Sources, to_kafka: Publishes) -> APIRouter:
     """The webhooks of other products; their products do not wait long for an answer."""
     hooks = Hooks(settings.hooks)
     service.background(lambda: follow(hooks, service.clock))
     within = min(settings.hook_timeout, settings.ack_timeout)
-    gate = Gate(to_kafka, live_window=settings.live_window, ack_timeout=within)
+    gate = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=within)
     return http_hooks.routes(hooks, gate, to_kafka, load, service.keys, service.clock, answer_within=within)

@@ -10,6 +10,7 @@ from intake import telemetry
 from intake.domain import Accepted, Caller, Door
 from intake.reading import Came, judged
 from intake.records import HTTP, Verdict, posted_records
+from intake.sources import Sources
 
 
 class Publishes(Protocol):
@@ -21,8 +22,9 @@ class Publishes(Protocol):
 class Gate:
     """Lets events in one request at a time. What is returned has been stored."""
 
-    def __init__(self, publisher: Publishes, *, live_window: timedelta, ack_timeout: float) -> None:
+    def __init__(self, publisher: Publishes, sources: Sources, *, live_window: timedelta, ack_timeout: float) -> None:
         self._publisher = publisher
+        self._sources = sources
         self._live_window = live_window
         self._ack_timeout = ack_timeout
 
@@ -38,6 +40,7 @@ class Gate:
         await self._publisher.publish(posted_records(outcomes, now), within=self._ack_timeout)
         verdicts = [verdict for verdict, _ in outcomes]
         count_verdicts(HTTP, verdicts)
+        self._sources.note(verdicts, now)
         return verdicts
 
 

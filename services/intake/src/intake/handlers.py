@@ -13,13 +13,14 @@ from intake.domain import Caller, Door
 from intake.gate import Publishes, count_verdicts
 from intake.letters import letter_of
 from intake.records import SERVICE, forwarded, judge
+from intake.sources import Sources
 from intake.store import DeadLetters
 
 Records = Sequence[Any]
 Handler = Callable[[Records], Awaitable[None]]
 
 
-def forwarder(publisher: Publishes, clock: Clock, live_window: timedelta) -> Handler:
+def forwarder(publisher: Publishes, sources: Sources, clock: Clock, live_window: timedelta) -> Handler:
     patiently = Patience(SERVICE, clock)
 
     async def on_contact_events_in(records: Records) -> None:
@@ -30,6 +31,7 @@ def forwarder(publisher: Publishes, clock: Clock, live_window: timedelta) -> Han
         outgoing = [forwarded(record, verdict, now) for record, verdict in zip(records, verdicts, strict=True)]
         await patiently("forward", lambda: publisher.publish(outgoing))
         count_verdicts(topics.CONTACT_EVENTS_IN, verdicts)
+        sources.note(verdicts, now)
 
     return on_contact_events_in
 

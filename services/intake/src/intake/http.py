@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from intake.answers import answer
 from intake.body import limit_of, read
+from intake.customers import Customers
 from intake.domain import Caller
 from intake.gate import Gate
 from intake.load import Load
@@ -20,7 +21,7 @@ from intake.reading import events_in, not_an_event
 from intake.turns import Turns
 
 
-def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
+def routes(gate: Gate, customers: Customers, load: Load, clock: Clock) -> APIRouter:
     turns = Turns()
     router = APIRouter(route_class=Bare, tags=["events"])
 
@@ -36,7 +37,11 @@ def routes(gate: Gate, load: Load, clock: Clock) -> APIRouter:
             events, batch = events_in(request.headers, content_type, body)
             load.count(key, len(events), now)
             await turns.take(key.name, len(events))
+            if key.resolve_customers:
+                events = await customers.resolve(events)
             verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
+            if key.resolve_customers or key.may("admin"):
+                await customers.note(verdicts)
         response = answer(verdicts, batch=batch)
         response.headers.update(load.told(key, now))
         return response

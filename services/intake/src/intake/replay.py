@@ -11,6 +11,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import Outgoing
 
+from intake.customers import Customers
 from intake.domain import Accepted, Caller, Door
 from intake.gate import Publishes, count_verdicts
 from intake.letters import Letter
@@ -38,8 +39,11 @@ Progress = Callable[[Outcome], Awaitable[bool]]
 class Replay:
     """Sends letters again. What has gone out is marked and not sent a second time."""
 
-    def __init__(self, letters: DeadLetters, publisher: Publishes, live_window: timedelta, clock: Clock) -> None:
+    def __init__(
+        self, letters: DeadLetters, customers: Customers, publisher: Publishes, live_window: timedelta, clock: Clock
+    ) -> None:
         self._letters = letters
+        self._customers = customers
         self._publisher = publisher
         self._live_window = live_window
         self._clock = clock
@@ -72,24 +76,29 @@ class Replay:
     async def _page(self, page: Sequence[Letter], outcome: Outcome, *, by: str) -> None:
         now = self._clock.now()
         door = Door(Caller(admin=True), now, self._live_window)
-        going: list[tuple[Letter, Outgoing]] = []
-        for letter in page:
-            record = again(letter, door)
-            if isinstance(record, Outgoing):
-                going.append((letter, record))
-            else:
+        going: list[str] = []
+        records: list[Outgoing] = []
+        accepted: list[Accepted] = []
+        for letter in await self._patiently("replay", lambda: self._customers.complete(page)):
+            found = again(letter, door)
+            if isinstance(found, str):
                 outcome.still_refused += 1
                 if len(outcome.refused) < _SHOWN:
-                    outcome.refused.append({"id": letter.id, "reason": record})
-        await self._patiently("replay", lambda: self._publisher.publish([record for _, record in going]))
-        sent = [letter.id for letter, _ in going]
-        await self._patiently("replay", lambda: self._letters.replayed(sent, by=by, now=now))
+                    outcome.refused.append({"id": letter.id, "reason": found})
+                continue
+            going.append(letter.id)
+            if isinstance(found, Accepted):
+                accepted.append(found)
+            records.append(accepted_record(found) if isinstance(found, Accepted) else found)
+        await self._patiently("replay", lambda: self._publisher.publish(records))
+        await self._patiently("replay", lambda: self._letters.replayed(going, by=by, now=now))
+        await self._patiently("replay", lambda: self._customers.note(accepted))
         outcome.replayed += len(going)
 
 
-def again(letter: Letter, door: Door) -> Outgoing | str:
+def again(letter: Letter, door: Door) -> Accepted | Outgoing | str:
     """
-    The record to publish now, or why not.
+    What to publish now, or why not.
 
     What was meant for contact-events is judged anew; what another service could
     not process goes back, as it was, to the topic that it came from.
@@ -97,7 +106,7 @@ def again(letter: Letter, door: Door) -> Outgoing | str:
     if letter.topic in _THROUGH_THE_DOOR:
         verdict = judge(letter, door)
         count_verdicts("replay", [verdict])
-        return accepted_record(verdict) if isinstance(verdict, Accepted) else verdict.faults[0].reason
+        return verdict if isinstance(verdict, Accepted) else verdict.faults[0].reason
     if letter.topic in topics.ALL and letter.topic != topics.DEAD_LETTERS:
         return Outgoing(letter.topic, letter.key, letter.value, letter.headers)
     return "came from no topic that is known here"

@@ -105,7 +105,9 @@ class DeadLetters:
     async def forget(self, customer_ids: Iterable[str], *, now: datetime) -> None:
         """Empty what is held of erased customers; waiting letters of theirs wait no longer."""
         theirs = {"customer_id": {"$in": list(customer_ids)}}
-        await self._letters.update_many(theirs, {"$set": {**_EMPTIED, "dropped_at": now, "dropped_by": "erasure"}})
+        given_up = {"dropped_at": now, "dropped_by": "erasure"}
+        await self._letters.update_many({**theirs, **_WAITING}, {"$set": given_up})
+        await self._letters.update_many(theirs, {"$set": _EMPTIED})
 
 
 def _document(letter: Letter) -> dict[str, Any]:

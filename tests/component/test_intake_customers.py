@@ -1,0 +1,122 @@
+"""Sources that know only the contact, people who are forgotten, and who has sent what lately; with a real MongoDB."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from intake.domain import Accepted
+from intake.sources import Sources
+from rapport.contracts import decode, format_instant
+from rapport.runtime.mongo import connect
+
+from tests.support.clock import ManualClock
+from tests.support.intake import BATCH, STRUCTURED, RealIntake, batch, event, real_intake
+from tests.support.stack import Addresses
+
+ADMIN = {"authorization": "Bearer admin-key", "content-type": STRUCTURED}
+
+
+@pytest.fixture
+async def intake(tmp_path: Path, stack: Addresses, unique: Callable[[str], str]) -> AsyncIterator[RealIntake]:
+    async with real_intake(tmp_path, stack.kafka, stack.mongodb, unique("customers")) as running:
+        yield running
+
+
+def news(event_id: str, event_type: str = "contact.received", minutes: float = 1, **data: Any) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(minutes=minutes)  # noqa: TID251 - the real clock is under test
+    said = {"contact_id": "C-1", **({"channel": "phone"} if event_type == "contact.received" else {}), **data}
+    return event(id=event_id, source="/pbx", type=event_type, time=format_instant(at), data=said)
+
+
+async def pbx(intake: RealIntake, *events: dict[str, Any]) -> httpx.Response:
+    """Sent with the key of the source that may leave the customer out."""
+    return await intake.post(batch(*events), BATCH, key="pbx-key")
+
+
+async def owners(intake: RealIntake, count: int) -> dict[str, str]:
+    records = [decode(record.value) for record in await intake.stored(count)]
+    return {record.id: record.data.customer_id for record in records}  # type: ignore[attr-defined]
+
+
+async def test_a_source_that_knows_only_the_contact_is_helped_out(intake: RealIntake):
+    assert (await pbx(intake, news("a", customer_id="K-1"))).status_code == 202
+    assert (await pbx(intake, news("b", "contact.responded"))).status_code == 202
+    one_request = [news("d", "contact.responded", contact_id="C-2"), news("c", contact_id="C-2", customer_id="K-2")]
+    assert (await pbx(intake, *one_request)).status_code == 202
+    assert await owners(intake, 4) == {"a": "K-1", "b": "K-1", "c": "K-2", "d": "K-2"}
+
+
+async def test_a_contact_never_seen_is_refused_and_another_key_must_name_the_customer(intake: RealIntake):
+    refused = await pbx(intake, news("a", "contact.responded"))
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "/0/data/customer_id"
+    await pbx(intake, news("b", customer_id="K-1"))
+    assert (await intake.post(news("c", "contact.responded"), key="slow-key")).status_code == 422
+
+
+async def test_what_was_refused_for_want_of_a_customer_goes_through_once_its_contact_is_known(intake: RealIntake):
+    assert (await pbx(intake, news("early", "contact.responded"))).status_code == 422
+    await intake.letters(1)
+    assert (await intake.replay(all=True)).json()["still_refused"] == 1
+    await pbx(intake, news("late", customer_id="K-1"))
+    assert (await intake.replay(all=True)).json()["replayed"] == 1
+    assert await owners(intake, 2) == {"late": "K-1", "early": "K-1"}
+
+
+async def test_an_anonymous_contact_becomes_somebodys_and_stays_so(intake: RealIntake):
+    await pbx(intake, news("a", customer_id="anonymous:77"))
+    await pbx(intake, news("b", "contact.responded"))
+    await pbx(intake, news("c", "contact.assigned", customer_id="K-5", agent_id="x"))
+    await pbx(intake, news("d", "contact.updated", customer_id="anonymous:77", minutes=0))
+    await pbx(intake, news("e", "contact.responded"))
+    found = await owners(intake, 5)
+    assert (found["b"], found["e"]) == ("anonymous:77", "K-5")
+
+
+async def test_whoever_is_erased_is_forgotten_here_too(intake: RealIntake):
+    await pbx(intake, news("a", customer_id="$K-1"), news("bad", "contact.sung", customer_id="$K-1"))
+    await intake.letters(1)
+    order = news("forget", "customer.erased", customer_id="$K-1")
+    assert (await intake.http.post("/v1/events", content=json.dumps(order), headers=ADMIN)).status_code == 202
+    assert (await pbx(intake, news("b", "contact.responded"))).status_code == 422
+    page = await intake.get("/v1/dead-letters")
+    assert "bad" not in {letter["event_id"] for letter in page["items"]}
+
+
+async def test_a_source_is_shown_with_its_last_event_and_its_clock(intake: RealIntake):
+    ahead = news("a", customer_id="K-1", minutes=-3)
+    await pbx(intake, ahead, news("b", customer_id="K-1", minutes=9))
+    async with httpx.AsyncClient(base_url=intake.http.base_url) as http:
+        while not (shown := (await intake.get("/v1/sources"))["items"]):
+            await intake.service.clock.sleep(0.1)
+        figures = (await http.get("/metrics")).text
+    [source] = shown
+    assert (source["source"], source["silent"]) == ("/pbx", False)
+    assert source["last_event_at"] > format_instant(datetime.now(UTC) - timedelta(minutes=1))  # noqa: TID251 - likewise
+    assert -181 < source["skew_seconds"] < -170
+    assert 'rapport_source_last_event_seconds{source="/pbx"}' in figures
+    assert (await intake.get("/v1/sources", silent=True))["items"] == []
+
+
+async def test_pauses_are_measured_over_all_replicas(stack: Addresses, unique: Callable[[str], str]):
+    client = connect(stack.mongodb)
+    clock = ManualClock()
+    one, other = (Sources(client[unique("sources")], clock) for _ in range(2))
+    other._rows = one._rows
+    accepted = _accepted(news("a", customer_id="K-1"))
+    for replica, seconds in ((one, 0), (other, 40), (one, 100), (other, 5)):
+        clock.advance(seconds)
+        replica.note([accepted], clock.now())
+        await replica.settle()
+    [source] = await one.all()
+    assert source.gaps == {clock.now().date().isoformat(): 100.0}
+    assert source.last == clock.now()
+    client.close()
+
+
+def _accepted(written: dict[str, Any]) -> Any:
+    return Accepted(written["id"], "K-1", json.dumps(written).encode())
