@@ -1,5 +1,6 @@
 """The connectors that come with Rapport, and those in files of one's own."""
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -26,4 +27,9 @@ def connector_text(name: str) -> str:
 
 def find_connector(name: str) -> HookMapping:
     """The mapping of a connector; WrongMapping says what is wrong with it."""
+    return _shipped(name) if name in shipped_connectors() else parse_hook(connector_text(name), name)
+
+
+@cache
+def _shipped(name: str) -> HookMapping:
     return parse_hook(connector_text(name), name)
