@@ -147,3 +147,18 @@ def test_instants_are_cut_to_what_bson_keeps_and_survive_text(value):
         return  # no such instant in UTC's years
     assert cut <= value
     assert datetime.fromisoformat(format_instant(cut)) == cut
+
+
+def test_an_event_of_ours_is_what_a_reader_makes_of_it_again():
+    data = EVENT_DATA["contact.resumed"](customer_id="K", contact_id="c")
+    told = tell("contact.resumed", data, source="/s", id="1", time=datetime(2026, 1, 1, 1, 2, 3, 4567, UTC), sequence=7)
+    assert decode(encode(told)) == told
+    assert told == type(told).model_validate(told.model_dump())
+
+
+def test_an_event_of_ours_with_the_data_of_another_type_or_without_a_zone_is_refused():
+    data = EVENT_DATA["contact.resumed"](customer_id="K", contact_id="c")
+    with pytest.raises(TypeError, match=r"contact\.merged does not say"):
+        tell("contact.merged", data, source="/s", id="1", time=datetime(2026, 1, 1, tzinfo=UTC))
+    with pytest.raises(ValueError, match="has no zone"):
+        tell("contact.resumed", data, source="/s", id="1", time=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused

@@ -9,6 +9,7 @@ from rapport.runtime.service import Service
 
 from sla_monitor import (
     http_alerts,
+    http_board,
     http_contacts,
     http_links,
     http_pagerduty,
@@ -26,8 +27,10 @@ from sla_monitor.composing import Composer
 from sla_monitor.delivery import Delivery
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Feed
 from sla_monitor.links import Links
+from sla_monitor.live import Live
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health
 from sla_monitor.sender import Sender
@@ -82,6 +85,8 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     queries = Queries(store)
     feed = Feed(service.database, now)
     board = Board(queries, reading, health, policies, now)
+    drawing = Drawing(now)
+    live = Live(feed, board, drawing, now)
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
 
@@ -94,6 +99,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.background(sender.run)
     service.background(auditor.run)
     service.background(feed.run)
+    service.background(live.run)
     service.background(lambda: _note_reading(service, processor, reading))
 
     service.http.include_router(http_alerts.routes(store, commands, feed, board))
@@ -104,7 +110,8 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.http.include_router(http_silences.routes(silences, now))
     service.http.include_router(http_links.routes(http_links.Opened(store, links, commands, policies, now), now))
     service.http.include_router(http_pagerduty.routes(store, commands, settings.pagerduty_secret, now))
-    service.http.include_router(http_pages.routes(store, board, commands, policies, now))
+    service.http.include_router(http_board.routes(board, live, drawing, commands, now))
+    service.http.include_router(http_pages.routes(store, queries, drawing, policies, now))
     return service
 
 

@@ -10,10 +10,8 @@ from rapport.runtime.mongo import Database
 from rapport.runtime.store import Store
 
 from sla_monitor.domain.board import Figures
+from sla_monitor.domain.board_filter import SOON
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
-
-SOON: Final = timedelta(minutes=30)
-_WAITS: Final[dict[str, Any]] = {"active": True, "raised": True}
 
 
 class Queries:
@@ -45,16 +43,16 @@ class Queries:
             oldest=oldest["opened_at"] if oldest else None,
         )
 
-    async def waiting(self, teams: Mapping[str, Any], states: Iterable[str], limit: int) -> list[AlertState]:
-        """Alerts for the board: breached and waiting first, then by due."""
-        where = {"active": True, "state": {"$in": list(states)}, **teams}
+    async def alerts(self, where: Mapping[str, Any], limit: int) -> tuple[list[AlertState], int]:
+        """Alerts for the board, breached and waiting first, then by due; and how many there are in all."""
         sort = [("raised", -1), ("due_at", 1), ("_id", 1)]
-        return await self.store.find(AlertState, where, sort=sort, limit=limit)
+        found = await self.store.find(AlertState, where, sort=sort, limit=limit)
+        return found, len(found) if len(found) < limit else await self._alerts.count_documents(where)
 
-    async def coming(self, teams: Mapping[str, Any], now: datetime, limit: int) -> list[ContactState]:
-        """Open contacts that nobody has been alerted about yet, the next to fall due first."""
-        where = {"open": True, "breached": False, "due_at": {"$gt": now}, **teams}
-        return await self.store.find(ContactState, where, sort=[("due_at", 1), ("_id", 1)], limit=limit)
+    async def open_contacts(self, where: Mapping[str, Any], limit: int) -> tuple[list[ContactState], int]:
+        """Contacts for the board, the next to fall due first; and how many there are in all."""
+        found = await self.store.find(ContactState, where, sort=[("due_at", 1), ("_id", 1)], limit=limit)
+        return found, len(found) if len(found) < limit else await self._contacts.count_documents(where)
 
     async def customers(self, ids: Iterable[str]) -> dict[str, CustomerState]:
         found = await self.store.find(CustomerState, {"_id": {"$in": sorted(set(ids))}})
@@ -67,6 +65,34 @@ class Queries:
     async def teams(self) -> list[str]:
         """The teams that have something open."""
         return sorted(team for team in await self._contacts.distinct("team", {"open": True}) if team)
+
+    async def owners(self, teams: Mapping[str, Any]) -> list[str]:
+        """Who owns something that is open."""
+        return sorted(owner for owner in await self._contacts.distinct("owner", {"open": True, **teams}) if owner)
+
+    async def policies(self) -> list[str]:
+        """The policies that something open runs under."""
+        return sorted(name for name in await self._contacts.distinct("policy", {"open": True}) if name)
+
+    async def workload(
+        self, by: str, teams: Mapping[str, Any], now: datetime, midnight: datetime
+    ) -> list[dict[str, Any]]:
+        """Open contacts by owner or team: how many, due from now until midnight, and beyond a deadline."""
+        today = {"$and": [{"$gte": ["$due_at", now]}, {"$lt": ["$due_at", midnight]}]}
+        stages = [
+            {"$match": {"open": True, **teams}},
+            {
+                "$group": {
+                    "_id": f"${by}",
+                    "open": {"$sum": 1},
+                    "due_today": {"$sum": {"$cond": [today, 1, 0]}},
+                    "overdue": {"$sum": {"$cond": ["$breached", 1, 0]}},
+                    "paused": {"$sum": {"$cond": ["$paused", 1, 0]}},
+                }
+            },
+            {"$sort": {"overdue": -1, "due_today": -1, "open": -1, "_id": 1}},
+        ]
+        return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages)]
 
     async def backfills(self, limit: int) -> list[dict[str, Any]]:
         """What history brought that was past already, by source and hour, the newest first."""

@@ -19,3 +19,4 @@ HELD = Gauge("rapport_sla_messages_held", "Notifications held back by a silence 
 TROUBLE = Gauge("rapport_sla_trouble", "What the auditor finds wrong with alerting itself and has told", ["cause"])
 FAILING = Gauge("rapport_sla_receivers_failing", "Receivers whose last message was not taken")
 STREAMS = Gauge("rapport_sla_streams", "Clients that follow /v1/alerts/stream")
+BOARDS = Gauge("rapport_sla_boards", "Boards that are open and told of changes")

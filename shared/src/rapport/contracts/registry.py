@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from rapport.contracts import topics
 from rapport.contracts.contact_events import CONTACT_EVENT_DATA
-from rapport.contracts.envelope import Data, Event, UndecodableEvent
+from rapport.contracts.envelope import Data, Event, UndecodableEvent, cut_to_milliseconds
 from rapport.contracts.followup_events import FOLLOWUP_EVENT_DATA
 from rapport.contracts.metrics_events import METRICS_EVENT_DATA
 from rapport.contracts.sla_events import SLA_EVENT_DATA
@@ -34,6 +34,20 @@ def _typed(event_type: str, data: type[Data]) -> Any:
 _MODEL: Final[dict[str, Any]] = {event_type: _typed(event_type, data) for event_type, data in EVENT_DATA.items()}
 _union: Any = Annotated[reduce(or_, _MODEL.values()), Field(discriminator="type")]
 _ANY: Final[TypeAdapter[Event[Data]]] = TypeAdapter(_union)  # one pass over the bytes, in Rust
+
+_TOLD: Final = {
+    "id",
+    "source",
+    "type",
+    "time",
+    "partitionkey",
+    "sequence",
+    "backfill",
+    "causationid",
+    "traceparent",
+    "data",
+}
+"""The fields that an event of ours has beyond its defaults."""
 
 
 def decode(value: bytes | None) -> Event[Data]:
@@ -68,18 +82,39 @@ def tell(
     backfill: bool = False,
     cause: Event[Data] | None = None,
 ) -> Event[Data]:
-    """An event of ours. `cause` is the event that it follows from: its trace and, as causationid, its id."""
+    """
+    An event of ours. `cause` is the event that it follows from: its trace and, as causationid, its id.
+
+    Its envelope is put together as it is, since the types here say what pydantic would
+    check; that takes 2 µs instead of 10, and a breach tells three events.
+    """
+    if not isinstance(data, EVENT_DATA[event_type]):
+        raise TypeError(f"{event_type} does not say {type(data).__name__}")
+    if time.tzinfo is None:
+        raise ValueError(f"the time of {id} has no zone")
+    fields = {
+        "specversion": "1.0",
+        "id": id,
+        "source": source,
+        "type": event_type,
+        "time": cut_to_milliseconds(time),
+        "subject": None,
+        "datacontenttype": "application/json",
+        "partitionkey": getattr(data, "customer_id", None),
+        "causationid": cause.id if cause else None,
+        "recordedtime": None,
+        "sequence": None if sequence is None else str(sequence),
+        "traceparent": cause.traceparent if cause else None,
+        "backfill": backfill,
+        "data": data,
+    }
     model: type[Event[Data]] = _MODEL[event_type]
-    customer_id = getattr(data, "customer_id", None)
-    return model(
-        id=id,
-        source=source,
-        type=event_type,
-        time=time,
-        partitionkey=customer_id,
-        sequence=None if sequence is None else str(sequence),
-        backfill=backfill,
-        causationid=cause.id if cause else None,
-        traceparent=cause.traceparent if cause else None,
-        data=data,
-    )
+    event = model.__new__(model)
+    for name, value in (
+        ("__dict__", fields),
+        ("__pydantic_fields_set__", _TOLD.copy()),
+        ("__pydantic_extra__", {}),
+        ("__pydantic_private__", None),
+    ):
+        object.__setattr__(event, name, value)
+    return event
