@@ -1,12 +1,14 @@
 """The sender under its lease: one at a time, and what a crash left on its way is never sent again."""
 
 from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from followup.domain import sending
 from followup.domain.state import Message
 from followup.mails import Links, Writer
+from followup.playbook import Version
 from followup.sender import Sender
 from followup.smtp import Server
 from followup.tokens import Seal
@@ -62,10 +64,11 @@ def waiting() -> tuple[Story, Message]:
 
 def sender(told: Story, mails: MailServer, token: int | None) -> Sender:
     parts: tuple[Any, ...] = (StoryProcessor(told), StoryStore(told), HeldLease(token), ManualClock(told.now))
-    writer = Writer(told.rules.plays, None, "en")
+    servers = {"default": Server.read(mails.url)}
+    playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, servers))
     links = Links("https://care.example.org", Seal(b"secret"))
     make: Any = Sender  # the fakes have no more than it asks for
-    made: Sender = make(*parts, told.rules, writer, {"default": Server.read(mails.url)}, lambda: links)
+    made: Sender = make(*parts, playbook, Writer(None, "en"), lambda: links)
     return made
 
 

@@ -162,7 +162,19 @@ async def test_what_a_customer_heard_and_will_hear_is_shown_with_reasons(world: 
     assert [one["reason"] for one in shown["suppressed"]] == ["test", "test"]
     assert shown["slots"]["left"] is None
     assert (await world.get("/v1/customers/nobody/followups")).status_code == 404
-    assert (await world.get("/v1/plays")).json()["plays"][0]["name"] == "after-resolution"
+    in_force = (await world.get("/v1/plays")).json()
+    assert (in_force["version"], in_force["plays"][0]["name"]) == (1, "after-resolution")
+
+
+async def test_a_key_of_some_teams_sees_only_what_is_theirs_of_a_customer(world: World):
+    await world.happen(*helped())
+    await world.hear("followup.owed")
+    await world.hear("followup.sent")
+    path = "/v1/customers/K-1/followups"
+    south = (await world.get(path, key="south-key")).json()
+    assert {one["team"] for place in ("done", "planned") for one in south[place]} == {"south"}
+    assert (await world.get(path, key="north-key")).status_code == 404
+    assert len((await world.get(path)).json()["planned"]) == 1
 
 
 async def test_a_refused_address_is_told_and_not_tried_again(world: World):

@@ -9,6 +9,7 @@ from followup.domain import sending
 from followup.domain.draft import Rules
 from followup.domain.followups import Followups
 from followup.domain.plays import parse_plays
+from followup.domain.rule_book import RuleBook
 from followup.domain.state import CustomerState, Message
 from pydantic_core import to_json
 from rapport.contracts import Data, Event, decode, encode
@@ -95,7 +96,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.rules = Rules(parse_plays(self.plays), self.senders)
-        self.domain = Followups(self.rules)
+        self.domain = Followups(RuleBook.of(self.rules))
 
     def customer(self, name: str = "K-1") -> CustomerState:
         state = self.states[CustomerState, name]

@@ -25,6 +25,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "watch-key": {"name": "screen", "roles": ["watch"]},
     "act-key": {"name": "ada", "roles": ["act"]},
     "north-key": {"name": "north", "roles": ["act"], "teams": ["north"]},
+    "south-key": {"name": "south", "roles": ["watch"], "teams": ["south"]},
 }
 
 PLAYS = """

@@ -27,7 +27,7 @@ def taken(template: str = "thanks", subject: str = "Invoice wrong", **fields: st
 
 
 def write(one: Taken, folder=None):
-    return Writer(parse_plays(PLAYS), folder, "en").write(one, "T", LINKS, NOW)
+    return Writer(folder, "en").write(one, "T", parse_plays(PLAYS), LINKS, NOW)
 
 
 def texts(mail) -> tuple[str, str]:

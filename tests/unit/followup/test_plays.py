@@ -6,10 +6,9 @@ from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
-from followup.app import mail_servers, read_plays
 from followup.domain.durations import Cap, Delay, Hours
 from followup.domain.plays import WrongPlays, parse_plays
-from followup.settings import FollowupSettings
+from followup.playbook import mail_servers, read_file, understood
 from rapport.runtime.settings import Misconfigured
 
 DESIGN = Path(__file__).resolve().parents[3] / "../shared/design/followup.md"
@@ -35,7 +34,7 @@ def test_the_file_of_the_design_is_understood():
 
 
 def test_what_is_understood_reads_back_the_same():
-    plays = read_plays(FollowupSettings())
+    plays = parse_plays(read_file(None))
     assert parse_plays(json.dumps(plays.document())) == plays
 
 
@@ -75,10 +74,10 @@ def test_a_wrong_file_ends_the_start_with_one_line(tmp_path):
     path = tmp_path / "plays.yaml"
     path.write_text("timezone: Mars")
     with pytest.raises(Misconfigured, match=r"plays file .*plays.yaml: timezone: 'Mars'") as caught:
-        read_plays(FollowupSettings(plays=path))
+        understood(read_file(path), path)
     assert "\n" not in str(caught.value)
     with pytest.raises(Misconfigured, match="No such file"):
-        read_plays(FollowupSettings(plays=tmp_path / "none.yaml"))
+        read_file(tmp_path / "none.yaml")
 
 
 def test_a_sender_without_its_variable_is_left_out(monkeypatch):

@@ -1,5 +1,6 @@
 """What the HTTP answers look like."""
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +17,16 @@ _PLANNED = {"planned", "deferred", "owed"}
 _PURPOSES = ("survey", "check_in", "message", "marketing", "service")
 
 
-def followups_answer(customer: CustomerState, rules: Rules, now: datetime) -> dict[str, Any]:
-    """Everything that a customer has heard, will hear and won't, and how much more they may."""
-    followups = in_order(one for one in customer.followups.values() if one.status != "watched")
+def visible(customer: CustomerState, teams: Collection[str]) -> list[Followup]:
+    """The follow-ups that somebody of these teams may see, in order; all of them where no team is named."""
+    told = (one for one in customer.followups.values() if one.status != "watched")
+    return in_order(one for one in told if not teams or one.team in teams)
+
+
+def followups_answer(
+    customer: CustomerState, followups: Iterable[Followup], rules: Rules, now: datetime
+) -> dict[str, Any]:
+    """What of this a customer has heard, will hear and won't, and how much more they may."""
     lists: dict[str, list[dict[str, Any]]] = {"done": [], "planned": [], "suppressed": []}
     for one in followups:
         place = "done" if one.status in _DONE else "planned" if one.status in _PLANNED else "suppressed"

@@ -16,9 +16,9 @@ from rapport.runtime.processor import Processor
 from starlette.responses import HTMLResponse
 
 from followup.domain import surveys
-from followup.domain.plays import Plays
 from followup.domain.state import CustomerState, Posting, SurveyLink
 from followup.domain.timetable import zone_of
+from followup.playbook import Playbook
 from followup.postings import Postbox
 from followup.store import Followup
 from followup.telemetry import ANSWERS
@@ -47,7 +47,7 @@ class CustomerPages:
         store: Followup,
         postbox: Postbox,
         seal: Seal,
-        plays: Plays,
+        playbook: Playbook,
         clock: Clock,
         language: str,
     ) -> None:
@@ -55,7 +55,7 @@ class CustomerPages:
         self._store = store
         self._postbox = postbox
         self._seal = seal
-        self._plays = plays
+        self._playbook = playbook
         self._clock = clock
         self._language = language
         self._pages = templates("followup")
@@ -181,7 +181,8 @@ class CustomerPages:
         return self._page("said.html", request, customer, status=status, word=word, until=until)
 
     def _until(self, request: Request, link: SurveyLink, customer: CustomerState | None) -> str:
-        zone = zone_of(customer, self._plays) if customer else ZoneInfo(self._plays.timezone)
+        plays = self._playbook.in_force.plays
+        zone = zone_of(customer, plays) if customer else ZoneInfo(plays.timezone)
         return format_datetime(link.expires_at, "long", tzinfo=zone, locale=self._speak(request, customer))
 
     def _speak(self, request: Request, customer: CustomerState | None) -> str:

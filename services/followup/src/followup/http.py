@@ -16,11 +16,13 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.processor import Processor
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from followup.answers import check_in_answer, followups_answer
+from followup.answers import check_in_answer, followups_answer, visible
 from followup.domain.draft import Rules
 from followup.domain.followups import NotOwed, call_done
+from followup.domain.plays import Plays
 from followup.domain.state import CheckIn, CustomerState
 from followup.domain.timetable import zone_of
+from followup.playbook import Playbook
 from followup.store import Followup, Wanted
 
 _MOST_BYTES = 100_000
@@ -40,16 +42,21 @@ class Done(BaseModel):
     note: str | None = Field(None, max_length=20_000)
 
 
-def routes(processor: Processor, store: Followup, rules: Rules, clock: Clock) -> APIRouter:
+def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["follow-ups"])
 
     @router.get("/v1/customers/{customer_id:path}/followups")
-    async def customer_followups(customer_id: str, _: Watcher) -> dict[str, Any]:
-        """What was done, is planned and was suppressed for a customer, each with its reasons, and the slots left."""
+    async def customer_followups(customer_id: str, key: Watcher) -> dict[str, Any]:
+        """
+        What was done, is planned and was suppressed for a customer, each with its reasons, and the slots left.
+
+        A key that is limited to teams sees what is theirs, and of a customer of whom nothing is, nothing.
+        """
         customer = await store.customer(customer_id)
-        if customer is None:
+        seen = visible(customer, key.teams) if customer else []
+        if customer is None or (key.teams and not seen):
             raise Problem(404, f"nothing is known of a customer {customer_id!r}")
-        return followups_answer(customer, rules, clock.now())
+        return followups_answer(customer, seen, playbook.in_force.rules, clock.now())
 
     @router.get("/v1/check-ins")
     async def check_ins(
@@ -79,13 +86,15 @@ def routes(processor: Processor, store: Followup, rules: Rules, clock: Clock) ->
         known = await store.check_in(check_in_id)
         if known is None or (key.teams and known.team not in key.teams):
             raise Problem(404, f"no call {check_in_id!r} is known")
-        written = await _record(processor, rules, known, said, key.name)
+        written = await _record(processor, playbook.in_force.rules, known, said, key.name)
         return RedirectResponse("/", 303) if is_form else JSONResponse(check_in_answer(written, clock.now()))
 
     @router.get("/v1/plays")
     async def plays(_: Watcher) -> dict[str, Any]:
-        """The plays file in force, as it is understood."""
-        return rules.plays.document()
+        """The version of the plays that is in force, as it is understood."""
+        version = playbook.in_force
+        since = format_instant(version.effective_from)
+        return {"version": version.number, "effective_from": since, **version.plays.document()}
 
     return router
 
@@ -112,7 +121,7 @@ async def _record(processor: Processor, rules: Rules, call: CheckIn, said: Done,
     return next(state for state in made.states if isinstance(state, CheckIn))
 
 
-def work_list(store: Followup, rules: Rules, clock: Clock) -> APIRouter:
+def work_list(store: Followup, playbook: Playbook, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["pages"])
     page = templates("followup").get_template("work_list.html")
 
@@ -125,18 +134,18 @@ def work_list(store: Followup, rules: Rules, clock: Clock) -> APIRouter:
             Wanted("owed", agent or None, team or None, None, key.teams, 50, cursor)
         )
         customers = await store.customers(one.customer_id for one in found)
-        now = clock.now()
-        rows = [_row(one, customers.get(one.customer_id), rules, now) for one in found]
+        now, plays = clock.now(), playbook.in_force.plays
+        rows = [_row(one, customers.get(one.customer_id), plays, now) for one in found]
         facts = {"rows": rows, "agent": agent or "", "team": team or "", "cursor": following}
         return HTMLResponse(page.render(**facts, may_act=key.may("act"), as_of=format_instant(now)))
 
     return router
 
 
-def _row(one: CheckIn, customer: CustomerState | None, rules: Rules, now: datetime) -> dict[str, Any]:
+def _row(one: CheckIn, customer: CustomerState | None, plays: Plays, now: datetime) -> dict[str, Any]:
     """A call as the page shows it: whom, about what, by when in the customer's own time."""
     contact = customer.contacts.get(one.contact_id or "") if customer else None
-    due = one.due_at.astimezone(zone_of(customer, rules.plays)) if customer else one.due_at
+    due = one.due_at.astimezone(zone_of(customer, plays)) if customer else one.due_at
     late = now - one.due_at
     return {
         "id": one.id,

@@ -57,7 +57,7 @@ class Links:
 class Writer:
     """Makes messages from templates. Those of a folder come before the ones that we bring along."""
 
-    def __init__(self, plays: Plays, folder: Path | None, language: str) -> None:
+    def __init__(self, folder: Path | None, language: str) -> None:
         own = PackageLoader("followup", "mail")
         loader = ChoiceLoader([FileSystemLoader(folder), own]) if folder else own
         self._templates = ImmutableSandboxedEnvironment(
@@ -67,21 +67,20 @@ class Writer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._plays = plays
         self._language = language
 
-    def write(self, taken: Taken, token: str, links: Links, now: datetime) -> EmailMessage:
+    def write(self, taken: Taken, token: str, plays: Plays, links: Links, now: datetime) -> EmailMessage:
         """
         The message of a follow-up to its customer.
 
         Its Message-ID comes from the follow-up, so that a repeat is recognised as one.
         """
         followup, customer = taken.followup, taken.customer
-        sender = self._plays.senders[followup.sender]
+        sender = plays.senders[followup.sender]
         try:
             text, html = (self._chosen(taken, kind) for kind in ("txt", "html"))
             language = (text.name or "").split(".")[1]
-            facts = self._facts(taken, token, links, language)
+            facts = self._facts(taken, token, plays, links, language)
             subject, _, body = text.render(**facts).partition("\n")
             message = EmailMessage()
             message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
@@ -103,13 +102,13 @@ class Writer:
             raise Unwritable(f"template {followup.template}: {type(error).__name__}: {error}") from error
         return message
 
-    def _facts(self, taken: Taken, token: str, links: Links, language: str) -> dict[str, Any]:
+    def _facts(self, taken: Taken, token: str, plays: Plays, links: Links, language: str) -> dict[str, Any]:
         followup, customer = taken.followup, taken.customer
         fields = taken.contact.fields if taken.contact else {}
         low, high = SCORE_RANGE[followup.survey] if followup.survey else (1, 0)
         locale = _locale(language)
         promised = followup.promised_at
-        zone = zone_of(customer, self._plays)
+        zone = zone_of(customer, plays)
         return {
             "name": customer.text("name") or "",
             "title": customer.text("title") or "",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
 
 from followup.domain import sending
-from followup.domain.draft import Rules
 from followup.domain.state import CustomerState, Message
 from followup.mails import Links, Unwritable, Writer
-from followup.smtp import Outcome, Server, deliver
+from followup.playbook import Playbook, Version
+from followup.smtp import Outcome, deliver
 from followup.telemetry import MESSAGES
 from followup.tokens import hashed, new_token
 
@@ -43,18 +43,16 @@ class Sender:
         store: Store,
         lease: Lease,
         clock: Clock,
-        rules: Rules,
+        playbook: Playbook,
         writer: Writer,
-        servers: Mapping[str, Server],
         links: Callable[[], Links],
     ) -> None:
         self._processor = processor
         self._store = store
         self._lease = lease
         self._clock = clock
-        self._rules = rules
+        self._playbook = playbook
         self._writer = writer
-        self._servers = servers
         self._links = links
         self._settled: int | None = None
         self._sent = 0
@@ -101,6 +99,7 @@ class Sender:
 
     async def _send(self, message: Message, fence: int) -> None:
         token = new_token()
+        version = self._playbook.in_force
         taken: sending.Taken | None = None
 
         def take(current: Message | None, states: States, now: datetime) -> Decision[Any]:
@@ -109,38 +108,40 @@ class Sender:
             customer = states.get(CustomerState, message.customer_id)
             if current is None or customer is None:
                 return Decision()
-            decision, taken = sending.take(current, customer, self._rules, now, fence=fence, token=hashed(token))
+            decision, taken = sending.take(current, customer, version.rules, now, fence=fence, token=hashed(token))
             return decision
 
         await self._act(message, take)
         if taken is not None:
-            await self._record(message, await self._deliver(taken, token), taken)
+            await self._record(message, await self._deliver(taken, token, version), taken)
 
-    async def _deliver(self, taken: sending.Taken, token: str) -> Outcome:
-        sender = self._rules.plays.senders[taken.followup.sender]
+    async def _deliver(self, taken: sending.Taken, token: str, version: Version) -> Outcome:
+        sender = version.plays.senders[taken.followup.sender]
         try:
-            mail = self._writer.write(taken, token, self._links(), self._clock.now())
+            mail = self._writer.write(taken, token, version.plays, self._links(), self._clock.now())
         except Unwritable as error:
             log.error("a message can't be written", followup=taken.followup.id, error=str(error))  # noqa: TRY400
             return Outcome("refused", str(error)[:500])
         address = mail["From"].addresses[0].addr_spec
         to = taken.customer.address or ""
-        return await deliver(mail, address or sender.from_, to, self._servers[taken.followup.sender])
+        return await deliver(mail, address or sender.from_, to, version.servers[taken.followup.sender])
 
     async def _record(self, message: Message, outcome: Outcome, taken: sending.Taken | None) -> None:
+        rules = self._playbook.in_force.rules
+
         def settle(current: Message | None, states: States, now: datetime) -> Decision[Any]:
             customer = states.get(CustomerState, message.customer_id)
             if current is None or customer is None:
                 return Decision()
             match outcome.result:
                 case "sent":
-                    return sending.sent(current, customer, taken.link if taken else None, self._rules, now)
+                    return sending.sent(current, customer, taken.link if taken else None, rules, now)
                 case "later":
-                    return sending.try_again(current, customer, self._rules, now, outcome.reason)
+                    return sending.try_again(current, customer, rules, now, outcome.reason)
                 case "refused":
-                    return sending.failed(current, customer, self._rules, now, outcome.reason)
+                    return sending.failed(current, customer, rules, now, outcome.reason)
                 case _:
-                    return sending.failed(current, customer, self._rules, now, sending.UNKNOWN)
+                    return sending.failed(current, customer, rules, now, sending.UNKNOWN)
 
         await self._act(message, settle)
         MESSAGES.labels(outcome.result).inc()

@@ -14,6 +14,7 @@ from followup.domain.draft import Draft, Rules, finished
 from followup.domain.folding import fold, forget_old, is_caused_by_us, order_of
 from followup.domain.planning import end, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
+from followup.domain.rule_book import RuleBook
 from followup.domain.state import CustomerState
 
 
@@ -24,8 +25,8 @@ class NotOwed(Exception):
 class Followups:
     """What `rapport.decision.Domain` asks for; each customer decides alone."""
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         customer_id = getattr(event.data, "customer_id", None)
@@ -43,8 +44,9 @@ class Followups:
             return Decision(why="about no customer")
         known = states.get(CustomerState, customer_id)
         before = known or CustomerState(id=customer_id, partition=partition)
-        customer = fold(before, event, self.rules.cancelling, self.rules.attributes)
-        draft = Draft(forget_old(customer, now, self.rules.plays.budget.memory), self.rules, event)
+        rules = self.book.at(event.time)
+        customer = fold(before, event, rules.cancelling, rules.attributes)
+        draft = Draft(forget_old(customer, now, rules.plays.budget.memory), rules, event)
         if isinstance(event.data, CustomerErased):
             for followup in list(customer.followups.values()):
                 end(draft, followup, "erased", order_of(event))
@@ -66,7 +68,8 @@ class Followups:
         """What falls due by `now` is let go: sent, owed, put off or dropped."""
         if not isinstance(state, CustomerState):
             raise TypeError(f"{type(state).__name__} never wakes")
-        draft = Draft(forget_old(state, now, self.rules.plays.budget.memory), self.rules)
+        rules = self.book.at(now)
+        draft = Draft(forget_old(state, now, rules.plays.budget.memory), rules)
         release_due(draft, now)
         return draft.decision()
 
