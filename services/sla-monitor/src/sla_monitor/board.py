@@ -1,28 +1,37 @@
 """The on-call board put together: figures, rows, and whether to trust them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 
 from sla_monitor.domain.board import Figures, Line, alert_line, contact_line
-from sla_monitor.domain.states import ContactState
+from sla_monitor.domain.board_filter import BoardFilter
+from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health, names_in
 from sla_monitor.store import Queries, Reading
 
-ROWS: Final = 200
+ROWS: Final = 500
 """Rows that the board shows; past them it says how many more there are."""
 
-STATUSES: Final = {
-    "": ("breached", "warned", "acknowledged", "snoozed"),
-    "breached": ("breached",),
-    "warned": ("warned",),
-    "acknowledged": ("acknowledged",),
-    "snoozed": ("snoozed",),
-    "running": (),
-}
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the board shows, and how much there is in all."""
+
+    lines: list[Line]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What can be filtered by."""
+
+    teams: list[str]
+    agents: list[str]
+    policies: list[str]
 
 
 class Board:
@@ -47,23 +56,34 @@ class Board:
             "lag_seconds": lag,
         }
 
-    async def lines(self, teams: dict[str, Any], status: str) -> list[Line]:
+    async def rows(self, teams: dict[str, Any], wanted: BoardFilter) -> Rows:
         """Who waits beyond a deadline first, then by due; then those that nobody has been alerted about."""
         now = self._clock.now()
-        alerts = await self._queries.waiting(teams, STATUSES[status], ROWS) if STATUSES[status] else []
+        where, total = wanted.alerts(), 0
+        alerts: list[AlertState] = []
+        if where is not None:
+            alerts, total = await self._queries.alerts({**where, **teams}, ROWS)
         shown = {alert.contact_id for alert in alerts}
-        room = ROWS - len(alerts)
-        coming: list[ContactState] = []
-        if status in ("", "running") and room > 0:
-            coming = [c for c in await self._queries.coming(teams, now, room) if c.id not in shown]
-        ids = {*(alert.customer_id for alert in alerts), *(contact.customer_id for contact in coming)}
+        where, room = wanted.contacts(now), ROWS - len(alerts)
+        contacts: list[ContactState] = []
+        if where is not None and room > 0:
+            found, there = await self._queries.open_contacts({**where, **teams}, room)
+            contacts = [contact for contact in found if contact.id not in shown]
+            total += there - (len(found) - len(contacts))
+        ids = {*(alert.customer_id for alert in alerts), *(contact.customer_id for contact in contacts)}
         customers = await self._queries.customers(ids)
         lines = [alert_line(alert, customers.get(alert.customer_id), now) for alert in alerts]
-        lines += [contact_line(one, customers.get(one.customer_id), self._zone(one), now) for one in coming]
-        return lines
+        lines += [contact_line(one, customers.get(one.customer_id), self._zone(one), now) for one in contacts]
+        return Rows(lines, total)
 
-    async def teams(self) -> list[str]:
-        return await self._queries.teams()
+    async def lines_of(self, alerts: list[AlertState]) -> list[Line]:
+        """The rows of these alerts."""
+        now = self._clock.now()
+        customers = await self._queries.customers(alert.customer_id for alert in alerts)
+        return [alert_line(alert, customers.get(alert.customer_id), now) for alert in alerts]
+
+    async def choices(self, teams: dict[str, Any]) -> Choices:
+        return Choices(await self._queries.teams(), await self._queries.owners(teams), await self._queries.policies())
 
     def _zone(self, contact: ContactState) -> str:
         calendars = self._policies.book.version(contact.policy_version).calendars

@@ -8,7 +8,8 @@ what is too old to resume from is answered by `reset`: read the lists again.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -85,12 +86,19 @@ class Feed:
                 change = None
             queue.put_nowait(change)
 
-    async def follow(self, after: str, wanted: Callable[[AlertState], bool]) -> AsyncIterator[str]:
-        """Server-sent events: `ready`, then an `alert` for each change, `alive` in between, `reset` after a gap."""
+    @contextmanager
+    def changes(self) -> Iterator["asyncio.Queue[Change | None]"]:
+        """Every change from now on; None where some were missed, and when nothing more will come."""
         queue: asyncio.Queue[Change | None] = asyncio.Queue(_BEHIND)
         self._followers.add(queue)
-        telemetry.STREAMS.set(len(self._followers))
         try:
+            yield queue
+        finally:
+            self._followers.discard(queue)
+
+    async def follow(self, after: str, wanted: Callable[[AlertState], bool]) -> AsyncIterator[str]:
+        """Server-sent events: `ready`, then an `alert` for each change, `alive` in between, `reset` after a gap."""
+        with self.changes() as queue, telemetry.STREAMS.track_inprogress():
             missed: set[str] = set()
             if after:
                 async for line in self._missed(after, wanted, missed):
@@ -99,9 +107,6 @@ class Feed:
             while not self._stopped:
                 async for line in self._live(queue, wanted, missed):
                     yield line
-        finally:
-            self._followers.discard(queue)
-            telemetry.STREAMS.set(len(self._followers))
 
     async def _live(
         self, queue: "asyncio.Queue[Change | None]", wanted: Callable[[AlertState], bool], missed: set[str]

@@ -1,14 +1,17 @@
 """What sla-monitor tells (topic sla-events)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from rapport.contracts.contact_events import ContactData, CustomerData
 from rapport.contracts.envelope import Data
 from rapport.contracts.fields import Id, Instant, Label, Target, Text
 
 Verdict = Literal["met", "breached", "cancelled", "running"]
+
+AlertId = Annotated[str, StringConstraints(min_length=1, max_length=250)]
+"""`contact/target/cycle`: longer than the longest id of a contact."""
 
 
 class Deadline(Data):
@@ -96,7 +99,7 @@ class RiskRaised(CustomerData):
 class AlertData(ContactData):
     """Something happened to the alert on one contact, target and cycle."""
 
-    alert_id: Id
+    alert_id: AlertId
     target: Target
     cycle: int
     due_at: Instant

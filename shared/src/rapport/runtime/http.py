@@ -19,6 +19,7 @@ from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.mongo import MongoError, is_transient
+from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
 from rapport.runtime.problem import Problem
 from rapport.runtime.publisher import NotAcknowledged
 from rapport.runtime.shortcut import Application
@@ -178,7 +179,7 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
     @app.get("/login", tags=["people"], response_class=HTMLResponse)
     async def login_page() -> Response:
         """A form that trades a key for a session."""
-        return HTMLResponse(_LOGIN.replace("{message}", ""))
+        return HTMLResponse(sign_in_page(), headers=SAFE_HEADERS)
 
     @app.post(
         "/login", tags=["people"], responses={303: {"description": "signed in"}, 401: {"description": "no such key"}}
@@ -191,8 +192,8 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
         secret = _json_key(body) if is_json else form.get("key", [""])[0]
         signed = auth.sign_in(secret)
         if signed is None:
-            page = _LOGIN.replace("{message}", '<p role="alert">That key is not known here.</p>')
-            return Problem(401, "no such key").response() if is_json else HTMLResponse(page, status_code=401)
+            page = HTMLResponse(sign_in_page("That key is not known here."), status_code=401, headers=SAFE_HEADERS)
+            return Problem(401, "no such key").response() if is_json else page
         following = request.query_params.get("next", "/")
         local = following.startswith("/") and not following.startswith(("//", "/\\"))
         response = RedirectResponse(following if local else "/", status_code=303)
@@ -220,15 +221,6 @@ def _json_key(body: bytes) -> str:
     except ValueError:
         raise Problem(400, "the body is no JSON") from None
     return str(value.get("key", "")) if isinstance(value, dict) else ""
-
-
-_LOGIN = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign in · Rapport</title>
-<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:15vh auto;padding:0 1rem}
-input,button{font:inherit;width:100%;box-sizing:border-box;padding:.6rem;margin:.3rem 0 1rem}</style>
-<main><h1>Rapport</h1><form method="post"><label for="key">Key</label>
-<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
-<button>Sign in</button>{message}</form></main></html>"""
 
 
 class _NotYet:

@@ -1,5 +1,6 @@
 """What the on-call board shows of each contact that waits, and its figures."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -34,6 +35,7 @@ SHAPES: Final[dict[Mark, str]] = {
     "paused": "‖",
 }
 """A shape of its own for each state, so that nothing depends on colour."""
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,19 @@ class Line:
     tier: str | None
     target: str
     channel: str
-    due_at: datetime
+    due_at: datetime | None
     due_in: str
     due_local: str
-    late: bool
     owner: str | None
     team: str | None
-    by: str | None
     url: str | None
+    sort: str
+    """Rows stand in the order of this text: who waits beyond a deadline first, then by due."""
+    note: str = ""
+    """Who has taken it, until when it is quiet, or whom it rings next."""
     alert_id: str | None = None
+    deadline: str = ""
+    """The `target/cycle` whose explanation the contact's page shows first."""
 
     @property
     def word(self) -> str:
@@ -102,37 +108,53 @@ def alert_line(alert: AlertState, customer: CustomerState | None, now: datetime)
         due_at=alert.due_at,
         due_in=relative(alert.due_at, now),
         due_local=local(alert.due_at, alert.timezone, now),
-        late=alert.due_at < now,
         owner=alert.owner,
         team=alert.team,
-        by=alert.by,
         url=web_link(alert.url),
+        sort=_place(0 if alert.breached_at else 1, alert.due_at, alert.id),
+        note=_note(alert, now),
         alert_id=alert.id,
+        deadline=f"{alert.target}/{alert.cycle}",
     )
 
 
 def contact_line(contact: ContactState, customer: CustomerState | None, zone: str, now: datetime) -> Line:
-    """A contact that nobody has been alerted about; it has a deadline to come."""
-    due_at = contact.due_at or now
+    """A contact as such, whatever alerts it has; one without a deadline to come says so."""
+    due_at = contact.due_at
+    mark: Mark = "breached" if contact.breached else "paused" if contact.paused else "running"
     return Line(
         key=contact.id,
-        mark="paused" if contact.paused else "running",
+        mark=mark,
         contact_id=contact.id,
         title=contact.subject or contact.reference or contact.id,
         who=name_of(customer, contact.customer_id),
         who_id=contact.customer_id,
         tier=tier_of(customer),
-        target="next deadline",
+        target="next deadline" if contact.policy else "no policy",
         channel=channel(contact.channel),
         due_at=due_at,
-        due_in=relative(due_at, now),
-        due_local=local(due_at, zone, now),
-        late=due_at < now,
+        due_in=relative(due_at, now) if due_at else "nothing due",
+        due_local=local(due_at, zone, now) if due_at else "",
         owner=contact.owner,
         team=contact.team,
-        by=None,
         url=web_link(contact.url),
+        sort=_place(2, due_at, contact.id),
     )
+
+
+def _place(rank: int, due_at: datetime | None, name: str) -> str:
+    millis = int(due_at.timestamp() * 1000) if due_at else 10**14 - 1
+    return f"{rank}{millis:014d}{name}"
+
+
+def _note(alert: AlertState, now: datetime) -> str:
+    if alert.state == "acknowledged" and alert.by:
+        return f"by {alert.by}"
+    if alert.state == "snoozed" and alert.until:
+        return f"until {local(alert.until, alert.timezone, now)}"
+    if alert.next_step_at and alert.next_receivers:
+        return f"next: {', '.join(alert.next_receivers)} {local(alert.next_step_at, alert.timezone, now)}"
+    return ""
 
 
 def name_of(customer: CustomerState | None, customer_id: str) -> str:
@@ -174,3 +196,15 @@ def local(instant: datetime, zone: str, now: datetime, *, seconds: bool = False)
 def duration(seconds: float) -> str:
     """A span such as "3 h 5 min"; "0 s" for none."""
     return length(timedelta(seconds=seconds))
+
+
+def exactly(seconds: float) -> str:
+    """A span to the second, such as "2:05:09", so that what is added up on a page adds up there."""
+    whole = int(seconds)
+    rest = f"{seconds - whole:.3f}".lstrip("0").rstrip("0").rstrip(".")
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{rest}"
+
+
+def instants_in(text: str, zone: str, now: datetime) -> str:
+    """The text with every instant as it reads where the calendar is."""
+    return _INSTANT.sub(lambda found: local(datetime.fromisoformat(found[0]), zone, now), text)

@@ -33,11 +33,12 @@ def text(alert: AlertState, customer: CustomerState | None, now: datetime, links
 
 
 def length(span: timedelta) -> str:
-    """A span in the two largest of its units: "45 s", "12 min", "3 h 5 min", "2 d 4 h"."""
+    """A span in the two largest of its units: "45 s", "12 min", "3 h 5 min", "2 d 4 h"; from 100 days on, days."""
     seconds = int(span.total_seconds())
     units = (("d", seconds // 86_400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
     first = next((at for at, (_, count) in enumerate(units) if count), len(units) - 1)
-    last = first + 1 if units[first][0] in ("min", "s") else first + 2
+    alone = units[first][0] in ("min", "s") or units[0][1] >= 100  # noqa: PLR2004 - hours matter no more
+    last = first + (1 if alone else 2)
     return " ".join(f"{count} {unit}" for unit, count in units[first:last] if count or unit == units[first][0])
 
 

@@ -1,0 +1,173 @@
+"""
+The board kept true while it is open: what has changed, drawn once and pushed to all who look.
+
+Changes of a tenth of a second go together, whatever their number; figures follow
+within a second. A client that can't be told everything is told to read the page
+again. While MongoDB does not answer nothing is said, so that the screen calls itself stale.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.runtime import telemetry as shared
+from rapport.runtime.clock import Clock
+from rapport.runtime.keys import Key
+from rapport.runtime.mongo import MongoError
+
+from sla_monitor import telemetry
+from sla_monitor.access import may_see, team_condition
+from sla_monitor.board import Board
+from sla_monitor.domain.board_filter import BoardFilter
+from sla_monitor.domain.states import AlertState
+from sla_monitor.drawing import Drawing
+from sla_monitor.feed import Change, Feed
+
+log = shared.logger()
+
+_TOGETHER: Final = 0.1
+_SECOND: Final = timedelta(seconds=1)
+_ALIVE_EVERY: Final = 5.0
+_BEHIND: Final = 600
+"""Batches that a slow client may lie behind; past that it reads the page again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An alert and its row, as those see it who may act and those who may only watch."""
+
+    alert: AlertState
+    sort: str
+    acting: str
+    watching: str
+
+
+Batch = list[Drawn]
+
+
+class Live:
+    """Tells every open board what has changed on it."""
+
+    def __init__(self, feed: Feed, board: Board, drawing: Drawing, clock: Clock) -> None:
+        self._feed = feed
+        self._board = board
+        self._drawing = drawing
+        self._clock = clock
+        self._boards: set[asyncio.Queue[Batch | None]] = set()
+        self._figures: dict[str, str] = {}
+        self._counted_in: datetime | None = None
+        self._counting = asyncio.Lock()
+        self._stopped = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            with self._feed.changes() as queue:
+                while True:
+                    changes = [await queue.get()]
+                    await self._clock.sleep(_TOGETHER)
+                    while not queue.empty():
+                        changes.append(queue.get_nowait())
+                    self._tell(await self._draw(changes) if self._boards else [])
+        finally:
+            self._stopped = True
+            self._tell(None)
+
+    async def _draw(self, changes: list[Change | None]) -> Batch | None:
+        """The rows of what has changed, each alert once; None where some of it is not known."""
+        newest = {change.alert.id: change.alert for change in changes if change is not None}
+        if None in changes:
+            return None
+        try:
+            lines = await self._board.lines_of(list(newest.values()))
+        except MongoError as error:
+            log.warning("changes could not be drawn", error=str(error)[:200])
+            return None
+        row = self._drawing.row
+        return [Drawn(newest[line.key], line.sort, row(line, may_act=True), row(line, may_act=False)) for line in lines]
+
+    def _tell(self, batch: Batch | None) -> None:
+        for queue in self._boards:
+            if queue.full():
+                queue.get_nowait()
+                batch = None
+            queue.put_nowait(batch)
+
+    async def follow(self, wanted: BoardFilter, key: Key) -> AsyncIterator[str]:
+        """Server-sent events: `ready`, then `rows` and `figures` as they change, `reset` when to read it all again."""
+        due: datetime | None = None
+        with self._batches() as queue, telemetry.BOARDS.track_inprogress():
+            yield _event("ready", {})
+            while not self._stopped:
+                batch = await _next(queue, self._seconds_to(due))
+                if batch is None:
+                    yield _event("reset", {})
+                elif rows := _rows(batch, wanted, key):
+                    yield _event("rows", rows)
+                now = self._clock.now()
+                if batch != [] and due is None:
+                    due = now.replace(microsecond=0) + _SECOND
+                if due is None or now >= due:
+                    due = None
+                    if figures := await self._figures_of(wanted, key):
+                        yield _event("figures", {"html": figures})
+
+    @contextmanager
+    def _batches(self) -> Iterator["asyncio.Queue[Batch | None]"]:
+        queue: asyncio.Queue[Batch | None] = asyncio.Queue(_BEHIND)
+        self._boards.add(queue)
+        try:
+            yield queue
+        finally:
+            self._boards.discard(queue)
+
+    def _seconds_to(self, due: datetime | None) -> float:
+        return max((due - self._clock.now()).total_seconds(), 0.0) if due else _ALIVE_EVERY
+
+    async def _figures_of(self, wanted: BoardFilter, key: Key) -> str | None:
+        """Counted once in each second of the clock for all who see the same; None while they can't be read."""
+        teams = team_condition(key, wanted.team or None)
+        name, second = json.dumps(teams, sort_keys=True), self._clock.now().replace(microsecond=0)
+        async with self._counting:
+            if second != self._counted_in:
+                self._figures.clear()
+                self._counted_in = second
+            if name not in self._figures:
+                try:
+                    figures = await self._board.figures(teams)
+                except MongoError:
+                    return None
+                self._figures[name] = self._drawing.figures(figures, wanted)
+            return self._figures[name]
+
+
+async def _next(queue: "asyncio.Queue[Batch | None]", seconds: float) -> Batch | None:
+    """What comes next; nothing drawn where nothing comes in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await queue.get()
+    except TimeoutError:
+        return []
+
+
+def _rows(batch: Batch, wanted: BoardFilter, key: Key) -> list[dict[str, Any]]:
+    """A row to put in its place, or to take away (without `html`), for each change that this client may know of."""
+    may_act = key.may("act")
+    rows = []
+    for drawn in batch:
+        alert = drawn.alert
+        if not may_see(key, alert.team):
+            continue
+        row = {"key": alert.id, "contact": alert.contact_id}
+        if wanted.fits(alert):
+            row |= {"sort": drawn.sort, "html": drawn.acting if may_act else drawn.watching}
+        rows.append(row)
+    return rows
+
+
+def _event(name: str, data: Any) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
