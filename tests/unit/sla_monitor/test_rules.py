@@ -1,0 +1,214 @@
+"""More of sla.md's sections Targets and Verdicts, sentence by sentence: pauses, promises, reopening, who is watched."""
+
+import pytest
+from rapport.contracts import Data, Event
+from rapport.contracts.sla_events import SlaCorrected
+
+from tests.support.sla import (
+    abandoned,
+    at,
+    customer,
+    escalated,
+    merged,
+    play,
+    promised,
+    received,
+    reclassified,
+    reopened,
+    resolved,
+    responded,
+    resumed,
+    story,
+    targets,
+    updated,
+    waiting,
+    when,
+)
+
+SOLVE = targets("resolution: {within: 4h, pause_on: [customer]}")
+BOTH = targets("resolution: {within: 4h, pause_on: [customer, third_party]}")
+REPORT = targets("first_response: {within: 1h}, update: {every: 2h, pause_on: [customer]}")
+FULL = targets("first_response: {within: 4h}, next_response: {within: 2h}, resolution: {within: 8h}")
+HANDED = targets("escalated: {within: 1h}")
+
+
+def due(*events: Event[Data], under: str = SOLVE) -> str | None:
+    """The earliest due instant of what still waits."""
+    instant = play(events, under=under).contact.due_at
+    return when(instant) if instant else None
+
+
+# --- pauses ---------------------------------------------------------------------------
+
+
+def test_a_message_from_the_customer_does_not_end_waiting_on_a_third_party():
+    events = [received("09:00"), waiting("10:00", on="third_party"), received("10:30"), resumed("11:00")]
+    assert due(*events, under=BOTH) == "14:00"
+
+
+def test_waiting_on_the_one_and_then_on_the_other_is_one_pause_as_long_as_both():
+    events = [received("09:00"), waiting("10:00"), waiting("11:00", on="third_party"), resumed("12:00")]
+    assert due(*events, under=BOTH) == "15:00"
+    assert due(*events, under=SOLVE) == "14:00", "where only the first is named, only that pauses"
+
+
+def test_to_wait_on_the_same_again_changes_nothing():
+    assert due(received("09:00"), waiting("10:00"), waiting("10:30"), resumed("11:00")) == "14:00"
+
+
+def test_an_answer_of_ours_does_not_end_the_waiting():
+    assert due(received("09:00"), waiting("10:00"), responded("10:30"), resumed("11:00")) == "14:00"
+
+
+def test_reports_pause_where_the_policy_says_so():
+    assert due(received("09:00"), responded("09:30"), waiting("10:00"), resumed("11:00"), under=REPORT) == "12:30"
+
+
+def test_a_report_that_begins_to_be_owed_while_waiting_is_paused_from_its_start():
+    events = [received("09:00"), responded("09:30"), waiting("10:00"), updated("10:30"), resumed("12:00")]
+    assert due(*events, under=REPORT) == "14:00"
+
+
+def test_responses_never_pause():
+    assert due(received("09:00"), waiting("09:15"), under=REPORT) == "10:00"
+
+
+def test_a_pause_moves_a_target_by_the_end_of_a_day_by_the_open_seconds_it_lasted():
+    by_closing = targets("resolution: {by: end of same business day, pause_on: [customer]}")
+    assert due(received("09:00"), waiting("10:00"), resumed("11:30"), under=by_closing) == "Tue 10:30"
+
+
+# --- promises -------------------------------------------------------------------------
+
+
+def test_a_promise_made_with_the_very_first_message_runs_from_it():
+    assert due(received("09:00", promised_by="11:00"), under=FULL) == "11:00"
+
+
+def test_an_answer_that_promises_anew_keeps_the_old_promise_and_makes_another():
+    events = [received("09:00"), promised("09:10", by="11:00"), responded("10:00", promised_by="15:00")]
+    played = play(events, under=targets(""), looks=["16:00"])
+    assert played.told() == [("sla.met", "10:00"), ("sla.breached", "15:00")]
+    assert played.contact.promises_moved == 0
+
+
+def test_the_same_promise_said_again_is_not_moved():
+    events = [received("09:00"), promised("09:10", by="11:00"), promised("09:20", by="11:00")]
+    assert play(events, under=FULL).contact.promises_moved == 0
+
+
+def test_a_promise_counts_by_the_clock_on_the_wall():
+    assert story(received("09:00"), promised("09:10", by="22:00"), under=targets(""), looks=["23:00"]) == [
+        ("sla.breached", "22:00")
+    ]
+
+
+# --- reports and what was handed up -----------------------------------------------------
+
+
+def test_an_unmet_report_breaches_once_until_it_is_made():
+    events = [received("09:00"), responded("09:30"), updated("13:00")]
+    assert story(*events, under=REPORT, looks=["12:00", "12:50", "15:30"]) == [
+        ("sla.met", "09:30"),
+        ("sla.breached", "11:30"),
+        ("sla.breached", "15:00"),
+    ]
+
+
+def test_handed_up_twice_while_it_is_owed_is_once():
+    events = [received("09:00"), escalated("10:00"), escalated("10:30")]
+    assert story(*events, under=HANDED, looks=["13:00"]) == [("sla.breached", "11:00")]
+
+
+def test_handed_up_again_after_an_answer_is_another_cycle():
+    events = [received("09:00"), escalated("10:00"), responded("10:30"), escalated("11:00")]
+    played = play(events, under=HANDED, looks=["13:00"])
+    assert played.told() == [("sla.met", "10:30"), ("sla.breached", "12:00")]
+    assert set(played.contact.told) == {"escalated/1", "escalated/2"}
+
+
+# --- the end, and beginning again -------------------------------------------------------
+
+
+@pytest.mark.parametrize("outcome", ["spam", "duplicate"])
+def test_spam_and_duplicates_cancel_what_runs_and_nothing_opens_them_again(outcome: str):
+    events = [received("09:00"), resolved("09:30", outcome=outcome), received("10:00"), reopened("10:30")]
+    played = play(events, under=FULL, looks=["+2 09:00"])
+    assert played.told() == [("sla.cancelled", "09:30")] * 2
+    assert played.contact.status == outcome
+
+
+def test_nothing_opens_again_what_was_merged():
+    events = [received("09:00"), merged("09:30"), received("10:00"), reopened("10:30")]
+    assert play(events, under=FULL).contact.status == "merged"
+
+
+def test_reopening_what_is_open_changes_nothing():
+    assert due(received("09:00"), reopened("10:00"), under=SOLVE) == "13:00"
+
+
+def test_a_reopening_owes_an_answer_and_no_first_one():
+    played = play([received("09:00"), responded("09:30"), resolved("10:00"), reopened("11:00")], under=FULL)
+    assert set(played.contact.told) == {"first_response/1", "resolution/1", "next_response/1", "resolution/2"}
+    assert when(played.contact.due_at) == "13:00"
+
+
+def test_a_caller_who_gave_up_and_writes_again_is_waited_for():
+    played = play([received("09:00"), abandoned("09:10"), received("10:00")], under=FULL)
+    assert played.contact.status == "open"
+    assert when(played.contact.due_at) == "12:00"
+
+
+def test_a_breached_resolution_that_is_reopened_has_the_floor_left():
+    text = targets("resolution: {within: 2h}", reopen_floor="25%")
+    assert due(received("09:00"), resolved("12:00"), reopened("13:00"), under=text) == "13:30"
+
+
+def test_exactly_reopen_within_still_goes_on_with_what_was_left():
+    text = targets("resolution: {within: 4h}", reopen_within="1d")
+    events = [received("09:00"), resolved("10:00")]
+    assert due(*events, received("Tue 10:00"), under=text) == "Tue 13:00"
+    assert due(*events, received("Tue 10:00:01"), under=text) == "Tue 14:00:01"
+
+
+# --- who is watched ---------------------------------------------------------------------
+
+
+def test_partners_are_watched_as_customers_are():
+    assert due(customer("08:00", audience="partner"), received("09:00"), under=FULL) == "13:00"
+
+
+def test_an_outbound_contact_has_its_resolution_all_the_same():
+    assert due(received("09:00", direction="outbound"), under=SOLVE) == "13:00"
+
+
+def test_a_further_outbound_message_is_no_answer_and_no_message_of_the_customer():
+    events = [received("09:00"), received("10:00", direction="outbound")]
+    assert story(*events, under=FULL, looks=["14:00"]) == [("sla.breached", "13:00")]
+
+
+def test_what_is_reclassified_before_it_is_known_counts_when_it_arrives():
+    text = targets("first_response: {within: 1h}", match="{priority: high}")
+    assert due(reclassified("09:30", priority="high"), received("09:00"), under=text) == "10:00"
+
+
+# --- verdicts -----------------------------------------------------------------------------
+
+
+def test_what_was_met_and_turns_out_too_late_is_a_breach_dated_by_its_deadline():
+    events = [received("13:00", id="later"), responded("15:00")]
+    played = play(events, under=targets("first_response: {within: 4h}"))
+    assert played.told() == [("sla.met", "15:00")]
+    played.take(received("09:00"), now="15:30")
+    assert played.told() == [("sla.met", "15:00"), ("sla.corrected", "13:00")]
+    corrected = next(event.data for event in played.events if event.type == "sla.corrected")
+    assert isinstance(corrected, SlaCorrected)
+    assert (corrected.announced, corrected.verdict, corrected.met_at) == ("met", "breached", at("15:00"))
+
+
+def test_a_cycle_keeps_its_number_when_an_earlier_event_turns_out_to_have_begun_it():
+    events = [received("09:00"), responded("09:30"), received("11:00")]
+    played = play(events, under=FULL)
+    played.take(received("10:00"), now="11:10")
+    assert set(played.contact.told) >= {"next_response/1"}
+    assert "next_response/2" not in played.contact.told
