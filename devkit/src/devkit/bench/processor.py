@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Final
@@ -32,16 +32,18 @@ from rapport.runtime.publisher import Outgoing, Publisher
 from rapport.runtime.settings import Settings
 from rapport.runtime.store import Store
 from sla_monitor.domain.monitor import SlaDomain
-from sla_monitor.domain.policy_book import PolicyBook, publish
+from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.policies import read_file
 
+from devkit.bench.plain import plain_rate
 from devkit.bench.report import Row, render
 from devkit.stack import local_stack
 
 CONTACTS: Final = 2_000
 EVENTS_EACH: Final = 4
 AT_ONCE: Final = 500
+PLAIN: Final = 1_500
 PARTITIONS: Final = 6
 
 SLA_STATES: Final = (ContactState, CustomerState, AlertState, NotificationState)
@@ -129,6 +131,7 @@ async def _measure(settings: Settings) -> list[Row]:
     rows = []
     for subject in subjects:
         rows += await _folding(subject, settings, publisher, len(records), read_rate)
+    rows.append(await _beside_a_plain_handler(rows[2], version, settings))
     await publisher.stop()
     return rows
 
@@ -211,6 +214,12 @@ async def _folding(
         Row(f"{subject.name}: events folded", rate, "events", "the same documents replaced", write_rate, memory_mb),
         Row(f"{subject.name}: events folded", rate, "events", "only read and decoded", read_rate, memory_mb),
     ]
+
+
+async def _beside_a_plain_handler(ours: Row, version: PolicyVersion, settings: Settings) -> Row:
+    """Sla-monitor again, beside the same domain in a handler for each message."""
+    rate = await plain_rate(SlaDomain(PolicyBook([version])), settings, PLAIN)
+    return replace(ours, baseline="a FastStream handler a message", baseline_rate=rate)
 
 
 async def _replacing(client: Client, database: Any, name: str, count: int) -> float:
