@@ -6,6 +6,7 @@ import typer
 
 from devkit.commands import ask
 from devkit.commands.bench import bench
+from devkit.commands.connector import connector
 from devkit.commands.dead_letters import dead_letters
 from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
@@ -25,6 +26,7 @@ for command in (up, emit, replay, ask.fate, ask.watch, bench):
     app.command()(command)
 app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(connector, name="connector")
 app.add_typer(policy, name="policy")
 
 
