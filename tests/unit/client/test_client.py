@@ -92,7 +92,7 @@ async def test_what_was_refused_is_told_event_by_event():
 async def test_a_batch_that_was_refused_whole_is_told_event_by_event_too():
     errors = [{"pointer": "/0/time", "reason": "is required"}, {"pointer": "/0/data", "reason": "is required"}]
     async with FakeIntake(lambda _: httpx.Response(422, json={"errors": errors})).client() as client:
-        assert await client.send(events(1)) == [Result("e-0", accepted=False, reason="is required")]
+        assert await client.send(events(1)) == [Result("e-0", accepted=False, reason="is required", pointer="/time")]
 
 
 async def test_giving_up_says_how_far_it_got():
@@ -113,5 +113,22 @@ async def test_what_sending_again_cannot_mend_is_not_sent_again(status: int):
 
 
 def test_a_program_without_an_event_loop_sends_too():
-    with Client("http://intake", "secret", transport=httpx.MockTransport(FakeIntake())) as client:
+    pauses: list[float] = []
+    intake = FakeIntake(says(503), unreachable)
+    with Client("http://intake", "secret", transport=httpx.MockTransport(intake), sleep=pauses.append) as client:
         assert client.send(events(2)) == [Result("e-0", accepted=True), Result("e-1", accepted=True)]
+        assert (client.again, len(pauses)) == (2, 2)
+
+
+def test_patience_has_an_end():
+    transport = httpx.MockTransport(FakeIntake(*[says(429, **{"retry-after": "30"})] * 9))
+    client = Client("http://intake", "secret", transport=transport, patience=70, sleep=lambda _: None)
+    with client, pytest.raises(NotSent, match="3 tries: answered 429"):
+        client.send(events(1))
+
+
+@pytest.mark.parametrize("body", ["<html>", "{}", '{"results": []}', '{"errors": 5}', "null"])
+async def test_what_is_no_intake_is_told_so(body: str):
+    async with FakeIntake(lambda _: httpx.Response(202, text=body)).client() as client:
+        with pytest.raises(NotSent, match="is this intake"):
+            await client.send(events(1))

@@ -1,0 +1,266 @@
+"""The two clients, with an event loop and without: each carries out the same conversation with intake."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from rapport.client.conversation import (
+    HEADERS,
+    PATH,
+    Conversation,
+    Heard,
+    NotSent,
+    Patience,
+    Result,
+    Written,
+    batches,
+    packed,
+    settle,
+)
+from rapport.client.events import Event
+from rapport.client.outbox import MOST, Outbox
+from rapport.runtime.clock import Clock, SystemClock
+
+_REST: Final = 5.0
+"""Seconds for which `emit` only writes to the outbox after intake was not to be had."""
+
+_ONCE: Final = Patience(tries=1)
+
+Done = Callable[[Sequence[Result]], None]
+
+
+class _Common:
+    """Where to send, how patiently, and what waits in the outbox."""
+
+    def __init__(self, *, tries: int, patience: float, outbox: Path | str | None, most: int) -> None:
+        self._patience = Patience(tries, patience)
+        self._outbox = Outbox(outbox, most=most) if outbox is not None else None
+        self._rest_until = 0.0
+        self.again = 0
+        """How many times a batch had to be sent again."""
+
+    @property
+    def outbox(self) -> Outbox:
+        if self._outbox is None:
+            raise ValueError("give the client an outbox file for this: outbox=…")
+        return self._outbox
+
+    def _keep(self, events: Iterable[Event]) -> bool:
+        """Put the events into the outbox, and say whether it is time to send."""
+        for batch in batches(events):
+            self.outbox.put(batch)
+        return time.monotonic() >= self._rest_until
+
+    def _rests(self) -> None:
+        self._rest_until = time.monotonic() + _REST
+
+    def _waiting(self) -> Iterator[list[Written]]:
+        return packed(self.outbox.waiting())
+
+
+class AsyncClient(_Common):
+    """
+    Sends events with a key. `tries` is how often a batch is tried, `patience` how many seconds it may wait in all.
+
+    `outbox` names a file for `emit` and `flush`, `outbox_bytes` how much may wait
+    in it. One client has a file at a time.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        tries: int = 8,
+        patience: float = float("inf"),
+        timeout: float = 15.0,
+        outbox: Path | str | None = None,
+        outbox_bytes: int = MOST,
+        clock: Clock | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(tries=tries, patience=patience, outbox=outbox, most=outbox_bytes)
+        self._http = httpx.AsyncClient(base_url=url, headers=_authorized(key), timeout=timeout, transport=transport)
+        self._clock = clock or SystemClock()
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """What waits in the outbox stays there for the next client."""
+        await self._http.aclose()
+        if self._outbox:
+            self._outbox.close()
+
+    async def send(self, events: Iterable[Event], done: Done = lambda _: None) -> list[Result]:
+        """What became of each event, in their order; `done` hears of each batch. `NotSent` where not all could be."""
+        results: list[Result] = []
+        for batch in batches(events):
+            try:
+                settled = await self._carry_out(settle(batch, self._patience))
+            except NotSent as error:
+                raise NotSent(str(error), results) from None
+            done(settled)
+            results += settled
+        return results
+
+    async def emit(self, events: Iterable[Event]) -> list[Result]:
+        """
+        Keep the events in the outbox, and send what waits there if intake takes it now.
+
+        Returns what was settled, of earlier events too. What was not is safe, and
+        goes with a later `emit` or `flush`, in order.
+        """
+        if not self._keep(events):
+            return []
+        async with self._turn:
+            try:
+                return await self._flush(_ONCE)
+            except NotSent as error:
+                self._rests()
+                return error.results
+
+    async def flush(self) -> list[Result]:
+        """Send what waits in the outbox; `NotSent` where intake does not take it."""
+        async with self._turn:
+            return await self._flush(self._patience)
+
+    async def _flush(self, patience: Patience) -> list[Result]:
+        results: list[Result] = []
+        for batch in self._waiting():
+            try:
+                settled = await self._carry_out(settle(batch, patience))
+            except NotSent as error:
+                raise NotSent(str(error), results) from None
+            self.outbox.done(batch)
+            results += settled
+        return results
+
+    async def _carry_out(self, conversation: Conversation) -> list[Result]:
+        heard: Heard = None
+        while True:
+            try:
+                step = conversation.send(heard)
+            except StopIteration as end:
+                return list(end.value)
+            if isinstance(step, float):
+                self.again += 1
+                await self._clock.sleep(step)
+                heard = None
+            else:
+                try:
+                    heard = await self._http.post(PATH, content=step, headers=HEADERS)
+                except httpx.TransportError as error:
+                    heard = error
+
+
+class Client(_Common):
+    """`AsyncClient` for programs without an event loop, and for notebooks that have one."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        tries: int = 8,
+        patience: float = float("inf"),
+        timeout: float = 15.0,
+        outbox: Path | str | None = None,
+        outbox_bytes: int = MOST,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+        **http: Any,
+    ) -> None:
+        super().__init__(tries=tries, patience=patience, outbox=outbox, most=outbox_bytes)
+        self._http = httpx.Client(base_url=url, headers=_authorized(key), timeout=timeout, transport=transport, **http)
+        self._sleep = sleep
+        self._turn = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """What waits in the outbox stays there for the next client."""
+        self._http.close()
+        if self._outbox:
+            self._outbox.close()
+
+    def send(self, events: Iterable[Event], done: Done = lambda _: None) -> list[Result]:
+        """What became of each event, in their order; `done` hears of each batch. `NotSent` where not all could be."""
+        results: list[Result] = []
+        for batch in batches(events):
+            try:
+                settled = self._carry_out(settle(batch, self._patience))
+            except NotSent as error:
+                raise NotSent(str(error), results) from None
+            done(settled)
+            results += settled
+        return results
+
+    def emit(self, events: Iterable[Event]) -> list[Result]:
+        """
+        Keep the events in the outbox, and send what waits there if intake takes it now.
+
+        Returns what was settled, of earlier events too. What was not is safe, and
+        goes with a later `emit` or `flush`, in order.
+        """
+        with self._turn:
+            if not self._keep(events):
+                return []
+            try:
+                return self._flush(_ONCE)
+            except NotSent as error:
+                self._rests()
+                return error.results
+
+    def flush(self) -> list[Result]:
+        """Send what waits in the outbox; `NotSent` where intake does not take it."""
+        with self._turn:
+            return self._flush(self._patience)
+
+    def _flush(self, patience: Patience) -> list[Result]:
+        results: list[Result] = []
+        for batch in self._waiting():
+            try:
+                settled = self._carry_out(settle(batch, patience))
+            except NotSent as error:
+                raise NotSent(str(error), results) from None
+            self.outbox.done(batch)
+            results += settled
+        return results
+
+    def _carry_out(self, conversation: Conversation) -> list[Result]:
+        heard: Heard = None
+        while True:
+            try:
+                step = conversation.send(heard)
+            except StopIteration as end:
+                return list(end.value)
+            if isinstance(step, float):
+                self.again += 1
+                self._sleep(step)
+                heard = None
+            else:
+                try:
+                    heard = self._http.post(PATH, content=step, headers=HEADERS)
+                except httpx.TransportError as error:
+                    heard = error
+
+
+def _authorized(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
