@@ -1,6 +1,7 @@
 """A mapping file, read and checked before anything is mapped by it."""
 
 import re
+import string
 from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
@@ -34,7 +35,8 @@ def _known_type(name: str) -> str:
 
 
 def _sound_template(template: str) -> str:
-    if any(not _PATH.fullmatch(path) for path in paths_in(template)):
+    parts = [part[1:] for part in string.Formatter().parse(template) if part[1] is not None]
+    if any(spec or conversion or not _PATH.fullmatch(path or "") for path, spec, conversion in parts):
         raise ValueError("between { and } stands the name of a column or a path, and nothing else")
     return template
 
