@@ -116,7 +116,7 @@ def _change(ids: Iterable[str], before: tuple[str, ...], token: int | None, upda
     def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
         found = _those(wanted, states, before, token)
         changed = [one.but(**update) for one in found]
-        return Decision(states=tuple(changed), why=str(update["status"]))
+        return Decision(states=tuple(changed), why=str(update.get("status", "passed over")))
 
     return decide
 

@@ -1,0 +1,218 @@
+"""Alerts on a real Kafka and MongoDB: taken anywhere, silenced, told again, and watched over."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, webhook
+from tests.support.receivers import Receiver, receiver
+from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
+from tests.support.stack import Addresses
+
+ALERT = "C-1/first_response/1"
+Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
+
+
+@pytest.fixture
+def desk() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def lead() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def pager() -> Iterator[PagerDuty]:
+    with pagerduty() as made:
+        yield made
+
+
+@pytest.fixture
+def start(tmp_path: Path, stack: Addresses, unique: Callable[[str], str], desk: Receiver, lead: Receiver) -> Start:
+    """sla-monitor with a policy of seconds; `change` replaces parts of the policy's text."""
+
+    def begin(
+        *, to: str = "", climb: str = "1h", change: tuple[str, str] = ("", ""), **settings: Any
+    ) -> AbstractAsyncContextManager[RunningSla]:
+        path = policy(tmp_path, to or desk.address, lead.address, climb=climb, interval="1s")
+        path.write_text(path.read_text("utf-8").replace(*change), "utf-8")
+        return running_sla(tmp_path, stack, unique("alerting"), policy=path, **settings)
+
+    return begin
+
+
+async def soon(said: Callable[[], Any]) -> None:
+    async def look() -> bool:
+        return bool(said())
+
+    await until(look)
+
+
+async def told_back(sla: RunningSla, kind: str, key: str = ALERT) -> int:
+    content, headers = webhook(kind, key)
+    return (await sla.http.post("/v1/hooks/pagerduty", content=content, headers=headers)).status_code
+
+
+async def test_an_acknowledgement_and_a_close_go_to_pagerduty_and_come_back_from_it(start: Start, pager: PagerDuty):
+    async with start(to=pager.address, pagerduty_secret=SECRET) as sla:
+        await sla.tell("contact.received", subject="Invoice wrong")
+        await soon(lambda: pager.opened)
+        [incident] = pager.opened
+        assert incident.key == ALERT
+        await sla.post(f"/v1/alerts/{ALERT}/acknowledge")
+        await soon(lambda: incident.status == "acknowledged")
+        await sla.post(f"/v1/alerts/{ALERT}/close", {"reason": "called them"})
+        await soon(lambda: incident.status == "resolved")
+
+        await sla.tell("contact.received", "C-2", customer_id="K-2")
+        other = "C-2/first_response/1"
+        await soon(lambda: pager.open(other))
+        assert await told_back(sla, "incident.acknowledged", other) == 200
+        taken = await sla.alert(other, "acknowledged")
+        assert taken["by"] == "Ada Lovelace (PagerDuty)"
+        assert await told_back(sla, "incident.acknowledged", other) == 200
+        assert await told_back(sla, "incident.resolved", other) == 200
+        closed = await sla.alert(other, "closed")
+        assert closed["reason"] == "resolved in PagerDuty"
+        assert pager.refused == []
+
+        content, headers = webhook("incident.acknowledged", ALERT)
+        forged = await sla.http.post("/v1/hooks/pagerduty", content=content + b" ", headers=headers)
+        assert forged.status_code == 401
+        assert await told_back(sla, "pagey.ping", "") == 200
+
+
+async def test_a_link_shows_to_whoever_looks_and_acts_only_when_asked_to(start: Start, desk: Receiver):
+    async with start(public_url="https://sla.example") as sla:
+        await sla.tell("contact.received", subject="Where is it?")
+        await soon(lambda: desk.taken)
+        link = desk.taken[0].body["commonAnnotations"]["acknowledge_url"]
+        assert f"Acknowledge: {link}" in desk.taken[0].body["text"]
+        path = link.removeprefix("https://sla.example")
+        page = await sla.http.get(path, headers={"accept": "text/html"})
+        assert (page.status_code, "Where is it?" in page.text) == (200, True)
+        shown = (await sla.http.get(path)).json()
+        [one] = shown["alerts"]
+        assert (shown["receiver"], one["id"], one["state"]) == ("desk", ALERT, "breached")
+        assert one["explain"][0]["why"] == "open"
+        done = await sla.http.post(path, data={"action": "acknowledge", "id": ALERT}, headers={"accept": "text/html"})
+        assert done.status_code == 303
+        taken = await sla.alert(ALERT, "acknowledged")
+        assert taken["by"] == "desk (link)"
+        other = await sla.http.post(path, json={"action": "close", "id": "C-9/first_response/1", "reason": "x"})
+        assert other.status_code == 404
+        assert (await sla.http.post(path, json={"action": "close"})).json()["results"][0]["status"] == "refused"
+        assert (await sla.http.get(path[:-1] + ("A" if path[-1] != "A" else "B"))).status_code == 404
+
+
+async def test_a_silence_mutes_stops_no_clock_and_is_looked_at_again_when_it_ends(start: Start, desk: Receiver):
+    async with start() as sla:
+        ends = (CLOCK.now() + timedelta(hours=1)).isoformat()
+        endless = {"match": {"team": "billing"}, "comment": "moving"}
+        assert (await sla.post("/v1/silences", endless)).status_code == 422
+        assert (await sla.post("/v1/silences", {**endless, "ends_at": "9999-12-31T00:00:00Z"})).status_code == 422
+        assert (await sla.post("/v1/silences", {**endless, "match": {}, "ends_at": ends})).status_code == 422
+        foreign = await sla.post("/v1/silences", {**endless, "ends_at": ends}, key="mail-key")
+        assert foreign.status_code == 403
+        made = await sla.post("/v1/silences", {**endless, "ends_at": ends})
+        assert (made.status_code, made.json()["state"], made.json()["by"]) == (201, "active", "ada")
+
+        await sla.tell("contact.received")
+        await sla.tell("contact.received", "C-2", customer_id="K-2", team="mail")
+        await soon(lambda: desk.taken)
+        assert desk.taken[0].body["alerts"][0]["labels"]["contact_id"] == "C-2"
+        await sla.alert(ALERT, "breached")
+        assert len(desk.taken) == 1
+        ended = await sla.http.delete(f"/v1/silences/{made.json()['id']}", headers={"authorization": "Bearer ada-key"})
+        assert ended.json()["state"] == "ended"
+        await soon(lambda: len(desk.taken) == 2)
+        assert desk.taken[1].body["alerts"][0]["labels"]["contact_id"] == "C-1"
+        assert [one["ended_by"] for one in (await sla.get("/v1/silences")).json()["silences"]] == ["ada"]
+
+
+async def test_a_group_that_nobody_takes_is_told_again_and_not_once_somebody_has(start: Start, desk: Receiver):
+    async with start(change=("interval: 1s", "interval: 1s, repeat: 2s")) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: len(desk.taken) == 3)
+        assert len({one.headers["webhook-id"] for one in desk.taken}) == 3
+        assert {one.body["alerts"][0]["fingerprint"] for one in desk.taken} == {
+            desk.taken[0].body["alerts"][0]["fingerprint"]
+        }
+        await sla.post(f"/v1/alerts/{ALERT}/acknowledge")
+        count = len(desk.taken)
+        asked = CLOCK.now()
+        await soon(lambda: CLOCK.now() - asked > timedelta(seconds=4))
+        assert len(desk.taken) <= count + 1
+
+
+async def test_a_member_that_joins_an_acknowledged_group_pages_anew(start: Start, desk: Receiver):
+    async with start() as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: desk.taken)
+        await sla.post("/v1/alerts/bulk", {"action": "acknowledge", "group": "billing/quick"})
+        await sla.tell("contact.received", "C-2", customer_id="K-2")
+        await soon(lambda: len(desk.taken) == 2)
+        [joined] = desk.taken[1].body["alerts"]
+        assert joined["labels"]["contact_id"] == "C-2"
+
+
+async def test_a_receiver_that_answers_500_for_long_is_climbed_past_once_and_hears_of_it_when_it_is_well(
+    start: Start, desk: Receiver, lead: Receiver
+):
+    desk.statuses = [500] * 4
+    async with start(send_attempts=2) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: lead.taken)
+        await soon(lambda: desk.taken)
+        assert (len(desk.seen), len(lead.taken)) == (5, 1)
+        assert len({one.headers["webhook-id"] for one in desk.seen}) == 1
+        listed = (await sla.get("/v1/receivers")).json()["receivers"]
+        health = next(one for one in listed if one["name"] == "desk")
+        assert (health["failing"], health["failures"], health["last_error"]["error"]) == (False, 0, "HTTP 500")
+
+
+@pytest.fixture
+async def watched(start: Start, desk: Receiver) -> AsyncIterator[RunningSla]:
+    """The desk fails for long, and the auditor looks often."""
+    desk.statuses = [503] * 400
+    async with start(audit_every=timedelta(seconds=0.5)) as running:
+        yield running
+
+
+async def test_the_auditor_tells_others_of_a_receiver_that_fails_and_when_it_is_over(
+    watched: RunningSla, desk: Receiver, lead: Receiver
+):
+    await watched.tell("contact.received")
+    await soon(lambda: lead.taken)
+    told = lead.taken[0].body
+    assert (told["status"], told["groupLabels"]) == ("firing", {"alertname": "rapport_receiver_failing"})
+    assert "desk has not taken" in told["text"]
+
+    async def listed() -> Any:
+        return [one for one in (await watched.get("/v1/trouble")).json()["trouble"] if one["told"]]
+
+    [trouble] = await until(listed)
+    assert (trouble["cause"], trouble["receiver"], trouble["told"]) == ("receiver_failing", "desk", ["lead"])
+    desk.statuses = []
+    await soon(lambda: any(one.body["status"] == "resolved" for one in lead.taken))
+    assert [one.body["status"] for one in lead.taken] == ["firing", "resolved"]
+
+
+async def test_the_auditor_says_when_nobody_could_be_reached(start: Start, lead: Receiver):
+    quick = timedelta(seconds=0.5)
+    only = (
+        "climb: [{after: 0s, notify: [team]}, {after: 1h, notify: [lead]}]",
+        "climb: [{after: 0s, notify: [owner]}]\nauditor: [lead]",
+    )
+    async with start(change=only, audit_every=quick, overdue_after=quick) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: lead.taken)
+        assert f"nobody could be reached about 1 alerts: {ALERT}" in lead.taken[0].body["text"]

@@ -1,0 +1,160 @@
+"""What is held back, what is folded, what is told again; and links that nobody can forge."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sla_monitor.domain.audit import Finding, Report, listeners
+from sla_monitor.domain.grouping import folded, to_repeat
+from sla_monitor.domain.policy import Grouping
+from sla_monitor.domain.silences import Endless, Silence, judge
+from sla_monitor.domain.states import NotificationState
+from sla_monitor.links import Link, Links, NoLink
+from sla_monitor.settings import SlaSettings
+from sla_monitor.silences import Holding, Silences
+from sla_monitor.store import Reading
+
+from tests.support.clock import ManualClock
+from tests.support.sla import at, policy
+
+NOON = at("12:00")
+
+
+def waiting(number: int = 1, **fields: Any) -> NotificationState:
+    given: dict[str, Any] = {
+        "id": f"C-1/first_response/1/{number}",
+        "partition": 0,
+        "alert_id": "C-1/first_response/1",
+        "contact_id": "C-1",
+        "customer_id": "K-1",
+        "target": "first_response",
+        "cycle": 1,
+        "deadline": NOON,
+        "receiver": "desk",
+        "due": NOON,
+        **fields,
+    }
+    return NotificationState(**given)
+
+
+class _Silences(Silences):
+    def __init__(self, *active: Silence) -> None:
+        self._known = list(active)
+
+    async def active(self) -> list[Silence]:
+        return self._known
+
+
+class _Reading(Reading):
+    def __init__(self, stamps: dict[int, datetime]) -> None:
+        self._stamps = stamps
+
+    async def stamps(self) -> dict[int, datetime]:
+        return self._stamps
+
+
+async def holding(*silences: Silence, read: dict[int, datetime] | None = None) -> Holding:
+    limit = timedelta(seconds=60)
+    made = Holding(_Silences(*silences), _Reading(read or {}), ManualClock(NOON), lag_limit=limit)
+    await made.refresh()
+    return made
+
+
+def silence(**match: tuple[str, ...]) -> Silence:
+    return Silence("s-1", match, at("11:00"), at("13:00"), "moving", "ada")
+
+
+async def test_breaches_of_a_partition_whose_events_lag_are_held_back_and_no_others():
+    held = await holding(read={0: at("11:58"), 1: at("11:59:30")})
+    assert held.why(waiting(), {}) == "its events lag"
+    assert held.why(waiting(partition=1), {}) == ""
+    assert held.why(waiting(kind="warning"), {}) == ""
+    assert held.why(waiting(kind="cleared"), {}) == ""
+    assert held.lagging == {0: at("11:58")}
+
+
+async def test_a_silence_holds_back_what_matches_all_of_it_and_never_that_all_is_well():
+    held = await holding(silence(team=("billing", "sales"), target=("first_response",)))
+    facts = {"team": "billing", "target": "first_response"}
+    assert held.why(waiting(), facts) == "silenced by ada until 2026-03-02 13:00 UTC"
+    assert held.why(waiting(), {**facts, "team": "mail"}) == ""
+    assert held.why(waiting(), {**facts, "target": "update"}) == ""
+    assert held.why(waiting(kind="cleared"), facts) == ""
+
+
+@pytest.mark.parametrize(
+    ("match", "ends"),
+    [
+        ({}, "13:00"),
+        ({"team": ()}, "13:00"),
+        ({"mood": ("bad",)}, "13:00"),
+        ({"team": ("billing",)}, "11:00"),
+        ({"team": ("billing",)}, "+91 12:00"),
+    ],
+)
+def test_a_silence_without_an_end_or_without_anything_to_match_is_none(match: dict[str, Any], ends: str):
+    with pytest.raises(Endless):
+        judge(match, NOON, at(ends), NOON)
+
+
+def test_steps_that_were_missed_are_folded_into_the_latest():
+    first, second = waiting(1, level=1), waiting(2, level=2, due=at("12:15"))
+    other = waiting(3, alert_id="C-2/first_response/1")
+    assert folded([first, second, other]) == ([second, other], [first])
+
+
+def test_a_group_is_told_again_after_its_time_to_repeat_and_only_of_breaches():
+    sent = {"desk#0/breach/billing/mail": at("11:00"), "desk#0/cleared/billing/mail": at("11:00")}
+    every = Grouping.model_validate({"repeat": "1h"})
+    assert to_repeat(sent, every, at("11:59:59")) == []
+    assert to_repeat(sent, every, NOON) == ["desk#0/breach/billing/mail"]
+    assert to_repeat(sent, Grouping(), NOON) == []
+
+
+def links(clock: ManualClock, secret: str = "of these tests") -> Links:  # noqa: S107 - as it says
+    settings = SlaSettings(secret=SecretStr(secret))
+    rows: Any = {"secrets": None, "messages": None}
+    return Links(settings, rows, clock, lifetime=timedelta(days=3), url="https://sla.example/")
+
+
+def test_a_link_is_for_one_message_to_one_receiver_and_ends():
+    clock = ManualClock(NOON)
+    token = links(clock).token(Link("msg_1", "desk"))
+    assert links(clock).read(token) == Link("msg_1", "desk")
+    clock.advance(3 * 86_400)
+    with pytest.raises(NoLink) as late:
+        links(clock).read(token)
+    assert late.value.late
+
+
+@pytest.mark.parametrize("spoil", [lambda t: t[1:], lambda t: t[:-2], lambda t: t.replace(".", ""), lambda _: "é.é"])
+def test_an_altered_token_opens_nothing(spoil: Any):
+    clock = ManualClock(NOON)
+    token = links(clock).token(Link("msg_1", "desk"))
+    with pytest.raises(NoLink) as wrong:
+        links(clock).read(spoil(token))
+    assert not wrong.value.late
+    with pytest.raises(NoLink):
+        links(clock, "another secret").read(token)
+
+
+def test_the_auditor_tells_whom_the_policy_names_and_never_whom_it_is_about():
+    rest = "receivers: {desk: {url: 'json://a'}, lead: {url: 'json://b'}, boss: {url: 'json://c'}}"
+    steps = "escalations: {up: [{after: 0m, notify: [desk]}, {after: 1h, notify: [boss]}]}"
+    assert listeners(policy(f"{rest}\n{steps}").file) == ["boss"]
+    assert listeners(policy(f"{rest}\n{steps}").file, "boss") == ["desk", "lead"]
+    assert listeners(policy(f"{rest}\nauditor: [lead, boss]").file, "boss") == ["lead"]
+
+
+def test_trouble_is_one_alert_to_alertmanager_and_one_incident_to_pagerduty():
+    finding = Finding("receiver_failing", "desk has not taken 8 messages in a row", "desk")
+    begun = Report(finding, at("11:50"), NOON, "https://sla.example")
+    over = Report(finding, at("11:50"), at("12:30"), "https://sla.example", ended_at=at("12:30"))
+    [[firing]] = begun.posts("alertmanager")
+    [[resolved]] = over.posts("alertmanager")
+    assert firing["labels"] == resolved["labels"]
+    assert resolved["endsAt"] == "2026-03-02T12:30:00Z"
+    [trigger], [resolve] = begun.posts("pagerduty"), over.posts("pagerduty")
+    assert trigger["dedup_key"] == resolve["dedup_key"] == "audit/receiver_failing/desk"
+    assert begun.text.startswith("ALERTING IN TROUBLE · desk has not taken")
