@@ -7,6 +7,7 @@ from rapport.contracts import topics
 from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
+from rapport.runtime.retention import Over
 from rapport.runtime.service import Service
 
 from followup import customer_pages, http
@@ -52,12 +53,25 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     service.http.include_router(http.routes(processor, queries, playbook, service.clock))
     service.http.include_router(http.work_list(queries, playbook, service.clock))
     service.http.include_router(customer_pages.routes(pages))
+    service.forget(store, *_overs(settings))
     service.on_start(playbook.load)
     service.on_start(_warnings(settings))
     service.background(playbook.follow)
     service.background(sender.run)
     service.background(postbox.run)
     return service
+
+
+def _overs(settings: FollowupSettings) -> list[Over]:
+    """What nobody decides about any more; what a customer has heard stays in their own state while it binds us."""
+    done = {"status": {"$in": ["done", "cancelled"]}}
+    gone = {"status": {"$in": ["sent", "failed", "withdrawn"]}}
+    return [
+        Over(Message, gone, "next_at", settings.retention_messages),
+        Over(Posting, {"status": "taken"}, "next_at", settings.retention_messages),
+        Over(SurveyLink, {}, "expires_at", settings.retention_surveys),
+        Over(CheckIn, done, "due_at", settings.retention_check_ins),
+    ]
 
 
 def _secret(settings: FollowupSettings) -> bytes:

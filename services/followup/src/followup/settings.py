@@ -1,5 +1,6 @@
 """What an operator can set about followup."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -14,5 +15,18 @@ class FollowupSettings(Settings):
     templates: Path | None = Field(None, description="a folder of message templates that come before our own")
     language: str = Field("en", description="the language of messages and pages where the customer's is not known")
     public_url: str | None = Field(None, description="how customers reach this service; its own address when absent")
+    retention_messages: timedelta = Field(
+        timedelta(days=90),
+        gt=timedelta(days=1),
+        description="how long messages stay that are done with",
+    )
+    retention_surveys: timedelta = Field(
+        timedelta(days=90),
+        gt=timedelta(0),
+        description="how long a survey stays after its link has expired",
+    )
+    retention_check_ins: timedelta = Field(
+        timedelta(days=365), gt=timedelta(days=1), description="how long calls stay that are made or cancelled"
+    )
     intake_url: str = Field("http://127.0.0.1:8001", description="where answers and choices of customers are posted")
     intake_key: SecretStr | None = Field(None, description="the key for intake; needs the role emit")

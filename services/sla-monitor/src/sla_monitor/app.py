@@ -5,6 +5,7 @@ from typing import NoReturn
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.processor import Processor
+from rapport.runtime.retention import Over
 from rapport.runtime.service import Service
 
 from sla_monitor import (
@@ -90,6 +91,8 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
 
+    over = {"status": {"$in": ["sent", "failed", "dropped"]}}
+    service.forget(store, Over(NotificationState, over, "due", settings.retention_notifications))
     service.on_start(policies.load)
     for part in (queries, silences, links, composer):
         service.on_start(part.prepare)

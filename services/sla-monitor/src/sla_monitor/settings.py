@@ -23,6 +23,9 @@ class SlaSettings(Settings):
     link_lifetime: timedelta = Field(
         timedelta(days=3), gt=timedelta(0), description="how long the links in messages may be used"
     )
+    retention_notifications: timedelta = Field(
+        timedelta(days=365), gt=timedelta(days=1), description="how long messages about alerts stay that are done with"
+    )
     pagerduty_secret: SecretStr | None = Field(
         None, description="signs what PagerDuty's webhook tells back; without it nothing is taken from there"
     )

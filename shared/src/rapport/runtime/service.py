@@ -26,6 +26,7 @@ from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.publisher import NotAcknowledged, Publisher
+from rapport.runtime.retention import Over, forget_for_ever
 from rapport.runtime.settings import Misconfigured, Settings, load, refuse
 from rapport.runtime.store import Store
 from rapport.runtime.sweep import publish_left_overs_for_ever, sweep_for_ever
@@ -108,6 +109,10 @@ class Service:
         forward(self.broker, self.settings, self.name, topic, on_batch, self.fail)
         self._receives.append(topic)
         self._sends += sends
+
+    def forget(self, store: Store, *overs: Over) -> None:
+        """Delete these states when their time has passed."""
+        self.background(lambda: forget_for_ever(self.name, store, overs, self.clock))
 
     def background(self, work: Background) -> None:
         """Run beside everything else until the stop; an error in it ends the service."""

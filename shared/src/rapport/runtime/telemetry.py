@@ -23,6 +23,7 @@ RETRIES = Counter("rapport_retries_total", "Tries that failed since Kafka or Mon
 TOLD = Counter("rapport_events_told_total", "Events published from the outbox", ["service"])
 BATCH_SECONDS = Histogram("rapport_batch_seconds", "Seconds from a polled batch to its published events", ["service"])
 SWEEP_FAILURES = Counter("rapport_sweep_failures_total", "States whose wake-up raised and was put off", ["service"])
+FORGOTTEN = Counter("rapport_forgotten_total", "States deleted since their time had passed", ["service", "collection"])
 LAG = Gauge("rapport_lag_records", "Records of a topic not yet settled by this replica", ["service", "topic"])
 PARTITIONS = Gauge("rapport_partitions_owned", "Partitions this replica owns", ["service"])
 KEYS_WRONG = Gauge("rapport_keys_file_wrong", "1 while a changed keys file is wrong and older keys stay", ["service"])

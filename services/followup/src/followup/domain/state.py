@@ -223,7 +223,7 @@ class SurveyLink(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "survey_links"
-    indexes = ((("token", 1),),)
+    indexes = ((("token", 1),), (("expires_at", 1),))
 
     customer_id: str
     token: str
@@ -233,7 +233,7 @@ class SurveyLink(State, frozen=True, kw_only=True):
     answer: Answer | None = None
 
     def index(self) -> dict[str, Any]:
-        return {"token": self.token}
+        return {"token": self.token, "expires_at": self.expires_at}
 
 
 class Posting(State, frozen=True, kw_only=True):
