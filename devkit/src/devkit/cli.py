@@ -12,6 +12,7 @@ from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
 from devkit.commands.policy import policy
 from devkit.commands.replay import replay
+from devkit.commands.torture import torture
 from devkit.commands.up import up
 from devkit.errors import CommandFailed
 from devkit.stack import StackError
@@ -28,6 +29,8 @@ app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(connector, name="connector")
 app.add_typer(policy, name="policy")
+app.add_typer(ask.policy, name="policy")
+app.add_typer(torture, name="torture")
 
 
 @app.callback()

@@ -14,6 +14,7 @@ from rapport.runtime.dead_letter import dead_letter
 from rapport.runtime.http import Auth
 from rapport.runtime.keys import Key, Keys
 from rapport.runtime.problem import Problem
+from rapport.runtime.shortcut import Bare
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +24,6 @@ from intake.body import read
 from intake.connectors import Hook, Hooks, WrongSignature, check
 from intake.domain import Accepted, Caller, Fault, Refusal, Refused, malformed
 from intake.gate import Gate, Publishes
-from rapport.runtime.shortcut import Bare
 from intake.load import Load
 from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
 from intake.records import SERVICE, Posted, Verdict
