@@ -91,6 +91,9 @@ class Subject:
     states: tuple[type[State], ...]
 
 
+TRIVIAL: Final = Subject("a trivial domain", Trivial(), (Note,))
+
+
 def run() -> list[Row]:
     with ExitStack() as opened:
         kafka, mongodb = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("MONGODB_URI")
@@ -114,13 +117,13 @@ async def _measure(settings: Settings) -> list[Row]:
         settings.kafka_bootstrap_servers, client_id="rapport-bench", topic_prefix=settings.topic_prefix
     )
     await publisher.start()
-    records = _events(now - timedelta(hours=1))
+    records = events(now - timedelta(hours=1))
     for first in range(0, len(records), AT_ONCE):
         await publisher.publish(records[first : first + AT_ONCE])
     read_rate = await _reading(settings, len(records))
     version = publish(read_file(None), number=1, effective_from=now - timedelta(days=365))
     subjects = (
-        Subject("a trivial domain", Trivial(), (Note,)),
+        TRIVIAL,
         Subject(
             "sla-monitor",
             SlaDomain(PolicyBook([version])),
@@ -130,13 +133,13 @@ async def _measure(settings: Settings) -> list[Row]:
     )
     rows = []
     for subject in subjects:
-        rows += await _folding(subject, settings, publisher, len(records), read_rate)
+        rows += await folding(subject, settings, publisher, len(records), read_rate)
     rows.append(await _beside_a_plain_handler(rows[2], version, settings))
     await publisher.stop()
     return rows
 
 
-def _events(start: datetime) -> list[Outgoing]:
+def events(start: datetime) -> list[Outgoing]:
     """The lives of all contacts, a step of every one after the other."""
     return [
         Outgoing(topics.CONTACT_EVENTS, f"c{n % (CONTACTS // 3)}".encode(), _event(n, step, start))
@@ -190,7 +193,7 @@ async def _reading(settings: Settings, count: int) -> float:
         return count / (time.perf_counter() - started)
 
 
-async def _folding(
+async def folding(
     subject: Subject, settings: Settings, publisher: Publisher, count: int, read_rate: float
 ) -> list[Row]:
     client = connect(settings.mongodb_uri)
