@@ -29,7 +29,6 @@ app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(connector, name="connector")
 app.add_typer(policy, name="policy")
-app.add_typer(ask.policy, name="policy")
 app.add_typer(torture, name="torture")
 
 
