@@ -150,13 +150,13 @@ def test_reopening_what_is_open_changes_nothing():
 def test_a_reopening_owes_an_answer_and_no_first_one():
     played = play([received("09:00"), responded("09:30"), resolved("10:00"), reopened("11:00")], under=FULL)
     assert set(played.contact.told) == {"first_response/1", "resolution/1", "next_response/1", "resolution/2"}
-    assert when(played.contact.due_at) == "13:00"
+    assert played.contact.due_at == at("13:00")
 
 
 def test_a_caller_who_gave_up_and_writes_again_is_waited_for():
     played = play([received("09:00"), abandoned("09:10"), received("10:00")], under=FULL)
     assert played.contact.status == "open"
-    assert when(played.contact.due_at) == "12:00"
+    assert played.contact.due_at == at("12:00")
 
 
 def test_a_breached_resolution_that_is_reopened_has_the_floor_left():

@@ -13,6 +13,7 @@ from sla_monitor import (
     http_board,
     http_contacts,
     http_links,
+    http_outlook,
     http_pagerduty,
     http_pages,
     http_policy,
@@ -26,8 +27,9 @@ from sla_monitor.board import Board
 from sla_monitor.commands import Commands
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Delivery
-from sla_monitor.domain.monitor import SlaDomain
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Feed
 from sla_monitor.links import Links
@@ -44,9 +46,9 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     """The service, ready to run."""
     service = Service("sla-monitor", settings, clock)
     now = service.clock
-    store = service.store(ContactState, CustomerState, AlertState, NotificationState)
+    store = service.store(ContactState, CustomerState, AlertState, NotificationState, RiskState)
     policies = Policies(service.database, service.publisher, now, settings.policy)
-    domain = SlaDomain(policies.book)
+    domain = WatchDomain(policies.book)
     policies.on_change(lambda book: setattr(domain, "book", book))
     processor = service.consume(
         domain, topics=(topics.CONTACT_EVENTS, topics.METRICS_EVENTS), store=store, sends=(topics.SLA_EVENTS,)
@@ -106,6 +108,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.background(lambda: _note_reading(service, processor, reading))
 
     service.http.include_router(http_alerts.routes(store, commands, feed, board))
+    service.http.include_router(http_outlook.routes(store, policies, now))
     service.http.include_router(http_contacts.routes(store, policies, now))
     service.http.include_router(http_versions.routes(policies, applications, queries, now))
     service.http.include_router(http_policy.routes(policies, queries, now))

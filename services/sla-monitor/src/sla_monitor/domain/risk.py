@@ -1,0 +1,178 @@
+"""
+When a conflict with a customer is near: what was seen of them, and since when that is reason enough.
+
+Pure in the set of signals: whatever the order in which they were learnt, the
+same signals raise the same causes at the same instants. A cause that stands is
+not raised again before it has cleared.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import ClassVar, Final, Literal, NamedTuple
+
+from rapport.decision import State
+
+from sla_monitor.domain.policy import Risk
+
+Cause = Literal["repeat_contacts", "breaches", "handovers", "low_score", "negative_outcome"]
+
+KEPT: Final = 100
+"""Signals that are remembered of a customer, the newest of each cause."""
+_NAMED: Final = 5
+"""Contacts that a reason names."""
+
+
+class Signal(NamedTuple):
+    """Something that speaks for a cause, or (`good`) against it."""
+
+    cause: Cause
+    millis: int
+    name: str
+    """What it is the signal of: another under the same name takes its place."""
+    contact: str | None = None
+    about: str = ""
+    """What has to agree: the topic, the contact that was handed over, the kind of survey."""
+    value: str = ""
+    good: bool = False
+
+
+class Raised(NamedTuple):
+    """A cause from when it stood until it cleared; None while only another signal can clear it."""
+
+    cause: Cause
+    millis: int
+    until: int | None
+    about: str
+    contact: str | None
+    trigger: str
+    reasons: tuple[str, ...]
+
+
+class Told(NamedTuple):
+    """What has been announced."""
+
+    cause: Cause
+    about: str
+    millis: int
+
+
+class RiskState(State, frozen=True, kw_only=True):
+    """What speaks for a conflict with one customer, and what of it has been told. The id is the customer's."""
+
+    collection: ClassVar[str] = "risks"
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("at_risk", 1),),)
+
+    signals: tuple[Signal, ...] = ()
+    told: tuple[Told, ...] = ()
+    sequence: int = 0
+
+    def index(self) -> dict[str, bool]:
+        return {"at_risk": bool(self.told)}
+
+
+def with_signals(
+    known: Sequence[Signal], new: Iterable[Signal], gone: Iterable[tuple[Cause, str]]
+) -> tuple[Signal, ...]:
+    """The signals in order, one under each name, the newest hundred of each cause."""
+    kept = {(signal.cause, signal.name): signal for signal in known}
+    for name in gone:
+        kept.pop(name, None)
+    for signal in new:
+        kept[signal.cause, signal.name] = signal
+    by_cause: dict[str, list[Signal]] = defaultdict(list)
+    for signal in sorted(kept.values(), key=_order):
+        by_cause[signal.cause].append(signal)
+    return tuple(sorted((s for some in by_cause.values() for s in some[-KEPT:]), key=_order))
+
+
+def raised(signals: Sequence[Signal], rules: Risk) -> list[Raised]:
+    """Every time that a cause stood, oldest first."""
+    of: dict[Cause, list[Signal]] = defaultdict(list)
+    for signal in signals:
+        of[signal.cause].append(signal)
+    found: list[Raised] = []
+    if rules.repeat_contacts:
+        calls = rules.repeat_contacts
+        same = f" about the same {calls.same.removeprefix('attributes.')}" if calls.same else ""
+        found += _often(of["repeat_contacts"], calls.count, calls.within, f"contacts{same}")
+    if rules.breaches:
+        found += _often(of["breaches"], rules.breaches.count, rules.breaches.within, "missed deadlines")
+    if rules.handovers:
+        for _, some in groupby(sorted(of["handovers"], key=lambda s: (s.about, s.millis)), key=lambda s: s.about):
+            found += _passed_around(list(some), rules.handovers.count)
+    for _, some in groupby(sorted(of["low_score"], key=lambda s: (s.about, *_order(s))), key=lambda s: s.about):
+        found += _turning(some)
+    found += _turning(of["negative_outcome"])
+    return sorted(found, key=lambda one: (one.millis, one.cause, one.about))
+
+
+def untold(found: Iterable[Raised], told: Sequence[Told]) -> Iterator[Raised]:
+    """What has not been announced: nothing was, of the same cause, while it stood."""
+    for one in found:
+        stood = (t for t in told if (t.cause, t.about) == (one.cause, one.about))
+        if not any(one.millis <= t.millis and (one.until is None or t.millis <= one.until) for t in stood):
+            yield one
+
+
+def _order(signal: Signal) -> tuple[int, str]:
+    return signal.millis, signal.name
+
+
+def _often(signals: Sequence[Signal], count: int, within: timedelta, what: str) -> Iterator[Raised]:
+    """So many within that time, of those that agree; one that names nothing agrees with all."""
+    span = within // timedelta(milliseconds=1)
+    standing: dict[str, Raised] = {}
+    for at, signal in enumerate(signals):
+        near = [s for s in signals[: at + 1] if s.millis >= signal.millis - span and _agree(s, signal)]
+        if len(near) < count:
+            continue
+        until = near[-count].millis + span
+        known = standing.get(signal.about)
+        if known is not None and known.until is not None and signal.millis <= known.until:
+            standing[signal.about] = known._replace(until=until)
+            continue
+        if known is not None:
+            yield known
+        named = ", ".join(dict.fromkeys(s.contact for s in near[-_NAMED:] if s.contact))
+        about = f" ({signal.about})" if signal.about else ""
+        reason = f"{len(near)} {what}{about} within {_span(within)}: {named}"
+        standing[signal.about] = _raised(signal, until, reason)
+    yield from standing.values()
+
+
+def _agree(one: Signal, other: Signal) -> bool:
+    return one.about == other.about or not one.about or not other.about
+
+
+def _passed_around(signals: Sequence[Signal], count: int) -> Iterator[Raised]:
+    """One contact handed over so often; it never clears, for it stays true of it."""
+    if len(signals) >= count:
+        hands = " → ".join(signal.value for signal in signals[:count])
+        yield _raised(signals[count - 1], None, f"passed on {count} times: {hands}")
+
+
+def _turning(signals: Iterable[Signal]) -> Iterator[Raised]:
+    """From a bad one until the next that is not."""
+    bad: Raised | None = None
+    for signal in signals:
+        if signal.good and bad is not None:
+            yield bad._replace(until=signal.millis)
+            bad = None
+        elif not signal.good and bad is None:
+            bad = _raised(signal, None, signal.value)
+    if bad is not None:
+        yield bad
+
+
+def _raised(signal: Signal, until: int | None, reason: str) -> Raised:
+    return Raised(signal.cause, signal.millis, until, signal.about, signal.contact, signal.name, (reason,))
+
+
+def _span(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"

@@ -1,0 +1,122 @@
+"""All that sla-monitor decides: deadlines, and from what becomes of them the risk of a conflict with the customer."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.contracts import Data, Event, tell
+from rapport.contracts.sla_events import RiskRaised
+from rapport.decision import Decision, Ref, State, States, Tell, Touch
+
+from sla_monitor.domain.log import instant
+from sla_monitor.domain.monitor import SlaDomain
+from sla_monitor.domain.policy import Risk
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.risk import Raised, RiskState, Told, raised, untold, with_signals
+from sla_monitor.domain.risk_signals import Seen, of_decision, of_survey
+from sla_monitor.domain.states import ContactState, CustomerState
+from sla_monitor.domain.telling import SOURCE
+
+_UNWATCHED: Final = ("staff", "test")
+_NOTHING: Final = Risk()
+
+
+class WatchDomain:
+    """
+    The deadlines of contacts, and the risk that their customers run.
+
+    Risk costs what its signals cost: where the policy asks for none, nothing is
+    loaded and nothing written for it.
+    """
+
+    def __init__(self, book: PolicyBook) -> None:
+        self._deadlines = SlaDomain(book)
+        self.book = book
+
+    @property
+    def book(self) -> PolicyBook:
+        return self._deadlines.book
+
+    @book.setter
+    def book(self, book: PolicyBook) -> None:
+        self._deadlines.book = book
+        rules = book.latest.file.risk
+        self._rules = None if rules == _NOTHING else rules
+
+    def touches(self, event: Event[Data]) -> Iterable[Touch]:
+        touches = tuple(self._deadlines.touches(event))
+        if self._rules is None or not (touches or event.type == "survey.answered"):
+            return touches
+        customer_id: str = vars(event.data)["customer_id"]
+        return (*touches, Ref(CustomerState, customer_id), Ref(RiskState, customer_id))
+
+    def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        decision = self._deadlines.on_event(event, partition, states, now)
+        if self._rules is None:
+            return decision
+        customer_id = vars(event.data).get("customer_id")
+        if customer_id is None:
+            return decision
+        seen = of_survey(event, self._rules) if event.type == "survey.answered" else None
+        return self._with_risk(decision, seen, customer_id, partition, states, event)
+
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:
+        touches = tuple(self._deadlines.touches_on_clock(state))
+        if self._rules is None or not isinstance(state, ContactState):
+            return touches
+        return (*touches, Ref(RiskState, state.customer_id))
+
+    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
+        decision = self._deadlines.on_clock(state, states, now)
+        if self._rules is None or not isinstance(state, ContactState):
+            return decision
+        return self._with_risk(decision, None, state.customer_id, state.partition, states)
+
+    def _with_risk(
+        self,
+        decision: Decision[Any],
+        seen: Seen | None,
+        customer_id: str,
+        partition: int,
+        states: States,
+        cause: Event[Data] | None = None,
+    ) -> Decision[Any]:
+        """The decision with what it says about the customer's risk; nothing is known of those without a name."""
+        rules = self._rules
+        if rules is None or customer_id.startswith("anonymous:"):
+            return decision
+        seen = seen or of_decision(decision, customer_id, rules)
+        if not seen.new and not seen.gone:
+            return decision
+        customer = states.get(CustomerState, customer_id)
+        if customer is not None and customer.audience in _UNWATCHED:
+            return decision
+        known = states.get(RiskState, customer_id) or RiskState(id=customer_id, partition=partition)
+        signals = with_signals(known.signals, seen.new, seen.gone)
+        if signals == known.signals:
+            return decision
+        news = list(untold(raised(signals, rules), known.told))
+        events = [_event(customer_id, one, known.sequence + at, cause) for at, one in enumerate(news, 1)]
+        told = (*known.told, *(Told(one.cause, one.about, one.millis) for one in news))
+        state = known.but(signals=signals, told=told, sequence=known.sequence + len(news))
+        return Decision(
+            states=(*decision.states, state),
+            events=(*decision.events, *(Tell(customer_id, event) for event in events)),
+            counts=decision.counts,
+            why=decision.why,
+        )
+
+
+def _event(customer_id: str, one: Raised, sequence: int, cause: Event[Data] | None) -> Event[Data]:
+    """risk.raised, as of the signal that was one too many."""
+    data = RiskRaised(customer_id=customer_id, cause=one.cause, reasons=list(one.reasons), contact_id=one.contact)
+    return tell(
+        "risk.raised",
+        data,
+        source=SOURCE,
+        id=f"{customer_id}/risk/{one.cause}/{one.trigger}",
+        time=instant(one.millis),
+        sequence=sequence,
+        backfill=bool(cause and cause.backfill),
+        cause=cause,
+    )
