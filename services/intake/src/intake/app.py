@@ -1,6 +1,5 @@
 """intake put together."""
 
-from fastapi import APIRouter
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
@@ -27,7 +26,8 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     customers = Customers(service.database, letters, service.clock)
     sources = Sources(service.database, service.clock)
     gate = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
-    replay = Replay(letters, customers, to_kafka, settings.live_window, service.clock)
+    hooks = Hooks(settings.hooks)
+    replay = Replay(letters, customers, hooks, to_kafka, settings.live_window, service.clock)
     replays = Replays(service.database, letters, replay, service.clock)
     service.on_start(letters.prepare)
     service.on_start(replays.prepare)
@@ -37,7 +37,12 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service.background(replays.beat)
     load = Load(settings.max_in_flight)
     service.http.include_router(http.routes(gate, customers, load, service.clock))
-    service.http.include_router(_hooks(service, settings, load, sources, to_kafka))
+    within = min(settings.hook_timeout, settings.ack_timeout)
+    soon = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=within)
+    service.http.include_router(
+        http_hooks.routes(hooks, soon, customers, to_kafka, load, service.keys, service.clock, answer_within=within)
+    )
+    service.background(lambda: follow(hooks, service.clock))
     service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))
     service.http.include_router(http_sources.routes(sources, service.clock))
     service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))
@@ -48,12 +53,3 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     )
     service.forward(topics.DEAD_LETTERS, mirror(letters, service.clock, settings.topic_prefix))
     return service
-
-
-def _hooks(service: Service, settings: IntakeSettings, load: Load, sources: Sources, to_kafka: Publishes) -> APIRouter:
-    """The webhooks of other products; their products do not wait long for an answer."""
-    hooks = Hooks(settings.hooks)
-    service.background(lambda: follow(hooks, service.clock))
-    within = min(settings.hook_timeout, settings.ack_timeout)
-    gate = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=within)
-    return http_hooks.routes(hooks, gate, to_kafka, load, service.keys, service.clock, answer_within=within)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from pydantic_core import to_json
-from rapport.cloudevents import CloudEvent, MalformedEvent, from_http
 from rapport.mapping import Reading, read_payload
 from rapport.runtime.clock import Clock
 from rapport.runtime.dead_letter import dead_letter
@@ -22,8 +21,10 @@ from intake import telemetry
 from intake.answers import answer
 from intake.body import read
 from intake.connectors import Hook, Hooks, WrongSignature, check
-from intake.domain import Accepted, Caller, Fault, Refusal, Refused, malformed
+from intake.customers import Customers
+from intake.domain import Accepted, Caller
 from intake.gate import Gate, Publishes
+from intake.hooked import TOPIC, as_events, kept_headers
 from intake.load import Load
 from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
 from intake.records import SERVICE, Posted, Verdict
@@ -33,12 +34,19 @@ MAX_PAYLOAD: Final = 1 << 20
 
 _NAMED: Final = "/{connector}"
 _MOST_EVENTS: Final = 1000
-_STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
 _BY_SIGNATURE: Final = Caller(("*",), emit=True, admin=False)
 
 
 def routes(
-    hooks: Hooks, gate: Gate, publisher: Publishes, load: Load, keys: Keys, clock: Clock, *, answer_within: float
+    hooks: Hooks,
+    gate: Gate,
+    customers: Customers,
+    publisher: Publishes,
+    load: Load,
+    keys: Keys,
+    clock: Clock,
+    *,
+    answer_within: float,
 ) -> APIRouter:
     router = APIRouter(route_class=Bare, prefix="/v1/hooks", tags=["hooks"])
 
@@ -53,23 +61,28 @@ def routes(
         """Take in what another product's webhook sends. A 2xx means stored, or of a kind that is not meant for us."""
         hook = _hook(hooks, request)
         now = clock.now()
-        with load.share() as share:
-            key = _key_of(request, keys)
-            if key is None and not hook.signed:
-                raise _unknown(hook, "has no API key")
+        known = _key_of(request, keys)
+        if known is None and not hook.signed:
+            raise _unknown(hook, "has no API key")
+        key = known or hook.key
+        with load.share(key) as share:
             body = await read(request, share, MAX_PAYLOAD)
-            if key is None:
+            if known is None:
                 _check_signature(hook, request, body, now)
-            load.check(key or hook.key, now)
-            reading = _events_in(hook, request, body, now)
-            events, unsound = _as_cloudevents(reading)
-            load.count(key or hook.key, len(events), now)
+            load.check(key, now)
+            events, unsound = as_events(_reading(hook, request, body, now))
+            load.count(key, len(events), now)
             if unsound:
-                posted = Posted(body, headers=_media(request), topic=f"hooks/{hook.name}")
+                posted = Posted(body, headers=kept_headers(hook, request.headers), topic=TOPIC + hook.name)
                 letter = dead_letter(posted, service=SERVICE, pointer="", reason=unsound[0].faults[0].reason, now=now)
                 await publisher.publish([letter], within=answer_within)
-            verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
-        return _answer(hook, [*verdicts, *unsound])
+            came = await customers.resolve(events) if key.resolve_customers else events
+            verdicts = await gate.take_in(came, _caller(known), clock.now(), request.state.traceparent)
+            if key.resolve_customers:
+                await customers.note(verdicts)
+        response = _answer(hook, [*verdicts, *unsound])
+        response.headers.update(load.told(key, now))
+        return response
 
     return router
 
@@ -132,12 +145,7 @@ def _caller(key: Key | None) -> Caller:
     return _BY_SIGNATURE if key is None else Caller(key.sources, emit=key.may("emit"), admin=False)
 
 
-def _media(request: Request) -> tuple[tuple[str, bytes], ...]:
-    """What is kept of the request's headers beside its body."""
-    return (("content-type", request.headers.get("content-type", "application/json").encode()),)
-
-
-def _events_in(hook: Hook, request: Request, body: bytes, now: datetime) -> Reading:
+def _reading(hook: Hook, request: Request, body: bytes, now: datetime) -> Reading:
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media != "application/json" and not media.endswith("+json"):
         raise Problem(415, "send application/json")
@@ -148,18 +156,6 @@ def _events_in(hook: Hook, request: Request, body: bytes, now: datetime) -> Read
     if len(reading.events) > _MOST_EVENTS:
         raise Problem(413, f"a payload makes at most {_MOST_EVENTS} events, this one would make {len(reading.events)}")
     return reading
-
-
-def _as_cloudevents(reading: Reading) -> tuple[list[CloudEvent], list[Refused]]:
-    """The events that are sound, and what could not be made or is unsound."""
-    sound: list[CloudEvent] = []
-    unsound = [Refused("", Refusal.CONTRACT, (Fault("", fault),)) for fault in reading.faults]
-    for made in reading.events:
-        try:
-            sound += from_http(_STRUCTURED, to_json(made))
-        except MalformedEvent as error:
-            unsound.append(Refused(made["id"], Refusal.CONTRACT, (malformed(error),)))
-    return sound, unsound
 
 
 def _answer(hook: Hook, verdicts: list[Verdict]) -> Response:

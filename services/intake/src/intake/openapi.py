@@ -1,37 +1,32 @@
-"""What /openapi.json says of `POST /v1/events`."""
+"""What /openapi.json says of intake: every event by type, every answer with an example."""
 
 from typing import Any, Final
 
-_EVENT: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["specversion", "id", "source", "type", "time", "data"],
-    "additionalProperties": True,
-    "properties": {
-        "specversion": {"const": "1.0"},
-        "id": {"type": "string", "minLength": 1, "maxLength": 500},
-        "source": {"type": "string", "format": "uri-reference", "minLength": 1, "maxLength": 500},
-        "type": {"type": "string", "examples": ["contact.received"]},
-        "time": {"type": "string", "format": "date-time"},
-        "subject": {"type": "string"},
-        "datacontenttype": {"const": "application/json"},
-        "data": {
-            "type": "object",
-            "required": ["customer_id"],
-            "properties": {"customer_id": {"type": "string", "minLength": 1, "maxLength": 200}},
-            "description": "by type, see /asyncapi",
-        },
+from rapport.contracts import CONTACT_EVENT_DATA
+from rapport.runtime.examples import example
+from rapport.runtime.openapi import problem
+
+_REF: Final = "#/components/schemas/"
+_EVENT: Final = {"$ref": f"{_REF}CloudEvent"}
+_ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 500}
+_ERRORS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["pointer", "reason"],
+        "properties": {"pointer": {"type": "string"}, "reason": {"type": "string"}},
     },
 }
 _RESULT: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["id", "status"],
     "properties": {
-        "index": {"type": "integer"},
+        "index": {"type": "integer", "description": "its place in the batch"},
         "id": {"type": "string"},
         "status": {"enum": ["accepted", "refused"]},
         "code": {"type": "integer", "description": "the status that this event alone would have been answered with"},
         "reason": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "errors": _ERRORS,
     },
 }
 _TAKEN: Final[dict[str, Any]] = {
@@ -39,73 +34,117 @@ _TAKEN: Final[dict[str, Any]] = {
     "required": ["accepted", "results"],
     "properties": {"accepted": {"type": "integer"}, "results": {"type": "array", "items": _RESULT}},
 }
-_PROBLEM: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "reason": {"type": "string"}},
-            },
+
+
+def event_schemas() -> dict[str, Any]:
+    """The event in general, and the data of each type."""
+    schemas: dict[str, Any] = {}
+    for model in CONTACT_EVENT_DATA.values():
+        schema = model.model_json_schema(ref_template=f"{_REF}{{model}}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    branches = [_branch(event_type, model.__name__) for event_type, model in CONTACT_EVENT_DATA.items()]
+    schemas["CloudEvent"] = {
+        "type": "object",
+        "title": "CloudEvent",
+        "description": "Its `source` and `id` are its identity. Unknown extensions and fields are kept and passed on.",
+        "required": ["specversion", "id", "source", "type", "time", "data"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": _ID,
+            "source": {**_ID, "format": "uri-reference"},
+            "type": {"enum": list(CONTACT_EVENT_DATA)},
+            "time": {"type": "string", "format": "date-time", "description": "when it happened; at most 5 min ahead"},
+            "subject": {"type": "string", "minLength": 1},
+            "datacontenttype": {"const": "application/json"},
+            "sequence": {"type": "string", "minLength": 1, "description": "orders events of one contact and instant"},
+            "traceparent": {"type": "string", "minLength": 1, "description": "W3C trace context"},
+            "backfill": {"type": "boolean", "description": "history, not news"},
+            "data": {"type": "object"},
         },
-    },
-}
+        "oneOf": branches,
+    }
+    return schemas
 
 
-def problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/problem+json": {"schema": _PROBLEM}}}
+def _branch(event_type: str, model: str) -> dict[str, Any]:
+    return {"title": event_type, "properties": {"type": {"const": event_type}, "data": {"$ref": f"{_REF}{model}"}}}
 
 
-WHO: Final[dict[int | str, dict[str, Any]]] = {401: problem("no key"), 403: problem("the key has not the role")}
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem("there is none of this name")}
-REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {422: problem("an order that is unclear or out of bounds")}
+def _taken(description: str, *results: dict[str, Any]) -> dict[str, Any]:
+    accepted = sum(result["status"] == "accepted" for result in results)
+    shown = {"accepted": accepted, "results": list(results)}
+    content = {"application/json": {"schema": _TAKEN, "example": shown}}
+    return {"description": description, "headers": _RATE, "content": content}
+
+
 _RETRY: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 _RATE: Final = {
     "RateLimit-Policy": {"schema": {"type": "string"}, "description": "of a key with a rate: events in a window"},
     "RateLimit": {"schema": {"type": "string"}, "description": "of a key with a rate: what is left, and until when"},
 }
+_REFUSED: Final = {
+    "index": 1,
+    "id": "crm-2",
+    "status": "refused",
+    "code": 422,
+    "reason": "is required",
+    "errors": [{"pointer": "/data/channel", "reason": "is required"}],
+}
+_RECEIVED: Final = example("contact.received")
+_RESPONDED: Final = {**example("contact.responded"), "id": "crm-2"}
+
+WHO: Final[dict[int | str, dict[str, Any]]] = {
+    401: problem(401, "send `Authorization: Bearer <key>`, or sign in at /login"),
+    403: problem(403, "the key 'crm' has not the role 'watch'"),
+}
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem(404, "no such dead letter")}
+REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {
+    422: problem(422, "give either ids, or reason and source, or all")
+}
 
 POST_EVENTS: Final[dict[str, Any]] = {
     "responses": {
-        202: {
-            "description": "all are stored",
-            "headers": _RATE,
-            "content": {"application/json": {"schema": _TAKEN}},
+        202: _taken("all are stored", {"id": "crm-1", "status": "accepted"}),
+        207: _taken(
+            "some are stored, some were refused", {"index": 0, "id": "crm-1", "status": "accepted"}, _REFUSED
+        ),
+        400: problem(400, "no CloudEvent, or no JSON", specversion="is required"),
+        401: problem(401, "send `Authorization: Bearer <key>`"),
+        403: problem(403, "the key may not send this, or not for this source"),
+        413: problem(413, "an event over 256 KiB, a batch over 4 MiB or over 1,000 events"),
+        415: problem(415, "a content type or content encoding that is not read"),
+        422: problem(422, "violates the contract; kept in the dead letters", channel="is required"),
+        429: {**problem(429, "over the rate of the key"), "headers": {**_RETRY, **_RATE}},
+        503: {
+            **problem(503, "Kafka has not acknowledged in time, or too much is in work: send again"),
+            "headers": _RETRY,
         },
-        207: {
-            "description": "some are stored, some were refused",
-            "headers": _RATE,
-            "content": {"application/json": {"schema": _TAKEN}},
-        },
-        400: problem("no CloudEvent, or no JSON"),
-        401: problem("no key"),
-        403: problem("the key may not send this, or not for this source"),
-        413: problem("an event over 256 KiB, a batch over 4 MiB or over 1,000 events"),
-        415: problem("a content type or content encoding that is not read"),
-        422: problem("violates the contract; kept in the dead letters"),
-        429: {**problem("over the rate of the key"), "headers": _RETRY},
-        503: {**problem("Kafka has not acknowledged in time, or too much is in work: send again"), "headers": _RETRY},
     },
     "openapi_extra": {
         "security": [{"bearer": []}],
         "requestBody": {
             "required": True,
             "content": {
-                "application/cloudevents+json": {"schema": _EVENT},
+                "application/cloudevents+json": {
+                    "schema": _EVENT,
+                    "examples": {
+                        "received": {"summary": "a customer wrote", "value": _RECEIVED},
+                        "responded": {"summary": "and was answered", "value": _RESPONDED},
+                    },
+                },
                 "application/cloudevents-batch+json": {
                     "schema": {"type": "array", "maxItems": 1000, "items": _EVENT},
+                    "example": [_RECEIVED, _RESPONDED],
                 },
                 "application/json": {
                     "schema": {
-                        **_EVENT["properties"]["data"],
-                        "description": "binary mode: `data` here, the attributes in ce- headers",
+                        "type": "object",
+                        "required": ["customer_id"],
+                        "properties": {"customer_id": {"type": "string", "minLength": 1, "maxLength": 200}},
+                        "description": "binary mode: `data` here, the attributes in headers such as `ce-id`",
                     },
+                    "example": _RECEIVED["data"],
                 },
             },
         },

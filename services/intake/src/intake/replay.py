@@ -11,9 +11,12 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import Outgoing
 
+from intake.connectors import Hooks
 from intake.customers import Customers
 from intake.domain import Accepted, Caller, Door
 from intake.gate import Publishes, count_verdicts
+from intake.hooked import TOPIC as HOOKS
+from intake.hooked import judged_again
 from intake.letters import Letter
 from intake.records import HTTP, SERVICE, accepted_record, judge
 from intake.store import Cursor, DeadLetters, Which
@@ -40,9 +43,16 @@ class Replay:
     """Sends letters again. What has gone out is marked and not sent a second time."""
 
     def __init__(
-        self, letters: DeadLetters, customers: Customers, publisher: Publishes, live_window: timedelta, clock: Clock
+        self,
+        letters: DeadLetters,
+        customers: Customers,
+        hooks: Hooks,
+        publisher: Publishes,
+        live_window: timedelta,
+        clock: Clock,
     ) -> None:
         self._letters = letters
+        self._hooks = hooks
         self._customers = customers
         self._publisher = publisher
         self._live_window = live_window
@@ -80,16 +90,20 @@ class Replay:
         records: list[Outgoing] = []
         accepted: list[Accepted] = []
         for letter in await self._patiently("replay", lambda: self._customers.complete(page)):
-            found = again(letter, door)
+            hooked = letter.topic.startswith(HOOKS)
+            found = judged_again(letter, self._hooks, door) if hooked else again(letter, door)
             if isinstance(found, str):
                 outcome.still_refused += 1
                 if len(outcome.refused) < _SHOWN:
                     outcome.refused.append({"id": letter.id, "reason": found})
                 continue
             going.append(letter.id)
-            if isinstance(found, Accepted):
-                accepted.append(found)
-            records.append(accepted_record(found) if isinstance(found, Accepted) else found)
+            if isinstance(found, Outgoing):
+                records.append(found)
+                continue
+            events = [found] if isinstance(found, Accepted) else found
+            accepted += events
+            records += map(accepted_record, events)
         await self._patiently("replay", lambda: self._publisher.publish(records))
         await self._patiently("replay", lambda: self._letters.replayed(going, by=by, now=now))
         await self._patiently("replay", lambda: self._customers.note(accepted))

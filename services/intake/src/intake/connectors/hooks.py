@@ -37,6 +37,7 @@ class _Entry(BaseModel):
     window: timedelta = Field(timedelta(minutes=5), gt=timedelta(0), le=timedelta(days=1))
     rate: float | None = Field(None, gt=0)
     keep: str | None = Field(None, min_length=1, max_length=100)
+    resolve_customers: bool = False
     constants: dict[str, str] = Field(default_factory=dict, alias="with")
 
     @model_validator(mode="before")
@@ -78,10 +79,17 @@ class Hook(BaseModel):
     secrets: tuple[SecretStr, ...] = ()
     window: timedelta = timedelta(minutes=5)
     rate: float | None = None
+    resolve_customers: bool = False
 
     @property
     def key(self) -> Key:
-        return Key(name=f"hook {self.name}", sha256=_NO_HASH, roles=("emit",), rate=self.rate)
+        return Key(
+            name=f"hook {self.name}",
+            sha256=_NO_HASH,
+            roles=("emit",),
+            rate=self.rate,
+            resolve_customers=self.resolve_customers,
+        )
 
     @property
     def signed(self) -> bool:
@@ -145,7 +153,14 @@ def _hook(name: str, entry: _Entry, folder: Path) -> Hook:
     changed = {field: value for field in ("source", "keep") if (value := getattr(entry, field)) is not None}
     mapping = mapping.with_constants(entry.constants).model_copy(update=changed)
     secrets = tuple(SecretStr(_expand(secret.get_secret_value())) for secret in entry.secrets)
-    return Hook(name=name, mapping=mapping, secrets=secrets, window=entry.window, rate=entry.rate)
+    return Hook(
+        name=name,
+        mapping=mapping,
+        secrets=secrets,
+        window=entry.window,
+        rate=entry.rate,
+        resolve_customers=entry.resolve_customers,
+    )
 
 
 def _expand(secret: str) -> str:

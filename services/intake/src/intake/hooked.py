@@ -1,0 +1,53 @@
+"""What a webhook brought, as events: when it comes, and when a dead letter of it is tried again."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic_core import to_json
+from rapport.cloudevents import CloudEvent, MalformedEvent, from_http
+from rapport.mapping import Reading, read_payload
+
+from intake.connectors import Hook, Hooks
+from intake.domain import Accepted, Door, Fault, Refusal, Refused, admit, malformed
+from intake.letters import Letter
+
+TOPIC: Final = "hooks/"
+"""Stands, before the hook's name, for the topic in dead letters of payloads that could not be mapped."""
+
+_STRUCTURED: Final = {"content-type": "application/cloudevents+json"}
+
+
+def as_events(reading: Reading) -> tuple[list[CloudEvent], list[Refused]]:
+    """The events that are sound, and what could not be made or is unsound."""
+    sound: list[CloudEvent] = []
+    unsound = [Refused("", Refusal.CONTRACT, (Fault("", fault),)) for fault in reading.faults]
+    for made in reading.events:
+        try:
+            sound += from_http(_STRUCTURED, to_json(made))
+        except MalformedEvent as error:
+            unsound.append(Refused(made["id"], Refusal.CONTRACT, (malformed(error),)))
+    return sound, unsound
+
+
+def kept_headers(hook: Hook, headers: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    """What a dead letter keeps of the request beside its body: the content type, and what the mapping looks at."""
+    wanted = {path[1:] for paths in hook.mapping.paths for path in paths.split("|") if path.startswith("@")}
+    kept = {"content-type": headers.get("content-type", "application/json")}
+    kept |= {name: value for name in sorted(wanted) if (value := headers.get(name)) is not None}
+    return tuple((name, value.encode()) for name, value in kept.items())
+
+
+def judged_again(letter: Letter, hooks: Hooks, door: Door) -> list[Accepted] | str:
+    """What the payload becomes by today's mapping, as of when it came; or why it is still refused, as a whole."""
+    hook = hooks.find(letter.topic.removeprefix(TOPIC))
+    if hook is None:
+        return "its hook is no longer there"
+    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    try:
+        events, unsound = as_events(read_payload(letter.value or b"", hook.mapping, letter.at, headers))
+    except ValueError as error:
+        return str(error)
+    verdicts = [*unsound, *(admit(event, door) for event in events)]
+    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+    refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
+    return refused[0].faults[0].reason if refused else accepted
