@@ -50,8 +50,10 @@ docs: setup  ## write the generated pages anew
 docs-check: setup  ## generated pages equal what the code says
 	@.venv/bin/python -m devkit.docs --check
 
-browser:  ## Debian's chromium for the browser tests
+browser:  ## Debian's chromium for the browser tests, and axe-core, which judges how accessible the pages are
 	@command -v chromium >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core >/dev/null; }
+	@test -e $(CACHE)/axe/node_modules/axe-core/axe.min.js || { command -v npm >/dev/null || { echo "axe-core comes with npm, which is not here"; exit 1; }; \
+		mkdir -p $(CACHE)/axe && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(CACHE)/axe axe-core@4.14.1; }
 
 bench: setup  ## all benchmarks, minutes
 	@.venv/bin/rapport bench
