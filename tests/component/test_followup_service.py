@@ -131,6 +131,31 @@ async def test_one_click_unsubscribes(world: World):
     assert (choice.type, choice.data.purpose, choice.data.granted) == ("consent.changed", "survey", False)
 
 
+async def test_each_kind_of_message_can_be_chosen_and_only_what_was_changed_is_said(world: World):
+    await world.happen(*helped())
+    path = link(await world.mail(), "u")
+    page = (await world.http.get(path)).text
+    assert re.findall(r'name="want\.(\w+)" value="yes"( checked)?', page) == [
+        ("check_in", " checked"),
+        ("marketing", " checked"),
+        ("service", " checked"),
+        ("survey", " checked"),
+    ]
+    had = {f"had.{one}": "yes" for one in ("check_in", "marketing", "service", "survey")}
+    saved = await answer(world, path, choice="save", **had, **{"want.service": "yes", "want.check_in": "yes"})
+    assert saved.status_code == 200
+    assert [(one.data.purpose, one.data.granted) for one in world.intake.events] == [
+        ("marketing", False),
+        ("survey", False),
+    ]
+    assert (await answer(world, path, choice="save", **had, **dict.fromkeys(wanted(had), "yes"))).status_code == 200
+    assert len(world.intake.events) == 2
+
+
+def wanted(had: dict[str, str]) -> list[str]:
+    return [name.replace("had.", "want.") for name in had]
+
+
 async def test_a_call_is_owed_listed_and_ticked_off_once(world: World):
     await world.happen(*helped())
     [owed] = await world.hear("followup.owed")

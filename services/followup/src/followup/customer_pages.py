@@ -23,10 +23,11 @@ from followup.postings import Postbox
 from followup.store import Followup
 from followup.telemetry import ANSWERS
 from followup.tokens import Seal, hashed
-from followup.words import WORDS, accepted, direction, speak
+from followup.words import PURPOSES, WORDS, accepted, direction, speak
 
 _MOST_BYTES: Final = 64_000
 _MOST_TOKEN: Final = 2_000
+_MOST_PURPOSE: Final = 200
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -112,39 +113,43 @@ class CustomerPages:
     # --- what to get ------------------------------------------------------------------
 
     async def choice(self, request: Request, token: str) -> HTMLResponse:
-        """What the link is about, and a button. Looking changes nothing."""
+        """What the link is about, with a button, and what else there is to choose. Looking changes nothing."""
         opened = self._seal.open(token[:_MOST_TOKEN])
         if opened is None:
             return self._say(request, None, "unknown", 404)
         customer = await self._store.customer(opened[0])
-        return self._page("choice.html", request, customer, purpose=opened[1])
+        wishes = surveys.wishes(customer, opened[1], self._playbook.in_force.rules)
+        return self._page("choice.html", request, customer, purpose=opened[1], purposes=PURPOSES, wishes=wishes)
 
     async def choose(self, request: Request, token: str) -> HTMLResponse:
         """
-        Stop messages of one purpose, or start them again.
+        Stop messages of one purpose, start them again, or choose for each.
 
         A mail program sends `List-Unsubscribe=One-Click` (RFC 8058) without anybody
-        looking at the page; that stops them.
+        looking at the page; that stops those that the link is about. Of a choice for
+        each only what differs from what the page showed is taken as said.
         """
         opened = self._seal.open(token[:_MOST_TOKEN])
         if opened is None:
             return self._say(request, None, "unknown", 404)
         customer_id, purpose = opened
         form = await _form(request)
-        granted = form.get("choice") == "start"
         customer = await self._store.customer(customer_id)
         now = self._clock.now()
         name = f"consent:{hashed(token)[:24]}:{int(now.timestamp() * 1000)}"
-        posting = f"{name}:{purpose}"
+        chosen, word = _chosen(form, purpose)
+        home = customer.partition if customer else 0
+        postings = [f"{name}:{one}" for one in sorted(chosen)]
 
         def decide(_: Posting | None, __: States, at: datetime) -> Decision[Any]:
-            home = customer.partition if customer else 0
-            return surveys.change_consent(customer_id, home, {purpose: granted}, at, name)
+            return surveys.change_consent(customer_id, home, chosen, at, name)
 
-        await self._processor.act(Posting, posting, decide, partition=customer.partition if customer else 0)
-        if not await self._postbox.post(posting):
+        if postings:
+            await self._processor.act(Posting, postings[0], decide, partition=home)
+        taken = [await self._postbox.post(posting) for posting in postings]
+        if not all(taken):
             return self._say(request, customer, "choice_kept", 202)
-        return self._say(request, customer, "started" if granted else "stopped", 200)
+        return self._say(request, customer, word, 200)
 
     # --- pages ------------------------------------------------------------------------
 
@@ -223,12 +228,12 @@ def routes(pages: CustomerPages) -> APIRouter:
 
     @router.get("/u/{token}", responses={404: {"description": "no such link"}})
     async def choice(request: Request, token: str) -> HTMLResponse:
-        """What a customer is about to stop getting."""
+        """What a customer is about to stop getting, and what they get else."""
         return await pages.choice(request, token)
 
     @router.post("/u/{token}", responses={202: {"description": "kept"}, 404: {"description": "no such link"}})
     async def choose(request: Request, token: str) -> HTMLResponse:
-        """One-click unsubscribe (RFC 8058), or the form field `choice`: stop or start."""
+        """One-click unsubscribe (RFC 8058), or the form field `choice`: stop, start, or save a choice for each."""
         return await pages.choose(request, token)
 
     return router
@@ -245,10 +250,20 @@ async def _form(request: Request) -> dict[str, str]:
         chunks.append(chunk)
     text = b"".join(chunks).decode("utf-8", "replace")
     try:
-        fields = parse_qs(text, keep_blank_values=True, max_num_fields=20)
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=60)
     except ValueError:
         raise Problem(400, "not a form of ours") from None
     return {name: values[-1] for name, values in fields.items()}
+
+
+def _chosen(form: dict[str, str], purpose: str) -> tuple[dict[str, bool], str]:
+    """By purpose what a form grants or withdraws, and the word that says so."""
+    choice = form.get("choice")
+    if choice != "save":
+        return {purpose: choice == "start"}, "started" if choice == "start" else "stopped"
+    shown = {name.removeprefix("had."): had == "yes" for name, had in form.items() if name.startswith("had.")}
+    wanted = {one: f"want.{one}" in form for one in shown if 0 < len(one) <= _MOST_PURPOSE}
+    return {one: granted for one, granted in wanted.items() if granted != shown[one]}, "saved"
 
 
 def _number(text: str | None) -> int | None:

@@ -6,6 +6,8 @@ from typing import Final
 
 RTL: Final = frozenset({"ar", "he", "fa", "ur"})
 FALLBACK: Final = "en"
+PURPOSES: Final = frozenset({"survey", "marketing", "service", "check_in"})
+"""Those that have a name in every language; any other is called as the plays call it."""
 
 WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
@@ -37,6 +39,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "stopped": "Done. You will get no more messages of this kind.",
         "started": "Done. You will get messages of this kind.",
         "choice_kept": "Your choice is saved and will be passed on shortly.",
+        "kinds": "Or choose for each kind what you want to get",
+        "save": "Save",
+        "saved": "Done. What you have chosen applies from now on.",
         "survey": "Surveys",
         "marketing": "News and offers",
         "service": "Messages about your own requests",
@@ -71,6 +76,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "stopped": "Erledigt. Sie erhalten keine Nachrichten dieser Art mehr.",
         "started": "Erledigt. Sie erhalten Nachrichten dieser Art.",
         "choice_kept": "Ihre Wahl ist gespeichert und wird in Kürze weitergegeben.",
+        "kinds": "Oder wählen Sie für jede Art, was Sie erhalten möchten",
+        "save": "Speichern",
+        "saved": "Erledigt. Ihre Auswahl gilt ab jetzt.",
         "survey": "Umfragen",
         "marketing": "Neuigkeiten und Angebote",
         "service": "Nachrichten zu Ihren Anliegen",
@@ -105,6 +113,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "stopped": "C’est fait. Vous ne recevrez plus de messages de ce type.",
         "started": "C’est fait. Vous recevrez les messages de ce type.",
         "choice_kept": "Votre choix est enregistré et sera transmis sous peu.",
+        "kinds": "Ou choisissez pour chaque type ce que vous souhaitez recevoir",
+        "save": "Enregistrer",
+        "saved": "C’est fait. Votre choix est pris en compte.",
         "survey": "Enquêtes",
         "marketing": "Nouveautés et offres",
         "service": "Messages sur vos propres demandes",
@@ -139,6 +150,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "stopped": "Hecho. No recibirá más mensajes de este tipo.",
         "started": "Hecho. Recibirá mensajes de este tipo.",
         "choice_kept": "Su elección está guardada y se transmitirá en breve.",
+        "kinds": "O elija para cada tipo lo que desea recibir",
+        "save": "Guardar",
+        "saved": "Hecho. Su elección vale desde ahora.",
         "survey": "Encuestas",
         "marketing": "Novedades y ofertas",
         "service": "Mensajes sobre sus propias solicitudes",
@@ -173,6 +187,9 @@ WORDS: Final[dict[str, dict[str, str]]] = {
         "stopped": "تم. لن تصلك رسائل من هذا النوع بعد الآن.",
         "started": "تم. ستصلك رسائل من هذا النوع.",
         "choice_kept": "تم حفظ اختيارك وسيُرسل قريبًا.",
+        "kinds": "أو اختر لكل نوع ما تريد أن يصلك",
+        "save": "حفظ",
+        "saved": "تم. اختيارك ساري من الآن.",
         "survey": "الاستبيانات",
         "marketing": "الأخبار والعروض",
         "service": "رسائل عن طلباتك",

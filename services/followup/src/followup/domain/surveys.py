@@ -10,7 +10,8 @@ from rapport.contracts.contact_events import ConsentChanged, SurveyAnswered
 from rapport.contracts.fields import SCORE_RANGE
 from rapport.decision import Decision
 
-from followup.domain.draft import SOURCE, context_of
+from followup.domain.draft import SOURCE, Rules, context_of
+from followup.domain.release import consents
 from followup.domain.state import Answer, CustomerState, Posting, SurveyLink
 
 MOST_COMMENT = 5_000
@@ -60,6 +61,14 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
 
 def posting_id(survey_id: str, number: int) -> str:
     return f"{survey_id}:answer:{number}"
+
+
+def wishes(customer: CustomerState | None, about: str, rules: Rules) -> dict[str, bool]:
+    """Whether the customer gets messages of each purpose there is: those of the plays, and the one `about` a link."""
+    known = customer or CustomerState(id="", partition=0)
+    used = {step.purpose for play in rules.plays.plays for step in play.steps}
+    purposes = {about} | used | rules.plays.consent.default.keys() | known.consent.keys()
+    return {purpose: consents(purpose, known, rules) for purpose in sorted(purposes)}
 
 
 def change_consent(
