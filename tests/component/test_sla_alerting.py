@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +216,35 @@ async def test_the_auditor_says_when_nobody_could_be_reached(start: Start, lead:
         await sla.tell("contact.received")
         await soon(lambda: lead.taken)
         assert f"nobody could be reached about 1 alerts: {ALERT}" in lead.taken[0].body["text"]
+
+
+async def test_a_snow_day_is_looked_at_first_and_then_stops_the_clocks_of_what_is_open(start: Start):
+    async with start(change=("within: 1s", "within: 1h")) as sla:
+        await sla.tell("contact.received")
+
+        async def due() -> Any:
+            found = await sla.get("/v1/contacts/C-1")
+            return found.json()["targets"][0]["due_at"] if found.status_code == 200 else None
+
+        before = await until(due)
+        now = CLOCK.now()
+        asked = {"calendar": "always", "from": now.isoformat(), "to": (now + timedelta(hours=2)).isoformat()}
+        preview = await sla.post("/v1/closures", {**asked, "reason": "snow", "preview": True}, key="admin-key")
+        assert (preview.json()["moves"], preview.json()["id"]) == (2, None)
+        assert await due() == before
+        refused = await sla.post("/v1/closures", {**asked, "reason": "snow", "calendar": "sky"}, key="admin-key")
+        assert refused.status_code == 422
+        backwards = {**asked, "to": asked["from"], "reason": "snow"}
+        assert (await sla.post("/v1/closures", backwards, key="admin-key")).status_code == 422
+        assert (await sla.post("/v1/closures", {**asked, "reason": "snow"})).status_code == 403
+        made = await sla.post("/v1/closures", {**asked, "reason": "snow"}, key="admin-key")
+        assert made.status_code == 200
+
+        async def carried_out() -> Any:
+            return (await sla.get("/v1/closures")).json()["closures"][0]["finished_at"]
+
+        await until(carried_out)
+        moved = datetime.fromisoformat(await due()) - datetime.fromisoformat(before)
+        assert timedelta(hours=2) - timedelta(seconds=1) < moved <= timedelta(hours=2)
+        told = await sla.told("sla.rescheduled")
+        assert {event["data"]["cause"] for event in told} == {"closure"}

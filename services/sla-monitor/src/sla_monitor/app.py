@@ -11,6 +11,7 @@ from rapport.runtime.service import Service
 from sla_monitor import (
     http_alerts,
     http_board,
+    http_closures,
     http_contacts,
     http_links,
     http_outlook,
@@ -24,6 +25,7 @@ from sla_monitor import (
 from sla_monitor.applying import Applications
 from sla_monitor.auditor import Auditor
 from sla_monitor.board import Board
+from sla_monitor.closures import Closures
 from sla_monitor.commands import Commands
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Delivery
@@ -92,6 +94,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     live = Live(feed, board, drawing, now)
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
+    closures = Closures(service.database, store, processor, policies, now)
 
     over = {"status": {"$in": ["sent", "failed", "dropped"]}}
     service.forget(store, Over(NotificationState, over, "due", settings.retention_notifications))
@@ -101,6 +104,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.on_start(applications.prepare)
     service.background(policies.follow)
     service.background(applications.run)
+    service.background(closures.run)
     service.background(sender.run)
     service.background(auditor.run)
     service.background(feed.run)
@@ -112,6 +116,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.http.include_router(http_contacts.routes(store, policies, now))
     service.http.include_router(http_versions.routes(policies, applications, queries, now))
     service.http.include_router(http_policy.routes(policies, queries, now))
+    service.http.include_router(http_closures.routes(closures, policies, queries, now))
     service.http.include_router(http_receivers.routes(policies, health, delivery, auditor, now))
     service.http.include_router(http_silences.routes(silences, now))
     service.http.include_router(http_links.routes(http_links.Opened(store, links, commands, policies, now), now))

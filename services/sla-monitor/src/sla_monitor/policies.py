@@ -7,7 +7,7 @@ are stored as written, `${…}` unexpanded. What somebody has published stays in
 force until the file says something that it did not say before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -22,7 +22,7 @@ from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import Outgoing, Publisher
 from rapport.runtime.settings import Misconfigured
 
-from sla_monitor.domain.policy_book import PolicyBook, PolicyRefused, PolicyVersion, publish
+from sla_monitor.domain.policy_book import Closure, PolicyBook, PolicyRefused, PolicyVersion, publish
 from sla_monitor.domain.telling import SOURCE
 
 log = shared.logger()
@@ -44,6 +44,7 @@ class Policies:
 
     def __init__(self, database: Database, publisher: Publisher, clock: Clock, path: Path | None) -> None:
         self._versions = database["policies"]
+        self._closures = database["closures"]
         self._publisher = publisher
         self._clock = clock
         self.book = PolicyBook()
@@ -74,6 +75,13 @@ class Policies:
         await self._announce()
         return version
 
+    async def close(self, closure: Closure) -> None:
+        """Keep a closure; from now on all calendars know of it, on the other replicas within a second or two."""
+        row = closure.model_dump(exclude={"id"})
+        asked = {"asked_at": self._clock.now(), "after": "", "finished_at": None}
+        await self._closures.insert_one({"_id": closure.id, **row, **asked})
+        await self._read()
+
     async def _store(self, text: str, by: str | None) -> PolicyVersion:
         while self.book.latest.source != text or not self.book.latest.number:
             version = self._next(text, by)
@@ -102,7 +110,9 @@ class Policies:
             await self._clock.sleep(_LOOK_EVERY)
 
     async def _look(self) -> None:
-        if await self._versions.find_one({"_id": {"$gt": self.book.latest.number}}, {"_id": 1}):
+        closures = await self._closures.count_documents({})
+        newer = {"_id": {"$gt": self.book.latest.number}}
+        if closures != len(self.book.latest.closures) or await self._versions.find_one(newer, {"_id": 1}):
             await self._read()
         await self._look_at_the_file()
         await self._announce()
@@ -125,7 +135,8 @@ class Policies:
             log.warning("the policy file is refused; the version in force stays", faults=list(map(str, error.faults)))
 
     async def _read(self) -> None:
-        self.book = PolicyBook([_version(d) async for d in self._versions.find({}).sort("_id", 1)])
+        closures = [_closure(row) async for row in self._closures.find({}).sort("_id", 1)]
+        self.book = PolicyBook([_version(d, closures) async for d in self._versions.find({}).sort("_id", 1)])
         for listener in self._listeners:
             listener(self.book)
 
@@ -164,7 +175,11 @@ def _document(version: PolicyVersion) -> dict[str, Any]:
     }
 
 
-def _version(document: dict[str, Any]) -> PolicyVersion:
+def _closure(row: dict[str, Any]) -> Closure:
+    return Closure(id=row["_id"], **{name: row[name] for name in Closure.model_fields if name != "id"})
+
+
+def _version(document: dict[str, Any], closures: Sequence[Closure] = ()) -> PolicyVersion:
     effective: datetime = document["effective_from"]
     return PolicyVersion(
         number=document["_id"],
@@ -173,4 +188,5 @@ def _version(document: dict[str, Any]) -> PolicyVersion:
         holidays={name: tuple(date.fromisoformat(day) for day in days) for name, days in document["holidays"].items()},
         tzdata=document["tzdata"],
         published_by=document["published_by"],
+        closures=tuple(closures),
     )

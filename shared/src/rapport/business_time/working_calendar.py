@@ -1,7 +1,7 @@
 """A calendar of open hours, and what can be asked of it."""
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -19,7 +19,7 @@ from rapport.business_time.opening_hours import (
 )
 from rapport.business_time.timeline import Interval, Timeline, to_instant, to_us
 
-Why: TypeAlias = Literal["open", "closed", "holiday"]
+Why: TypeAlias = Literal["open", "closed", "holiday", "closure"]
 
 _ONE_DAY = timedelta(days=1)
 _HORIZON_DAYS = 1827
@@ -47,13 +47,15 @@ class Calendar:
     An interval that crosses midnight ("22:00-06:00") belongs to the date on which it opens, so a holiday or an
     override of the next date leaves its end alone. Of an ambiguous local time the first is meant, and one that does
     not exist is read with the offset before the gap (RFC 5545 §3.3.5). Hours that overlap in spite of that, such as a
-    night shift and the next date's override, count once. ValueError says what is wrong with a calendar; every method
+    night shift and the next date's override, count once. `closures` are stretches between two instants in which nobody
+    was there although the hours say otherwise. ValueError says what is wrong with a calendar; every method
     refuses naive datetimes with one too.
 
     Calendars are equal when they say the same, whatever the order in which they say it.
     """
 
     __slots__ = (
+        "_closures",
         "_holidays",
         "_key",
         "_open_intervals",
@@ -71,6 +73,7 @@ class Calendar:
         hours: HoursByWeekday,
         holidays: Collection[date] = (),
         overrides: HoursByDate = _NO_OVERRIDES,
+        closures: Collection[tuple[datetime, datetime]] = (),
     ) -> None:
         self.timezone = timezone
         self._zone = read_zone(timezone)
@@ -78,7 +81,8 @@ class Calendar:
         self._holidays = read_holidays(holidays)
         self._overrides = read_overrides(overrides)
         self._sorted_holidays = sorted(self._holidays)
-        self._key = (timezone, self._week, self._holidays, frozenset(self._overrides.items()))
+        self._closures = _joined(sorted((to_us(start), to_us(end)) for start, end in closures if start < end))
+        self._key = (timezone, self._week, self._holidays, frozenset(self._overrides.items()), self._closures)
         self._open_intervals = lru_cache(maxsize=_DAYS_REMEMBERED)(self._find_open_intervals)
         self._timeline = Timeline(self._find_open_intervals)
 
@@ -133,7 +137,8 @@ class Calendar:
         """
         All the time from start to end in order, open and not, and why; what is open adds up to `between`.
 
-        Hours that touch are one segment, also across midnight. "holiday" is the closed part of a holiday's date.
+        Hours that touch are one segment, also across midnight. "holiday" is the closed part of a holiday's date,
+        "closure" what would have been open but for a closure.
         """
         cursor, last = to_us(start), to_us(end)
         if last <= cursor:
@@ -198,7 +203,15 @@ class Calendar:
         return self._week[day.weekday()] if shifts is None else shifts
 
     def _find_open_intervals(self, day: date) -> list[Interval]:
-        """What is open of that date's hours; an interval of which a change of clocks leaves nothing has vanished."""
+        """What is open of that date's hours, less the closures."""
+        intervals = self._usual_intervals(day)
+        for begins, ends in self._closures:
+            pieces = [piece for a, b in intervals for piece in ((a, min(b, begins)), (max(a, ends), b))]
+            intervals = [(a, b) for a, b in pieces if a < b]
+        return intervals
+
+    def _usual_intervals(self, day: date) -> list[Interval]:
+        """That date's hours; an interval of which a change of clocks leaves nothing has vanished."""
         shifts = [
             (self._wall_us(day, timedelta(seconds=opens)), self._wall_us(day, timedelta(seconds=closes)))
             for opens, closes in self._shifts(day)
@@ -252,7 +265,44 @@ class Calendar:
             cursor = ends
         if cursor < end:
             stretches.append((cursor, end, "closed"))
+        stretches = [piece for stretch in stretches for piece in self._cut(*stretch)] if self._closures else stretches
         return [Segment(to_instant(begins), to_instant(ends), why) for begins, ends, why in stretches]
+
+    def _cut(self, start: int, end: int, why: Why) -> Iterator[tuple[int, int, Why]]:
+        """A stretch without open time, with what closures took of the usual hours by itself."""
+        cursor = start
+        for begins, ends in self._lost(start, end):
+            if cursor < begins:
+                yield cursor, begins, why
+            yield begins, ends, "closure"
+            cursor = ends
+        if cursor < end:
+            yield cursor, end, why
+
+    def _lost(self, start: int, end: int) -> tuple[Interval, ...]:
+        """What closures took of the usual hours between two instants, in order."""
+        day = to_instant(start).astimezone(self._zone).date() - 2 * _ONE_DAY
+        last = to_instant(end).astimezone(self._zone).date()
+        found = []
+        while day <= last:
+            for opens, closes in self._usual_intervals(day):
+                for begins, ends in self._closures:
+                    a, b = max(opens, begins, start), min(closes, ends, end)
+                    if a < b:
+                        found.append((a, b))
+            day += _ONE_DAY
+        return _joined(sorted(found))
+
+
+def _joined(intervals: list[Interval]) -> tuple[Interval, ...]:
+    """Intervals in order, those that touch or overlap as one."""
+    found: list[Interval] = []
+    for begins, ends in intervals:
+        if found and begins <= found[-1][1]:
+            found[-1] = (found[-1][0], max(ends, found[-1][1]))
+        else:
+            found.append((begins, ends))
+    return tuple(found)
 
 
 def _to_budget(seconds: float) -> int:

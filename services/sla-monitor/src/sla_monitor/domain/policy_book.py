@@ -7,7 +7,7 @@ another replica nor a newer package ever gives another verdict.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +27,19 @@ HOLIDAY_YEARS = 15
 """Public holidays are expanded so many years back and ahead of the year a version takes effect."""
 
 
+class Closure(BaseModel):
+    """An unplanned closing of one calendar, such as a snow day: between these instants its clocks stand."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    calendar: str
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    by: str
+
+
 class PolicyVersion(BaseModel):
     """One version of the policy, as stored."""
 
@@ -40,6 +53,8 @@ class PolicyVersion(BaseModel):
     """Per calendar, expanded."""
     tzdata: str = ""
     published_by: str | None = None
+    closures: tuple[Closure, ...] = ()
+    """Of all calendars, whenever they were made known: they hold for every version."""
 
     @cached_property
     def file(self) -> PolicyFile:
@@ -56,7 +71,10 @@ class PolicyVersion(BaseModel):
 
     @cached_property
     def calendars(self) -> dict[str, Calendar]:
-        return {name: _compile(model, self.holidays.get(name, ())) for name, model in self.file.calendars.items()}
+        return {
+            name: _compile(model, self.holidays.get(name, ()), [c for c in self.closures if c.calendar == name])
+            for name, model in self.file.calendars.items()
+        }
 
     @cached_property
     def asked(self) -> frozenset[str]:
@@ -147,6 +165,15 @@ class PolicyBook:
     def latest(self) -> PolicyVersion:
         return self.versions[-1]
 
+    def with_closures(self, closures: Sequence[Closure]) -> "PolicyBook":
+        """The same versions with these closures and no others."""
+        fields = PolicyVersion.model_fields.keys() - {"closures"}
+        return PolicyBook(
+            PolicyVersion(**{name: getattr(version, name) for name in fields}, closures=tuple(closures))
+            for version in self.versions
+            if version is not NO_POLICY
+        )
+
     def with_version(self, version: PolicyVersion) -> "PolicyBook":
         return PolicyBook([*(known for known in self.versions if known is not NO_POLICY), version])
 
@@ -163,8 +190,9 @@ def _expand(model: CalendarModel, year: int) -> tuple[date, ...]:
     return tuple(sorted(days - set(model.holidays.drop)))
 
 
-def _compile(model: CalendarModel, days: Iterable[date]) -> Calendar:
-    return Calendar(model.timezone, model.hours, tuple(days), model.overrides)
+def _compile(model: CalendarModel, days: Iterable[date], closures: Iterable[Closure] = ()) -> Calendar:
+    stretches = [(closure.starts_at, closure.ends_at) for closure in closures]
+    return Calendar(model.timezone, model.hours, tuple(days), model.overrides, stretches)
 
 
 def _tzdata() -> str:
@@ -174,4 +202,4 @@ def _tzdata() -> str:
         return "system"
 
 
-__all__ = ["NO_POLICY", "PolicyBook", "PolicyRefused", "PolicyVersion", "publish"]
+__all__ = ["NO_POLICY", "Closure", "PolicyBook", "PolicyRefused", "PolicyVersion", "publish"]
