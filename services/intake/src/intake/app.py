@@ -10,6 +10,7 @@ from intake.customers import Customers
 from intake.gate import Gate, Publishes
 from intake.handlers import forwarder, mirror
 from intake.load import Load
+from intake.openapi import event_schemas
 from intake.records import SERVICE
 from intake.replay import Replay
 from intake.replays import Replays
@@ -35,12 +36,23 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service.background(sources.follow)
     service.background(replays.work)
     service.background(replays.beat)
+    service.http.state.schemas = event_schemas()
     load = Load(settings.max_in_flight)
     service.http.include_router(http.routes(gate, customers, load, service.clock))
     within = min(settings.hook_timeout, settings.ack_timeout)
     soon = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=within)
     service.http.include_router(
-        http_hooks.routes(hooks, soon, customers, to_kafka, load, service.keys, service.clock, answer_within=within)
+        http_hooks.routes(
+            hooks,
+            soon,
+            customers,
+            to_kafka,
+            load,
+            service.keys,
+            service.clock,
+            live_window=settings.live_window,
+            answer_within=within,
+        )
     )
     service.background(lambda: follow(hooks, service.clock))
     service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))

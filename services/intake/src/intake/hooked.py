@@ -1,6 +1,6 @@
 """What a webhook brought, as events: when it comes, and when a dead letter of it is tried again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic_core import to_json
@@ -8,8 +8,9 @@ from rapport.cloudevents import CloudEvent, MalformedEvent, from_http
 from rapport.mapping import Reading, read_payload
 
 from intake.connectors import Hook, Hooks
-from intake.domain import Accepted, Door, Fault, Refusal, Refused, admit, malformed
+from intake.domain import Door, Fault, Refusal, Refused, malformed
 from intake.letters import Letter
+from intake.reading import Came, judged
 
 TOPIC: Final = "hooks/"
 """Stands, before the hook's name, for the topic in dead letters of payloads that could not be mapped."""
@@ -37,8 +38,8 @@ def kept_headers(hook: Hook, headers: Mapping[str, str]) -> tuple[tuple[str, byt
     return tuple((name, value.encode()) for name, value in kept.items())
 
 
-def judged_again(letter: Letter, hooks: Hooks, door: Door) -> list[Accepted] | str:
-    """What the payload becomes by today's mapping, as of when it came; or why it is still refused, as a whole."""
+def remade(letter: Letter, hooks: Hooks) -> list[CloudEvent] | str:
+    """What the payload of a letter becomes by today's mapping, as of when it came; or why it becomes nothing."""
     hook = hooks.find(letter.topic.removeprefix(TOPIC))
     if hook is None:
         return "its hook is no longer there"
@@ -47,7 +48,22 @@ def judged_again(letter: Letter, hooks: Hooks, door: Door) -> list[Accepted] | s
         events, unsound = as_events(read_payload(letter.value or b"", hook.mapping, letter.at, headers))
     except ValueError as error:
         return str(error)
-    verdicts = [*unsound, *(admit(event, door) for event in events)]
-    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
-    refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
-    return refused[0].faults[0].reason if refused else accepted
+    return unsound[0].faults[0].reason if unsound else events
+
+
+def parted(events: Sequence[Came], door: Door) -> tuple[list[Came], list[Refused]]:
+    """
+    The events to let in, and the verdicts on those that violate the contract.
+
+    What a mapping makes wrongly is no event to be kept: the payload is, so that
+    it can be mapped again.
+    """
+    sound: list[Came] = []
+    violating: list[Refused] = []
+    for event in events:
+        verdict, _ = judged(event, door)
+        if isinstance(verdict, Refused) and verdict.refusal is Refusal.CONTRACT:
+            violating.append(verdict)
+        else:
+            sound.append(event)
+    return sound, violating

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -13,6 +13,7 @@ from rapport.runtime.dead_letter import dead_letter
 from rapport.runtime.http import Auth
 from rapport.runtime.keys import Key, Keys
 from rapport.runtime.problem import Problem
+from rapport.runtime.publisher import Outgoing
 from rapport.runtime.shortcut import Bare
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,9 +23,9 @@ from intake.answers import answer
 from intake.body import read
 from intake.connectors import Hook, Hooks, WrongSignature, check
 from intake.customers import Customers
-from intake.domain import Accepted, Caller
+from intake.domain import Accepted, Caller, Door, Refused
 from intake.gate import Gate, Publishes
-from intake.hooked import TOPIC, as_events, kept_headers
+from intake.hooked import TOPIC, as_events, kept_headers, parted
 from intake.load import Load
 from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
 from intake.records import SERVICE, Posted, Verdict
@@ -46,6 +47,7 @@ def routes(
     keys: Keys,
     clock: Clock,
     *,
+    live_window: timedelta,
     answer_within: float,
 ) -> APIRouter:
     router = APIRouter(route_class=Bare, prefix="/v1/hooks", tags=["hooks"])
@@ -72,15 +74,15 @@ def routes(
             load.check(key, now)
             events, unsound = as_events(_reading(hook, request, body, now))
             load.count(key, len(events), now)
-            if unsound:
-                posted = Posted(body, headers=kept_headers(hook, request.headers), topic=TOPIC + hook.name)
-                letter = dead_letter(posted, service=SERVICE, pointer="", reason=unsound[0].faults[0].reason, now=now)
-                await publisher.publish([letter], within=answer_within)
             came = await customers.resolve(events) if key.resolve_customers else events
-            verdicts = await gate.take_in(came, _caller(known), clock.now(), request.state.traceparent)
+            sound, violating = parted(came, Door(_caller(known), now, live_window))
+            refused = [*unsound, *violating]
+            if refused:
+                await publisher.publish([_letter(hook, request, body, refused[0], now)], within=answer_within)
+            verdicts = await gate.take_in(sound, _caller(known), now, request.state.traceparent)
             if key.resolve_customers:
                 await customers.note(verdicts)
-        response = _answer(hook, [*verdicts, *unsound])
+        response = _answer(hook, [*verdicts, *refused])
         response.headers.update(load.told(key, now))
         return response
 
@@ -156,6 +158,13 @@ def _reading(hook: Hook, request: Request, body: bytes, now: datetime) -> Readin
     if len(reading.events) > _MOST_EVENTS:
         raise Problem(413, f"a payload makes at most {_MOST_EVENTS} events, this one would make {len(reading.events)}")
     return reading
+
+
+def _letter(hook: Hook, request: Request, body: bytes, refused: Refused, now: datetime) -> Outgoing:
+    """The payload, whole, with the first thing that is wrong with what comes of it."""
+    posted = Posted(body, headers=kept_headers(hook, request.headers), topic=TOPIC + hook.name)
+    fault = refused.faults[0]
+    return dead_letter(posted, service=SERVICE, pointer=fault.pointer, reason=fault.reason, now=now)
 
 
 def _answer(hook: Hook, verdicts: list[Verdict]) -> Response:

@@ -13,11 +13,12 @@ from rapport.runtime.publisher import Outgoing
 
 from intake.connectors import Hooks
 from intake.customers import Customers
-from intake.domain import Accepted, Caller, Door
+from intake.domain import Accepted, Caller, Door, Refused
 from intake.gate import Publishes, count_verdicts
 from intake.hooked import TOPIC as HOOKS
-from intake.hooked import judged_again
+from intake.hooked import remade
 from intake.letters import Letter
+from intake.reading import judged
 from intake.records import HTTP, SERVICE, accepted_record, judge
 from intake.store import Cursor, DeadLetters, Which
 
@@ -90,8 +91,7 @@ class Replay:
         records: list[Outgoing] = []
         accepted: list[Accepted] = []
         for letter in await self._patiently("replay", lambda: self._customers.complete(page)):
-            hooked = letter.topic.startswith(HOOKS)
-            found = judged_again(letter, self._hooks, door) if hooked else again(letter, door)
+            found = await self._hooked(letter, door) if letter.topic.startswith(HOOKS) else again(letter, door)
             if isinstance(found, str):
                 outcome.still_refused += 1
                 if len(outcome.refused) < _SHOWN:
@@ -108,6 +108,18 @@ class Replay:
         await self._patiently("replay", lambda: self._letters.replayed(going, by=by, now=now))
         await self._patiently("replay", lambda: self._customers.note(accepted))
         outcome.replayed += len(going)
+
+    async def _hooked(self, letter: Letter, door: Door) -> list[Accepted] | str:
+        """The events of a webhook's payload, all of them, or why one of them is still refused."""
+        events = remade(letter, self._hooks)
+        if isinstance(events, str):
+            return events
+        completed = await self._patiently("replay", lambda: self._customers.resolve(events))
+        verdicts = [judged(event, door)[0] for event in completed]
+        count_verdicts("replay", verdicts)
+        accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+        refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
+        return refused[0].faults[0].reason if refused else accepted
 
 
 def again(letter: Letter, door: Door) -> Accepted | Outgoing | str:
