@@ -1,7 +1,7 @@
 """Every page that people look at, judged by axe-core: WCAG 2.2 AA, day and night, on a phone and on a desk."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.followup import event
 from tests.support.followup_world import followup_world
 from tests.support.metrics import answered, at, opened, received, responded, verdict
 from tests.support.metrics_service import running_metrics
-from tests.support.receivers import receiver
+from tests.support.receivers import Receiver, receiver
 from tests.support.sla_service import RunningSla, policy, running_sla
 from tests.support.stack import Addresses
 
@@ -28,16 +28,22 @@ CUSTOMERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-async def sla(tmp_path_factory: pytest.TempPathFactory, stack: Addresses) -> AsyncIterator[RunningSla]:
+def desk() -> Iterator[Receiver]:
+    with receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def sla(tmp_path_factory: pytest.TempPathFactory, stack: Addresses, desk: Receiver) -> AsyncIterator[RunningSla]:
     """A board on which something of everything is going on."""
     from tests.support.stack import unique  # noqa: PLC0415 - the fixture of that name lives shorter
 
     folder = tmp_path_factory.mktemp("axe")
-    with receiver() as desk:
-        path = policy(folder, desk.address, desk.address, within="1m")
-        async with running_sla(folder, stack, unique("axe"), policy=path) as running:
-            await fill(running)
-            yield running
+    path = policy(folder, desk.address, desk.address, within="1m")
+    own: dict[str, Any] = {"policy": path, "public_url": "http://board.example"}
+    async with running_sla(folder, stack, unique("axe"), **own) as running:
+        await fill(running)
+        yield running
 
 
 async def fill(sla: RunningSla) -> None:
@@ -99,6 +105,15 @@ async def test_a_contact_with_its_explanation(sla: RunningSla, browser: Browser)
             await closed.click()
         await expect(page.locator("td", has_text="paused").first).to_be_visible()
         await shoot(page, "contact")
+        assert await violations(page) == []
+
+
+async def test_what_the_link_in_a_message_opens(sla: RunningSla, desk: Receiver, browser: Browser):
+    links = [taken.body["commonAnnotations"]["acknowledge_url"] for taken in desk.taken]
+    async with tab(browser) as page:
+        await page.goto(links[0].replace("http://board.example", sla.service.url))
+        await expect(page.get_by_text("Business time used").first).to_be_attached()
+        await shoot(page, "link")
         assert await violations(page) == []
 
 

@@ -9,16 +9,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from rapport.contracts import cut_to_milliseconds, format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
-from rapport.runtime.pages import SAFE_HEADERS, templates
+from rapport.runtime.pages import SAFE_HEADERS
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from sla_monitor.commands import Action, Command, Commands, Refused, command_of
-from sla_monitor.domain.board import duration, local
+from sla_monitor.domain.board import local
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.text import text
+from sla_monitor.drawing import Drawing
 from sla_monitor.feed import shown
 from sla_monitor.links import Link, Links, NoLink
 from sla_monitor.policies import Policies
@@ -92,7 +93,7 @@ class Opened:
 
 def routes(opened: Opened, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["links"])
-    pages = templates("sla_monitor")
+    drawing = Drawing(clock)
 
     @router.get("/a/{token}")
     async def show(token: str, request: Request, said: str = "") -> Response:
@@ -102,16 +103,17 @@ def routes(opened: Opened, clock: Clock) -> APIRouter:
         if "text/html" not in request.headers.get("accept", ""):
             body = {"receiver": link.receiver, "count": len(alerts), "alerts": listed}
             return JSONResponse(body, headers=dict(SAFE_HEADERS))
-        page = pages.get_template("link.html").render(
+        page = drawing.page(
+            "link.html",
             alerts=listed,
             count=len(alerts),
             receiver=link.receiver,
             said=said[:300],
             waiting=sum(alert.state in ("warned", "breached") for alert in alerts),
-            duration=duration,
-            local=lambda at, zone: local(datetime.fromisoformat(at), zone, clock.now(), seconds=True),
+            exact=lambda zone: lambda at: local(datetime.fromisoformat(at), zone, clock.now(), seconds=True),
         )
-        return HTMLResponse(page, headers={**SAFE_HEADERS, "Referrer-Policy": "no-referrer"})
+        page.headers["Referrer-Policy"] = "no-referrer"
+        return page
 
     @router.post("/a/{token}")
     async def act(token: str, request: Request) -> Response:
