@@ -22,7 +22,7 @@ def desk() -> Iterator[Receiver]:
 
 @pytest.fixture
 async def delivery() -> AsyncIterator[Delivery]:
-    made = Delivery(SystemClock(), timeout=5, allow_internal=True)
+    made = Delivery(SystemClock(), timeout=30, allow_internal=True)
     yield made
     await made.close()
 
@@ -65,7 +65,7 @@ INSIDE = ("127.0.0.1", "localhost", "[::1]", "169.254.169.254", "0.0.0.0", "[::f
 
 @pytest.mark.parametrize("host", INSIDE)
 async def test_addresses_inside_the_machine_are_refused_unless_allowed(host: str):
-    strict = Delivery(SystemClock(), timeout=5, allow_internal=False)
+    strict = Delivery(SystemClock(), timeout=30, allow_internal=False)
     outcome = await strict.send(f"webhook:http://{host}:9/x", LETTER)
     assert (outcome.ok, outcome.again) == (False, False)
     assert "inside this machine or link-local" in outcome.detail

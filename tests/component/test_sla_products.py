@@ -34,7 +34,7 @@ def pager() -> Iterator[PagerDuty]:
 
 @pytest.fixture
 async def delivery() -> AsyncIterator[Delivery]:
-    made = Delivery(SystemClock(), timeout=5, allow_internal=True)
+    made = Delivery(SystemClock(), timeout=30, allow_internal=True)
     yield made
     await made.close()
 

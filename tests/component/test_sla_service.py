@@ -44,7 +44,7 @@ def names(message: Any) -> set[str]:
     return {alert["labels"]["contact_id"] for alert in message.body["alerts"]}
 
 
-async def messages(to: Receiver, count: int, *, seconds: float = 20) -> list[Any]:
+async def messages(to: Receiver, count: int, *, seconds: float = 90) -> list[Any]:
     async def look() -> bool:
         return len(to.taken) >= count
 
@@ -274,7 +274,7 @@ async def test_the_stream_tells_every_change_and_goes_on_where_it_was_left(sla: 
         heads = {**headers, "last-event-id": after} if after else headers
         found: list[Any] = []
         last = ""
-        async with asyncio.timeout(20), sla.http.stream("GET", "/v1/alerts/stream", headers=heads) as answer:
+        async with asyncio.timeout(60), sla.http.stream("GET", "/v1/alerts/stream", headers=heads) as answer:
             async for line in answer.aiter_lines():
                 if line.startswith("id: "):
                     last = line[4:]
@@ -323,7 +323,7 @@ async def test_history_that_comes_late_is_counted_and_never_rings(sla: RunningSl
         rows: list[dict[str, Any]] = (await sla.get("/v1/backfills")).json()["backfills"]
         return rows
 
-    [row] = await until(counted, seconds=90)
+    [row] = await until(counted, seconds=120)
     assert row["source"] == "/crm"
     assert row["breached"] >= 1
     assert not desk.seen

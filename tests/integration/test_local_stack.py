@@ -41,7 +41,7 @@ finally:
 """
 
 
-def until(said: Callable[[], bool], *, seconds: float = 15.0) -> bool:
+def until(said: Callable[[], bool], *, seconds: float = 60.0) -> bool:
     """Whether it came true in time."""
     deadline = time.monotonic() + seconds
     while not said():

@@ -135,20 +135,19 @@ class Everything:
         return horizons(now)
 
 
-async def test_a_batch_that_sets_an_earlier_alarm_wakes_the_loop_at_once(site):
+async def test_a_batch_that_sets_an_earlier_alarm_wakes_the_loop_at_once(site, monkeypatch):
+    monkeypatch.setattr("rapport.runtime.sweep._LONGEST", timedelta(hours=1))  # nothing but the alarm ends its sleep
     log = Log()
     replica = site.replica()
     site.clock.set(DUE)
     loop = asyncio.create_task(sweep_for_ever(replica, Everything(), site.clock))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while replica.woken.is_set() or replica.next_wake:
                 await replica.patiently("turn", lambda: site.tally("none"))
-            began = asyncio.get_running_loop().time()
             await replica.process([log.append(0, received("k1", "1"))])
             while not await woken(site):
                 assert not loop.done()
-        assert asyncio.get_running_loop().time() - began < 0.9
     finally:
         loop.cancel()
         await asyncio.wait({loop})

@@ -39,7 +39,7 @@ async def stored(settings: Settings, topic: str, count: int) -> list[tuple[int, 
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             records = [await consumer.getone() for _ in range(count)]
         return [(record.partition, record.key, record.value) for record in records]
     finally:

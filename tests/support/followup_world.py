@@ -40,7 +40,7 @@ senders: {default: {from: "Care <care@example.org>", reply_to: "help@example.org
 """
 
 
-async def eventually(ask: Callable[[], Awaitable[Any]], *, seconds: float = 20.0) -> Any:
+async def eventually(ask: Callable[[], Awaitable[Any]], *, seconds: float = 90.0) -> Any:
     """What `ask` answers once it is something; fails when it stays nothing."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds

@@ -166,7 +166,7 @@ class RealIntake:
         )
         await consumer.start()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 return [await consumer.getone() for _ in range(count)]
         finally:
             await consumer.stop()
@@ -187,7 +187,7 @@ class RealIntake:
 
     async def letters(self, count: int, **params: Any) -> list[dict[str, Any]]:
         """The dead letters in the mirror, once there are `count`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 items: list[dict[str, Any]] = (await self.get("/v1/dead-letters", **params))["items"]
                 if len(items) >= count:

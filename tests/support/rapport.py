@@ -88,7 +88,7 @@ def rapport(*arguments: str, timeout: float = 600) -> subprocess.CompletedProces
     return subprocess.run([RAPPORT, *arguments], capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def eventually(said: Callable[[], bool], *, seconds: float = 30.0, every: float = 0.2) -> bool:
+def eventually(said: Callable[[], bool], *, seconds: float = 90.0, every: float = 0.2) -> bool:
     """Whether it came true in time, asked every so often; what can't be asked yet is not true yet."""
     deadline = time.monotonic() + seconds
     while True:

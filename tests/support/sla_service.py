@@ -34,7 +34,7 @@ KEYS = {
     "emit-key": {"name": "crm", "roles": ["emit"]},
     "admin-key": {"name": "root", "roles": ["admin"]},
 }
-_SECONDS = 20.0
+_SECONDS = 90.0
 
 POLICY = """
 calendars:
@@ -195,7 +195,7 @@ async def running_sla(
     )
     service = create_app(made)
     database = service.database.name
-    async with service.running(), httpx.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with service.running(), httpx.AsyncClient(base_url=service.url, timeout=30) as http:
         yield RunningSla(service, http, stack)
     if keep:
         return

@@ -96,7 +96,7 @@ class Traffic:
             assert steps == list(range(1, changes + 1)), f"{tally.id}: {steps} of {changes}"
 
 
-async def eventually(what: Callable[[], Awaitable[bool]], *, seconds: float = 40.0) -> None:
+async def eventually(what: Callable[[], Awaitable[bool]], *, seconds: float = 120.0) -> None:
     """Return when it has come true; fail when it has not in time."""
     deadline = time.monotonic() + seconds
     while not await what():
@@ -140,7 +140,7 @@ async def delete_topic(kafka: str, topic: str) -> None:
 
 async def end_of(service: Service) -> BaseException:
     """What a service fails with, in time."""
-    return await asyncio.wait_for(asyncio.shield(service.failed), 30)
+    return await asyncio.wait_for(asyncio.shield(service.failed), 120)
 
 
 if __name__ == "__main__":
