@@ -106,9 +106,7 @@ REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {
 POST_EVENTS: Final[dict[str, Any]] = {
     "responses": {
         202: _taken("all are stored", {"id": "crm-1", "status": "accepted"}),
-        207: _taken(
-            "some are stored, some were refused", {"index": 0, "id": "crm-1", "status": "accepted"}, _REFUSED
-        ),
+        207: _taken("some are stored, some were refused", {"index": 0, "id": "crm-1", "status": "accepted"}, _REFUSED),
         400: problem(400, "no CloudEvent, or no JSON", specversion="is required"),
         401: problem(401, "send `Authorization: Bearer <key>`"),
         403: problem(403, "the key may not send this, or not for this source"),

@@ -48,7 +48,7 @@ POST_HOOK: Final[dict[str, Any]] = {
         "parameters": [_CONNECTOR],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": ["object", "array"]}}},
+            "content": {"application/json": {"schema": {"type": ["object", "array"], "items": {"type": "object"}}}},
         },
     },
 }

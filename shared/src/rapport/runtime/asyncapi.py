@@ -1,57 +1,141 @@
 """The AsyncAPI 3 document of a service, made from the event models."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from rapport.contracts import EVENT_DATA, TOPIC_OF
+from rapport.contracts import EVENT_DATA, TOPIC_OF, topics
+from rapport.runtime import dead_letter
+from rapport.runtime.examples import example
+
+_ABOUT: Final = {
+    topics.CONTACT_EVENTS: "What intake has taken in, valid and in order per customer.",
+    topics.CONTACT_EVENTS_IN: (
+        "For other systems: CloudEvents in Kafka's binary or structured mode. intake validates and forwards them; "
+        "what it refuses goes to dead-letters. A key, where there is one, must be the customer's id."
+    ),
+    topics.SLA_EVENTS: "Deadlines and alerts, in order per customer.",
+    topics.FOLLOWUP_EVENTS: "Surveys and check-ins, in order per customer.",
+    topics.METRICS_EVENTS: "What the figures say of a customer.",
+    topics.DEAD_LETTERS: "Records that could not be processed, byte for byte, with why and whence in their headers.",
+}
+_KEY: Final = {
+    "kafka": {"key": {"type": "string", "description": "the customer's id"}, "bindingVersion": "0.5.0"},
+}
+_REASONS: Final = {
+    dead_letter.REASON: "why",
+    dead_letter.POINTER: "JSON pointer to what is wrong",
+    dead_letter.SERVICE: "who refused it",
+    dead_letter.TOPIC: "where it came from",
+    dead_letter.PARTITION: "likewise",
+    dead_letter.OFFSET: "likewise",
+    dead_letter.AT: "when",
+}
 
 
-def document(service: str, *, receives: Sequence[str], sends: Sequence[str], server: str) -> dict[str, Any]:
+def document(
+    service: str, *, receives: Sequence[str], sends: Sequence[str], server: str, partitions: int
+) -> dict[str, Any]:
     """Channels, messages and operations for the topics that a service reads and writes."""
     channels: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for topic in dict.fromkeys([*receives, *sends]):
-        types = [event_type for event_type, home in TOPIC_OF.items() if home == topic.removesuffix(".in")]
+        names = _messages_of(topic, messages, schemas)
         channels[topic] = {
             "address": topic,
-            "description": "CloudEvents 1.0, structured JSON; the key is the customer's id",
-            "messages": {event_type: _message(event_type, schemas) for event_type in types},
+            "title": topic,
+            "description": _ABOUT[topic],
+            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+            "bindings": {"kafka": {"partitions": partitions, "bindingVersion": "0.5.0"}},
         }
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": f"Rapport {service}", "version": "1"},
+        "id": f"urn:rapport:{service}",
+        "info": {
+            "title": f"Rapport {service}",
+            "version": "1",
+            "description": "CloudEvents 1.0 in structured JSON; the key of a record is the customer's id.",
+            "contact": {"name": "whoever operates this Rapport"},
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+            "tags": [{"name": service, "description": f"the topics of {service}"}],
+        },
         "defaultContentType": "application/cloudevents+json",
-        "servers": {"kafka": {"host": server, "protocol": "kafka"}},
+        "servers": {"kafka": {"host": server, "protocol": "kafka", "description": "the brokers of this service"}},
         "channels": channels,
         "operations": {
-            **{f"receive-{topic}": _operation("receive", topic) for topic in receives},
-            **{f"send-{topic}": _operation("send", topic) for topic in sends},
+            **{f"receive-{topic}": _operation("receive", topic, channels) for topic in dict.fromkeys(receives)},
+            **{f"send-{topic}": _operation("send", topic, channels) for topic in dict.fromkeys(sends)},
         },
-        "components": {"schemas": schemas},
+        "components": {"messages": messages, "schemas": schemas},
     }
 
 
-def _operation(action: str, topic: str) -> dict[str, Any]:
-    return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+def _operation(action: str, topic: str, channels: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{topic}"},
+        "summary": f"{action}s {topic}",
+        "description": _ABOUT[topic],
+        "messages": [{"$ref": f"#/channels/{topic}/messages/{name}"} for name in channels[topic]["messages"]],
+    }
+
+
+def _messages_of(topic: str, messages: dict[str, Any], schemas: dict[str, Any]) -> list[str]:
+    """The names of what a topic carries; described, where that was not done yet."""
+    if topic == topics.DEAD_LETTERS:
+        messages["dead-letter"] = _dead_letter()
+        return ["dead-letter"]
+    names = [event_type for event_type, home in TOPIC_OF.items() if home == topic.removesuffix(".in")]
+    for event_type in names:
+        if event_type not in messages:
+            messages[event_type] = _message(event_type, schemas)
+    return names
 
 
 def _message(event_type: str, schemas: dict[str, Any]) -> dict[str, Any]:
     model = EVENT_DATA[event_type]
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs", {}))
+    schemas[model.__name__] = schema
     return {
         "name": event_type,
-        "summary": (model.__doc__ or "").strip().split("\n")[0],
+        "title": event_type,
+        "summary": " ".join((model.__doc__ or "").split()),
+        "contentType": "application/cloudevents+json",
         "payload": {
             "type": "object",
             "required": ["specversion", "id", "source", "type", "time", "data"],
             "properties": {
                 "specversion": {"const": "1.0"},
-                "id": {"type": "string"},
-                "source": {"type": "string", "format": "uri-reference"},
+                "id": {"type": "string", "minLength": 1, "maxLength": 500},
+                "source": {"type": "string", "format": "uri-reference", "minLength": 1, "maxLength": 500},
                 "type": {"const": event_type},
                 "time": {"type": "string", "format": "date-time"},
-                "data": schema,
+                "subject": {"type": "string"},
+                "datacontenttype": {"const": "application/json"},
+                "partitionkey": {"type": "string", "description": "the customer's id"},
+                "causationid": {"type": "string", "description": "id of the event that this one follows from"},
+                "recordedtime": {"type": "string", "format": "date-time", "description": "when intake took it in"},
+                "sequence": {"type": "string"},
+                "traceparent": {"type": "string"},
+                "backfill": {"type": "boolean", "description": "history, not news"},
+                "data": {"$ref": f"#/components/schemas/{model.__name__}"},
             },
         },
+        "bindings": _KEY,
+        "examples": [{"name": event_type, "payload": example(event_type)}],
+    }
+
+
+def _dead_letter() -> dict[str, Any]:
+    return {
+        "name": "dead-letter",
+        "title": "dead letter",
+        "summary": "A record as it came: key, value and headers, and beside them why it was refused.",
+        "contentType": "application/octet-stream",
+        "headers": {
+            "type": "object",
+            "properties": {name: {"type": "string", "description": about} for name, about in _REASONS.items()},
+        },
+        "payload": {"description": "whatever came"},
     }

@@ -19,6 +19,7 @@ from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.mongo import MongoError, is_transient
+from rapport.runtime.openapi import describe
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
 from rapport.runtime.problem import Problem
 from rapport.runtime.publisher import NotAcknowledged
@@ -96,6 +97,7 @@ def require(role: Role) -> Callable[[Request], Key]:
             raise Problem(403, f"the key {key.name!r} has not the role {role!r}")
         return key
 
+    check.role = role  # type: ignore[attr-defined]  # read by the OpenAPI document
     return check
 
 
@@ -116,6 +118,7 @@ def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], d
     _add_problems(app)
     _add_health(app, ready, asyncapi)
     _add_sign_in(app, auth)
+    app.openapi = describe(app)  # type: ignore[method-assign]
     return app
 
 

@@ -239,7 +239,11 @@ class Service:
 
     def _asyncapi(self) -> dict[str, Any]:
         return asyncapi.document(
-            self.name, receives=self._receives, sends=self._sends, server=self.settings.kafka_bootstrap_servers
+            self.name,
+            receives=self._receives,
+            sends=self._sends,
+            server=self.settings.kafka_bootstrap_servers,
+            partitions=self.settings.partitions,
         )
 
 
