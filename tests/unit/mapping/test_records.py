@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -136,6 +137,14 @@ def test_html_becomes_the_words_that_a_reader_sees():
     html = "<style>p {}</style><p>A&amp;B</p><div>two  <b>words</b></div><script>x()</script>"
     assert plain(html) == "A&B\ntwo words"
     assert plain("1 < 2 & no html") == "1 < 2 & no html"
+    assert plain("ä<br/>b<!-- c > d -->e<SCRIPT>f</Script >g") == "ä\nbeg"
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<![", "</", "<script>", '<a b="', "&lt;"])
+def test_broken_markup_is_read_in_one_pass(piece):
+    started = time.process_time()
+    plain(piece * 100_000)
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,11 @@ def test_a_story_is_told_in_its_own_order_whatever_the_order_of_the_file(seed):
         assert [(one.at, one.sequence) for one in in_order] == sorted((one.at, one.sequence) for one in in_order)
 
 
+def test_numbers_follow_each_other_as_numbers_and_no_number_is_too_long():
+    rows = [f"7,{change},2026-03-02T09:00,{state},lee" for change, state in (("10", "done"), ("9", "wait"))]
+    assert told(story(*rows, f"8,{'9' * 9000},2026-03-02T09:01,new,lee"))[1:3] == [("7", "waiting"), ("7", "resolved")]
+
+
 def test_a_cell_without_news_keeps_what_the_story_said_last():
     rows = ["7,1,2026-03-02T09:00,new,lee", "7,2,2026-03-02T09:10,work,?", "7,3,2026-03-02T09:20,work,lee"]
     assert told(story(*rows)) == [("7", "received")]

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -11,6 +11,8 @@ from rapport.contracts import CONTACT_EVENT_DATA
 from rapport.mapping.file import Story, TableMapping
 from rapport.mapping.making import Made, applies, event, listed, moment, name
 from rapport.mapping.record import Record, alternatives
+
+_MOST_DIGITS: Final = 18
 
 
 class UnreadableTable(Exception):
@@ -123,7 +125,7 @@ def _stories(rows: Iterable[_Row], story: Story) -> Iterator[list[_Row]]:
 
 def _natural(cell: str) -> tuple[int, int, str]:
     """Numbers as numbers, before all else; other texts as texts."""
-    return (0, int(cell), "") if cell.isdecimal() else (1, 0, cell)
+    return (0, int(cell), "") if cell.isdecimal() and len(cell) <= _MOST_DIGITS else (1, 0, cell)
 
 
 def _told(rows: Sequence[_Row], mapping: TableMapping, odd: list[Odd]) -> list[Made]:

@@ -1,8 +1,10 @@
 """Values of a record, read as what a mapping says that they are."""
 
+import html
+import re
+import string
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from html.parser import HTMLParser
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,9 @@ from rapport.mapping.record import Record
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
 _MILLISECONDS: Final = 1e11
 """A Unix time from here on counts milliseconds: as seconds it would lie past the year 5000."""
+_LONGEST: Final = 20_000
+_SMALL: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_TAG: Final = re.compile(r"<(!--|[!?]|/?[A-Za-z][A-Za-z0-9]*)")
 _BREAKS: Final = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "blockquote"})
 
 
@@ -123,32 +128,32 @@ def _unix(number: float) -> datetime:
 
 
 def plain(text: str) -> str:
-    """HTML as the words that a reader sees; other text as it is."""
-    reader = _Words()
-    reader.feed(text)
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.words).splitlines())
+    """
+    HTML as the words that a reader sees, of its first 20,000 characters; other text as it is.
+
+    In one pass, however broken the markup is: html.parser takes seconds for what
+    somebody may send on purpose.
+    """
+    text = text[:_LONGEST]
+    small = text.translate(_SMALL)
+    words: list[str] = []
+    at = 0
+    while (start := text.find("<", at)) >= 0:
+        words.append(html.unescape(text[at:start]))
+        tag = _TAG.match(text, start)
+        if tag is None:
+            words.append("<")
+            at = start + 1
+            continue
+        name = tag[1].lower()
+        ends = {"!--": "-->", "script": "</script", "style": "</style"}.get(name, ">")
+        end = small.find(ends, tag.end())
+        if end < 0:
+            at = len(text)
+            break
+        at = end + len(ends) if ends[-1] == ">" else end
+        if name.removeprefix("/") in _BREAKS:
+            words.append("\n")
+    words.append(html.unescape(text[at:]))
+    lines = (" ".join(line.split()) for line in "".join(words).splitlines())
     return "\n".join(line for line in lines if line)
-
-
-class _Words(HTMLParser):
-    """Collects the text between tags; what scripts and styles hold is no text."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.words: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - the base class's
-        self._silent += tag in {"script", "style"}
-        if tag in _BREAKS:
-            self.words.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent -= tag in {"script", "style"} and self._silent > 0
-        if tag in _BREAKS:
-            self.words.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.words.append(data)
