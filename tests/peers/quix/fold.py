@@ -4,23 +4,24 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
-from quixstreams import Application, State
+from quixstreams import Application, State  # type: ignore[import-not-found] # it has an environment of its own
 
 
-def main(brokers: str, topic: str, told: str, group: str, count: int) -> None:
+def main(brokers: str, topic: str, told: str, group: str, count: int, state_dir: str) -> None:
     app = Application(
         brokers,
         consumer_group=group,
         auto_offset_reset="earliest",
         processing_guarantee="exactly-once",
         commit_every=1000,
-        state_dir=sys.argv[6],
+        state_dir=state_dir,
         loglevel="ERROR",
     )
     began: list[float] = []
 
-    def fold(event: dict, state: State) -> dict:
+    def fold(event: dict[str, Any], state: State) -> dict[str, Any]:
         if not began:
             began.append(time.perf_counter())
         contact_id = event["data"]["contact_id"]
@@ -38,4 +39,5 @@ def main(brokers: str, topic: str, told: str, group: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], int(sys.argv[5]))
+    _, brokers, topic, told, group, count, state_dir = sys.argv
+    main(brokers, topic, told, group, int(count), state_dir)

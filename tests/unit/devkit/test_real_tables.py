@@ -87,7 +87,7 @@ def test_every_guest_who_answered_is_counted_with_the_score_given():
     with SFO.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     table = table_of(SFO, find_mapping("sfo_survey"))
-    scores = {kind: Counter() for kind in ("csat", "nps")}
+    scores: dict[str, Counter[int]] = {kind: Counter() for kind in ("csat", "nps")}
     for one in table.made:
         scores[one.event["data"]["survey"]][one.event["data"]["score"]] += 1
     assert scores["csat"] == Counter(int(row["Q7ALL"]) for row in rows if row["Q7ALL"] in set("12345"))
