@@ -2,103 +2,191 @@
 intake over HTTP, one by one and 500 at once, with a real Kafka (KAFKA_BOOTSTRAP_SERVERS, MONGODB_URI).
 
 Singles are held against a handler of the same server that reads the body and does nothing; batches against a bare
-aiokafka producer that sends the same bytes, equally safely (all replicas, idempotent), just as many at once.
+aiokafka producer that sends the same bytes, equally safely (all replicas, idempotent), just as many at once, by `send`
+and by `send_batch`; both against what people would write instead, FastAPI with FastStream's publish, in the same run.
 """
 
 import asyncio
-import hashlib
 import itertools
-import logging
-import multiprocessing
 import os
-import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final
 
-import psutil  # type: ignore[import-untyped]
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from intake.app import create_app
-from intake.settings import IntakeSettings
 from pydantic_core import to_json
 from rapport.contracts import format_instant, topics
+from rapport.runtime.batching import partition_of_key
 from rapport.runtime.clock import SystemClock
-from rapport.runtime.service import calm_collector
-from starlette.requests import Request
-from starlette.responses import Response
 
+from devkit.bench import servers
+from devkit.bench.hardship import hardships
 from devkit.bench.report import Row, render
+from devkit.bench.servers import EVENTS, NOOP, PEER_BATCH, SHORT_NOOP, Place, Running, serving
+from devkit.bench.wire import all_at_once, at_a_rate, request
 
-SINGLES: Final = 6_000
-BATCHES: Final = 100
+SINGLES: Final = 4_000
+BATCHES: Final = 60
 BATCH: Final = 500
 CUSTOMERS: Final = 1_000
 ROUNDS: Final = 3
 SINGLE_SENDERS: Final = 64
 BATCH_SENDERS: Final = 8
 
-_KEY = "bench"
-_NOOP = "/noop"
-_EVENTS = "/v1/events"
+_ONE: Final = "application/cloudevents+json"
+_MANY: Final = "application/cloudevents-batch+json"
 
-Post = Callable[[bytes], Awaitable[None]]
+Round = Callable[[], Awaitable[float]]
+"""A round of something that is timed; answers its rate."""
+
+Produce = Callable[[AIOKafkaProducer, str, Sequence[bytes]], Awaitable[None]]
 
 
 def run() -> list[Row]:
-    """Both rows; each rate is the best of three rounds, in which it and its baseline take turns."""
+    """Each rate is the best of three rounds, in which it and its baselines take turns."""
     return asyncio.run(_run())
 
 
 async def _run() -> list[Row]:
-    kafka, mongodb = os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["MONGODB_URI"]
-    prefix = f"bench-{uuid.uuid4().hex[:8]}"
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(theirs, kafka, mongodb, prefix), daemon=True)
-    server.start()
+    place = Place(os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["MONGODB_URI"], f"bench-{uuid.uuid4().hex[:8]}")
     try:
-        url: str = await asyncio.to_thread(ours.recv)
-        memory = psutil.Process(server.pid)
-        singles = await _singles(url)
-        after_singles = memory.memory_info().rss / 2**20
-        batches = await _batches(url, kafka, f"{prefix}.{topics.CONTACT_EVENTS}")
-        after_batches = memory.memory_info().rss / 2**20
+        async with serving(servers.intake, place) as ours, serving(servers.peer, place) as theirs:
+            rows = await _singles(ours, theirs) + await _batches(ours, theirs, place)
     finally:
-        ours.send("stop")
-        await asyncio.to_thread(server.join, 20)
-        await _forget(kafka, prefix)
+        await _forget(place)
+    return rows + await hardships(list(itertools.islice(_events(), BATCH)))
+
+
+async def _singles(ours: Running, theirs: Running) -> list[Row]:
+    events = _events()
+
+    def load(url: str, path: str) -> Round:
+        async def one_round() -> float:
+            requests = [request(path, _ONE, next(events)) for _ in range(SINGLES)]
+            return SINGLES / await all_at_once(url, requests, SINGLE_SENDERS)
+
+        return one_round
+
+    paths = ((ours.url, EVENTS), (ours.url, NOOP), (ours.url, SHORT_NOOP), (theirs.url, EVENTS))
+    loads = [load(*path) for path in paths]
+    rate, noop, short, peer = await _best(*loads)
+    cpu = [await _cpu(server, one, SINGLES) for server, one in zip((ours, ours, ours, theirs), loads, strict=True)]
+    requests = [request(EVENTS, _ONE, next(events)) for _ in range(int(rate * 2))]
+    median, late = await at_a_rate(ours.url, requests, SINGLE_SENDERS, rate / 2)
+    name = "intake, one event a request"
     return [
-        Row("intake, one event a request", singles[0], "events", "no-op handler", singles[1], after_singles),
-        Row(f"intake, {BATCH} events a request", batches[0], "events", "bare producer", batches[1], after_batches),
+        Row(name, rate, "events", "no-op handler", noop, ours.megabytes),
+        Row(name, rate, "events", "no-op handler by the short cut", short, ours.megabytes),
+        Row(
+            name,
+            rate,
+            "events",
+            "FastAPI + FastStream",
+            peer,
+            ours.megabytes,
+            f"at half that rate: median {median * 1000:.1f} ms, p99 {late * 1000:.1f} ms. µs of CPU an event: "
+            f"{cpu[0]:.0f}; the no-op {cpu[1]:.0f}, by the short cut {cpu[2]:.0f}; the peer {cpu[3]:.0f}. The peer "
+            "checks no rule of CloudEvents and no contract, knows no keys, keeps no refused event",
+        ),
     ]
 
 
-async def _singles(url: str) -> tuple[float, float]:
-    best = [0.0, 0.0]
+async def _batches(ours: Running, theirs: Running, place: Place) -> list[Row]:
     events = _events()
-    for _ in range(ROUNDS):
-        for place, path in enumerate((_EVENTS, _NOOP)):
-            requests = [_request(path, "application/cloudevents+json", next(events)) for _ in range(SINGLES)]
-            best[place] = max(best[place], SINGLES / await _send(url, requests, SINGLE_SENDERS))
-    return best[0], best[1]
+    topic = place.topic(topics.CONTACT_EVENTS)
+
+    def load(url: str, path: str, kind: str) -> Round:
+        async def one_round() -> float:
+            bodies = [b"[" + b",".join(itertools.islice(events, BATCH)) + b"]" for _ in range(BATCHES)]
+            requests = [request(path, kind, body) for body in bodies]
+            return BATCHES * BATCH / await all_at_once(url, requests, BATCH_SENDERS)
+
+        return one_round
+
+    def produced(how: Produce) -> Round:
+        async def one_round() -> float:
+            groups = [list(itertools.islice(events, BATCH)) for _ in range(BATCHES)]
+            return BATCHES * BATCH / await _produce(place.kafka, topic, groups, how)
+
+        return one_round
+
+    mine, its = load(ours.url, EVENTS, _MANY), load(theirs.url, PEER_BATCH, "application/json")
+    rate, send, send_batch, peer = await _best(mine, produced(_send), produced(_send_batch), its)
+    cpu = [await _cpu(server, one, BATCHES * BATCH) for server, one in ((ours, mine), (theirs, its))]
+    name = f"intake, {BATCH} events a request"
+    return [
+        Row(name, rate, "events", "bare producer, send", send, ours.megabytes),
+        Row(name, rate, "events", "bare producer, send_batch", send_batch, ours.megabytes),
+        Row(
+            name,
+            rate,
+            "events",
+            "FastAPI + FastStream",
+            peer,
+            ours.megabytes,
+            f"µs of CPU an event: {cpu[0]:.1f}; the peer {cpu[1]:.1f}. The peer publishes batches without keys, so that "
+            "no order per customer is kept, and fails them outright at its default max_batch_size of 16 KiB",
+        ),
+    ]
 
 
-async def _batches(url: str, kafka: str, topic: str) -> tuple[float, float]:
-    best = [0.0, 0.0]
-    events = _events()
+async def _best(*contenders: Round) -> list[float]:
+    """The best of three rounds of each, which take turns."""
+    best = [0.0] * len(contenders)
     for _ in range(ROUNDS):
-        bodies = [b"[" + b",".join(itertools.islice(events, BATCH)) + b"]" for _ in range(BATCHES)]
-        requests = [_request(_EVENTS, "application/cloudevents-batch+json", body) for body in bodies]
-        best[0] = max(best[0], BATCHES * BATCH / await _send(url, requests, BATCH_SENDERS))
-        groups = [list(itertools.islice(events, BATCH)) for _ in range(BATCHES)]
-        best[1] = max(best[1], BATCHES * BATCH / await _produce(kafka, topic, groups))
-    return best[0], best[1]
+        for number, contender in enumerate(contenders):
+            best[number] = max(best[number], await contender())
+    return best
+
+
+async def _cpu(server: Running, one_round: Round, events: int) -> float:
+    """Microseconds of CPU that the server needs for an event: what noise of the machine changes least."""
+    before = server.cpu_seconds
+    await one_round()
+    return (server.cpu_seconds - before) / events * 1e6
+
+
+async def _produce(kafka: str, topic: str, groups: Sequence[Sequence[bytes]], produce: Produce) -> float:
+    """Seconds until all are acknowledged."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=1 << 20
+    )
+    pending = iter(groups)
+
+    async def sender() -> None:
+        for group in pending:
+            await produce(producer, topic, group)
+
+    async with producer:
+        await producer.partitions_for(topic)
+        start = time.perf_counter()
+        await asyncio.gather(*(sender() for _ in range(BATCH_SENDERS)))
+        return time.perf_counter() - start
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, group: Sequence[bytes]) -> None:
+    sent = [await producer.send(topic, value, key=_key(number)) for number, value in enumerate(group)]
+    await asyncio.gather(*sent)
+
+
+async def _send_batch(producer: AIOKafkaProducer, topic: str, group: Sequence[bytes]) -> None:
+    partitions = len(await producer.partitions_for(topic))
+    builders = [producer.create_batch() for _ in range(partitions)]
+    for number, value in enumerate(group):
+        key = _key(number)
+        builders[partition_of_key(key, partitions)].append(timestamp=None, key=key, value=value)
+    filled = [(number, builder) for number, builder in enumerate(builders) if builder.record_count()]
+    await asyncio.gather(*(_send_one(producer, topic, builder, number) for number, builder in filled))
+
+
+async def _send_one(producer: AIOKafkaProducer, topic: str, builder: Any, partition: int) -> None:
+    await (await producer.send_batch(builder, topic, partition=partition))
+
+
+def _key(number: int) -> bytes:
+    return b"K-%d" % (number % CUSTOMERS)
 
 
 def _events() -> Iterator[bytes]:
@@ -131,98 +219,14 @@ def _events() -> Iterator[bytes]:
         )
 
 
-def _request(path: str, content_type: str, body: bytes) -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {_KEY}\r\n"
-        f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-async def _send(url: str, requests: list[bytes], senders: int) -> float:
-    """Seconds until all are answered 202. A sender that costs next to nothing, so that the server is what is timed."""
-    place = urlsplit(url)
-    pending = iter(requests)
-
-    async def sender() -> None:
-        reader, writer = await asyncio.open_connection(place.hostname, place.port)
-        for request in pending:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 202"):
-                raise RuntimeError(head.decode(errors="replace"))
-            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-        writer.close()
-
-    start = time.perf_counter()
-    await asyncio.gather(*(sender() for _ in range(senders)))
-    return time.perf_counter() - start
-
-
-async def _produce(kafka: str, topic: str, groups: list[list[bytes]]) -> float:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=1 << 20
-    )
-    pending = iter(groups)
-
-    async def sender() -> None:
-        for group in pending:
-            sent = [
-                await producer.send(topic, value, key=b"K-%d" % (number % CUSTOMERS))
-                for number, value in enumerate(group)
-            ]
-            await asyncio.gather(*sent)
-
-    async with producer:
-        start = time.perf_counter()
-        await asyncio.gather(*(sender() for _ in range(BATCH_SENDERS)))
-        return time.perf_counter() - start
-
-
-async def _forget(kafka: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _forget(place: Place) -> None:
+    """Delete the topics that were made."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka)
     await admin.start()
     try:
-        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(f"{prefix}.")])
+        await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(f"{place.prefix}.")])
     finally:
         await admin.close()
-
-
-def _serve(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> None:
-    """The service in a process of its own, with a handler beside it that does nothing, and no log lines."""
-    import uvloop  # noqa: PLC0415 - as the service itself runs; needed in this process only
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    calm_collector()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_service(pipe, kafka, mongodb, prefix))
-
-
-async def _service(pipe: Connection, kafka: str, mongodb: str, prefix: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder) / "keys.yaml"
-        sha256 = hashlib.sha256(_KEY.encode()).hexdigest()
-        keys.write_text(f"keys: [{{name: bench, roles: [emit], sha256: {sha256}}}]", "utf-8")
-        service = create_app(
-            IntakeSettings(
-                kafka_bootstrap_servers=kafka,
-                mongodb_uri=mongodb,
-                port=0,
-                topic_prefix=f"{prefix}.",
-                database_prefix=f"{prefix}_",
-                keys_file=keys,
-            )
-        )
-
-        @service.http.post(_NOOP)
-        async def noop(request: Request) -> Response:
-            await request.body()
-            return Response(b"{}", 202)
-
-        async with service.running():
-            pipe.send(service.url)
-            await asyncio.to_thread(pipe.recv)
-            await service.client.drop_database(service.database.name)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from devkit.bench.report import render
 from devkit.errors import CommandFailed
 from devkit.stack import local_stack
 
-_NO_BENCH = {"plain", "report"}
+_NO_BENCH = {"hardship", "plain", "report", "servers", "wire"}
 _WITHOUT_STACK = {"business_time"}
 
 

@@ -135,8 +135,12 @@ def _alters(event: _Wire) -> bool:
         return True
     if event.backfill is False or event.subject == "":
         return True
-    texts = (event.subject, event.sequence, event.causationid, event.traceparent)
-    return any(text is not _UNSET and not _plain(text) for text in texts)
+    return not (
+        (event.traceparent is _UNSET or _plain(event.traceparent))
+        and (event.subject is _UNSET or _plain(event.subject))
+        and (event.sequence is _UNSET or _plain(event.sequence))
+        and (event.causationid is _UNSET or _plain(event.causationid))
+    )
 
 
 def _keeps(raw: bytes, event: _Wire) -> bool:
