@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import httpx
 
 from devkit.errors import CommandFailed
 from devkit.platform.running import DEFAULT_DATA, STATE_FILE
+
+_SILENCE = 30.0
+"""Seconds without a word; the services speak at least every 5."""
 
 
 def url_and_key(service: str, role: str, url: str | None, key: str | None) -> tuple[str, str]:
@@ -50,6 +54,25 @@ class Api:
 
     def post(self, path: str, body: Any) -> Any:
         return self._json("POST", path, json=body)
+
+    def events(self, path: str, **parameters: str | None) -> Iterator[tuple[str, str]]:
+        """Name and data of the server's events as they come; ends when the server or the line does."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        try:
+            with httpx.stream(
+                "GET", f"{self.url}{path}", params=given, headers=self._headers, timeout=_SILENCE, trust_env=False
+            ) as answer:
+                if not answer.is_success:
+                    raise CommandFailed(f"{self.url}{path} answers {answer.status_code}")
+                event = "message"
+                for line in answer.iter_lines():
+                    name, _, value = line.partition(": ")
+                    if name == "event":
+                        event = value
+                    elif name == "data":
+                        yield event, value
+        except httpx.TransportError as error:
+            raise CommandFailed(f"{self.url} can't be reached: {error}") from None
 
     def _json(self, method: str, path: str, **how: Any) -> Any:
         try:
