@@ -32,7 +32,7 @@ def agree(raw: bytes, door: Door = DOOR) -> bool:
         return False
     long = the_long_way(raw, door)
     assert long is not None
-    assert (short.id, short.key) == (long.id, long.key)
+    assert short._replace(value=b"") == long._replace(value=b"")
     assert json.loads(short.value) == json.loads(long.value)
     assert len(json.loads(short.value, object_pairs_hook=list)) == len(json.loads(short.value)), "a member comes twice"
     return True

@@ -126,8 +126,8 @@ async def _batches(ours: Running, theirs: Running, place: Place) -> list[Row]:
             "FastAPI + FastStream",
             peer,
             ours.megabytes,
-            f"µs of CPU an event: {cpu[0]:.1f}; the peer {cpu[1]:.1f}. The peer publishes batches without keys, so that "
-            "no order per customer is kept, and fails them outright at its default max_batch_size of 16 KiB",
+            f"µs of CPU an event: {cpu[0]:.1f}; the peer {cpu[1]:.1f}. The peer publishes batches without keys, so "
+            "that no order per customer is kept, and fails them outright at its default max_batch_size of 16 KiB",
         ),
     ]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn
 
-import msgspec
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, UpdateOne
@@ -24,15 +23,6 @@ _MOST: Final = 1000
 _DAYS: Final = 7
 _SHORTEST: Final = timedelta(minutes=10)
 _LEARNING: Final = timedelta(days=1)
-
-
-class _Told(msgspec.Struct):
-    source: str
-    time: str
-    backfill: bool = False
-
-
-_read: Final = msgspec.json.Decoder(_Told).decode
 
 
 @dataclass(slots=True)
@@ -93,17 +83,17 @@ class Sources:
         """These have come just now."""
         for verdict in verdicts:
             if isinstance(verdict, Accepted):
-                self._note(_read(verdict.value), now)
+                self._note(verdict.source, verdict.moment, now)
 
-    def _note(self, told: _Told, now: datetime) -> None:
-        window = self._windows.get(told.source)
+    def _note(self, source: str, moment: datetime | None, now: datetime) -> None:
+        window = self._windows.get(source)
         if window is None:
             if len(self._windows) >= _MOST:
                 return
-            window = self._windows[told.source] = Window(now, now)
+            window = self._windows[source] = Window(now, now)
         window.last = now
-        if not told.backfill:
-            late = (now - datetime.fromisoformat(told.time)).total_seconds()
+        if moment is not None:
+            late = (now - moment).total_seconds()
             window.skew = late if window.skew is None else min(late, window.skew)
 
     async def all(self) -> list[Source]:

@@ -45,11 +45,18 @@ class Caller:
 
 
 class Accepted(NamedTuple):
-    """`value` is the record's value on contact-events, structured JSON; `key` its key, the customer's id."""
+    """
+    `value` is the record's value on contact-events, structured JSON; `key` its key, the customer's id.
+
+    `moment` is when it happened; None for history, which says nothing about the
+    clock of its source.
+    """
 
     id: str
     key: str
     value: bytes
+    source: str = ""
+    moment: datetime | None = None
 
 
 class Refused(NamedTuple):
@@ -118,7 +125,8 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
         return Refused(attributes["id"], Refusal.TOO_LARGE, (fault,))
     if fault_in_data := limit_fault(data, value):
         return Refused(attributes["id"], Refusal.CONTRACT, (fault_in_data,))
-    return Accepted(attributes["id"], key, value)
+    moment = None if "backfill" in envelope else datetime.fromisoformat(envelope["time"])
+    return Accepted(attributes["id"], key, value, attributes["source"], moment)
 
 
 @lru_cache(maxsize=4096)

@@ -90,18 +90,22 @@ def wave_through(raw: bytes, door: Door) -> Accepted | None:
         return None
     if exactness_faults(event.type, data):
         return None
-    return _spliced(raw, event, door, history=moment < door.live_since)
+    return _spliced(raw, event, door, moment)
 
 
-def _spliced(raw: bytes, event: _Wire, door: Door, *, history: bool) -> Accepted | None:
+def _spliced(raw: bytes, event: _Wire, door: Door, moment: datetime) -> Accepted | None:
     """The document with what intake adds at its end; None where that makes it too large."""
     key: str = event.data["customer_id"]
+    history = moment < door.live_since
     typed = b',"datacontenttype":"application/json"' if event.datacontenttype is _UNSET else b""
     marked = b',"backfill":true' if history and event.backfill is _UNSET else b""
     end = door.end if event.traceparent is _UNSET else door.end_of_traced
     body = raw if raw.endswith(b"}") else raw.rstrip()
     value = b'%b%b%b,"partitionkey":%b%b' % (body[:-1], typed, marked, _write(key), end)
-    return Accepted(event.id, key, value) if len(value) <= MAX_EVENT else None
+    if len(value) > MAX_EVENT:
+        return None
+    live = not history and event.backfill is _UNSET
+    return Accepted(event.id, key, value, event.source, moment if live else None)
 
 
 def _usual_moment(text: str) -> datetime | None:
