@@ -1,5 +1,6 @@
 """Alerts on a real Kafka and MongoDB: taken anywhere, silenced, told again, and watched over."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -246,5 +247,26 @@ async def test_a_snow_day_is_looked_at_first_and_then_stops_the_clocks_of_what_i
         await until(carried_out)
         moved = datetime.fromisoformat(await due()) - datetime.fromisoformat(before)
         assert timedelta(hours=2) - timedelta(seconds=1) < moved <= timedelta(hours=2)
-        told = await sla.told("sla.rescheduled")
-        assert {event["data"]["cause"] for event in told} == {"closure"}
+
+        async def told() -> list[dict[str, Any]]:
+            return await sla.told("sla.rescheduled")
+
+        assert {event["data"]["cause"] for event in await until(told)} == {"closure"}
+
+
+async def test_alertmanager_is_told_again_of_what_stands_until_it_is_over(start: Start, desk: Receiver):
+    address = f"alertmanager:{desk.url.removesuffix('/hook')}"
+    async with start(to=address, tell_again_every=timedelta(seconds=0.5)) as sla:
+        await sla.tell("contact.received", subject="Where is it?")
+        await soon(lambda: len(desk.taken) > 3)
+        told: list[Any] = [json.loads(one.content) for one in desk.taken]
+        assert {alert["labels"]["contact_id"] for post in told for alert in post} == {"C-1"}
+        assert all(post[0]["labels"] == told[0][0]["labels"] for post in told)
+        assert all(post[0]["endsAt"] > post[0]["startsAt"] for post in told)
+        await sla.post(f"/v1/alerts/{ALERT}/close", {"reason": "called them"})
+
+        def ended() -> bool:
+            [last] = json.loads(desk.taken[-1].content)
+            return datetime.fromisoformat(last["endsAt"]) <= CLOCK.now()
+
+        await soon(ended)

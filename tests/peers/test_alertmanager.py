@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,36 @@ def hook() -> Iterator[Receiver]:
         yield made
 
 
+@dataclass
+class Running:
+    """The real one, on a free port."""
+
+    command: list[str]
+    url: str
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            *self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        async with httpx.AsyncClient() as http:
+
+            async def ready() -> bool:
+                with contextlib.suppress(httpx.HTTPError):
+                    return (await http.get(f"{self.url}/-/ready")).status_code == 200
+                return False
+
+            await until(ready)
+
+    async def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            await self.process.wait()
+            self.process = None
+
+
 @pytest.fixture
-async def alertmanager(tmp_path: Path, hook: Receiver) -> AsyncIterator[str]:
-    """The real one, on a free port; its address."""
+async def real(tmp_path: Path, hook: Receiver) -> AsyncIterator[Running]:
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program is None:
         pytest.skip("no Alertmanager here: apt-get install prometheus-alertmanager")
@@ -38,29 +67,22 @@ async def alertmanager(tmp_path: Path, hook: Receiver) -> AsyncIterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
+    command = [
         program,
         f"--config.file={tmp_path / 'alertmanager.yml'}",
         f"--storage.path={tmp_path / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--cluster.listen-address=",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient() as http:
+    ]
+    running = Running(command, f"http://127.0.0.1:{port}")
+    await running.start()
+    yield running
+    await running.stop()
 
-            async def ready() -> bool:
-                with contextlib.suppress(httpx.HTTPError):
-                    return (await http.get(f"{url}/-/ready")).status_code == 200
-                return False
 
-            await until(ready)
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
+@pytest.fixture
+def alertmanager(real: Running) -> str:
+    return real.url
 
 
 async def alerts(url: str) -> list[dict[str, Any]]:
@@ -116,6 +138,23 @@ async def test_an_alert_closed_by_hand_resolves_there_too(
             return not await alerts(alertmanager)
 
         await until(gone)
+
+
+async def test_an_alertmanager_that_was_started_anew_hears_of_what_stands(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str], real: Running
+):
+    path = policy(tmp_path, f"alertmanager:{real.url}", f"alertmanager:{real.url}")
+    often = timedelta(seconds=0.5)
+    async with running_sla(tmp_path, stack, unique("peer"), policy=path, tell_again_every=often) as sla:
+        await sla.tell("contact.received")
+
+        async def there() -> bool:
+            return bool(await alerts(real.url))
+
+        await until(there)
+        await real.stop()
+        await real.start()
+        await until(there)
 
 
 async def test_a_test_message_arrives_and_ends_by_itself(

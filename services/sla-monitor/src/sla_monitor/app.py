@@ -23,24 +23,18 @@ from sla_monitor import (
     http_versions,
 )
 from sla_monitor.applying import Applications
-from sla_monitor.auditor import Auditor
 from sla_monitor.board import Board
 from sla_monitor.closures import Closures
 from sla_monitor.commands import Commands
-from sla_monitor.composing import Composer
-from sla_monitor.delivery import Delivery
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Feed
-from sla_monitor.links import Links
 from sla_monitor.live import Live
+from sla_monitor.outward import reach_out
 from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health
-from sla_monitor.sender import Sender
 from sla_monitor.settings import SlaSettings
-from sla_monitor.silences import Holding, Silences
 from sla_monitor.store import Queries, Reading
 
 
@@ -56,40 +50,11 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
         domain, topics=(topics.CONTACT_EVENTS, topics.METRICS_EVENTS), store=store, sends=(topics.SLA_EVENTS,)
     )
 
-    health = Health(service.database, now)
-    delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
     reading = Reading(service.database, now, settings.partitions)
-    silences = Silences(service.database, now)
-    links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
-    composer = Composer(store, policies, links, now, settings.public_url)
-    sender = Sender(
-        processor=processor,
-        store=store,
-        database=service.database,
-        policies=policies,
-        composer=composer,
-        delivery=delivery,
-        health=health,
-        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
-        clock=now,
-        attempts=settings.send_attempts,
-    )
-    auditor = Auditor(
-        processor=processor,
-        store=store,
-        database=service.database,
-        policies=policies,
-        delivery=delivery,
-        health=health,
-        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
-        clock=now,
-        public_url=settings.public_url,
-        every=settings.audit_every,
-        overdue=settings.overdue_after,
-    )
+    outward = reach_out(service, settings, store, policies, processor, reading)
     queries = Queries(store)
     feed = Feed(service.database, now)
-    board = Board(queries, reading, health, policies, now)
+    board = Board(queries, reading, outward.health, policies, now)
     drawing = Drawing(now)
     live = Live(feed, board, drawing, now)
     commands = Commands(processor, store, policies)
@@ -99,14 +64,11 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     over = {"status": {"$in": ["sent", "failed", "dropped"]}}
     service.forget(store, Over(NotificationState, over, "due", settings.retention_notifications))
     service.on_start(policies.load)
-    for part in (queries, silences, links, composer):
-        service.on_start(part.prepare)
+    service.on_start(queries.prepare)
     service.on_start(applications.prepare)
     service.background(policies.follow)
     service.background(applications.run)
     service.background(closures.run)
-    service.background(sender.run)
-    service.background(auditor.run)
     service.background(feed.run)
     service.background(live.run)
     service.background(lambda: _note_reading(service, processor, reading))
@@ -117,9 +79,11 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.http.include_router(http_versions.routes(policies, applications, queries, now))
     service.http.include_router(http_policy.routes(policies, queries, now))
     service.http.include_router(http_closures.routes(closures, policies, queries, now))
-    service.http.include_router(http_receivers.routes(policies, health, delivery, auditor, now))
-    service.http.include_router(http_silences.routes(silences, now))
-    service.http.include_router(http_links.routes(http_links.Opened(store, links, commands, policies, now), now))
+    service.http.include_router(http_receivers.routes(policies, outward, now))
+    service.http.include_router(http_silences.routes(outward.silences, now))
+    service.http.include_router(
+        http_links.routes(http_links.Opened(store, outward.links, commands, policies, now), now)
+    )
     service.http.include_router(http_pagerduty.routes(store, commands, settings.pagerduty_secret, now))
     service.http.include_router(http_board.routes(board, live, drawing, commands, now))
     service.http.include_router(http_pages.routes(store, queries, drawing, policies, now))

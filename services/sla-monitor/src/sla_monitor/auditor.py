@@ -6,6 +6,7 @@ that stands still is found too. What is wrong twice in a row is told, once, and
 told again when it is over.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,7 +22,7 @@ from rapport.runtime.store import Store
 from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
 from sla_monitor.delivery import Delivery, Letter
-from sla_monitor.domain.audit import CAUSES, Finding, Report, listeners
+from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
@@ -79,6 +80,8 @@ class Auditor:
             while True:
                 if await self._processor.patiently("auditor", self._lease.held) is not None:
                     await self._processor.patiently("auditor", self._look)
+                else:
+                    _show({}, 0)
                 await self._clock.sleep(self._every.total_seconds())
         finally:
             await self._lease.release()
@@ -116,9 +119,8 @@ class Auditor:
             else:
                 await self._trouble.update_one({"_id": name}, {"$set": {"confirmed": True, "says": finding.says}})
                 await self._begin(finding, row, now)
-        confirmed = [finding.cause for name, finding in found.items() if name in known]
-        for cause in CAUSES:
-            telemetry.TROUBLE.labels(cause).set(confirmed.count(cause))
+        confirmed = Counter(finding.cause for name, finding in found.items() if name in known)
+        _show(confirmed, await self._health.failing(names_in(self._policies.book.latest.file)))
 
     async def _findings(self, now: datetime) -> AsyncIterator[Finding]:
         file, rows = self._policies.book.latest.file, await self._health.rows()
@@ -217,6 +219,13 @@ class Auditor:
             if outcome.ok:
                 told.append(name)
         return told
+
+
+def _show(confirmed: Mapping[Cause, int], failing: int) -> None:
+    """The figures of the one replica that looks; the others have none."""
+    for cause in CAUSES:
+        telemetry.TROUBLE.labels(cause).set(confirmed.get(cause, 0))
+    telemetry.FAILING.set(failing)
 
 
 def _unreachable(place: Place) -> str:

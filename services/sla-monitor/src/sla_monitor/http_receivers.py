@@ -11,11 +11,11 @@ from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
 from sla_monitor.addresses import kind_of
-from sla_monitor.auditor import Auditor
-from sla_monitor.delivery import Delivery, Letter
+from sla_monitor.delivery import Letter
 from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty
+from sla_monitor.outward import Outward
 from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health, names_in, places_in, shown
+from sla_monitor.receivers import names_in, places_in, shown
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
@@ -23,8 +23,9 @@ Actor = Annotated[Key, Depends(require("act"))]
 _LASTS: Final = timedelta(minutes=1)
 
 
-def routes(policies: Policies, health: Health, delivery: Delivery, auditor: Auditor, clock: Clock) -> APIRouter:
+def routes(policies: Policies, outward: Outward, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["receivers"])
+    health, delivery = outward.health, outward.delivery
 
     @router.get("/receivers")
     async def list_receivers(_: Watcher) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def routes(policies: Policies, health: Health, delivery: Delivery, auditor: Audi
     @router.get("/trouble")
     async def list_trouble(_: Watcher) -> dict[str, Any]:
         """What is wrong with alerting itself: overdue steps and messages, events that lag, receivers that fail."""
-        return {"trouble": await auditor.shown(), "as_of": format_instant(clock.now())}
+        return {"trouble": await outward.auditor.shown(), "as_of": format_instant(clock.now())}
 
     return router
 

@@ -9,7 +9,6 @@ from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
-from sla_monitor import telemetry
 from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain.policy import PolicyFile
@@ -91,7 +90,6 @@ class Health:
             row = await self._rows.find_one_and_update({"_id": name}, update, upsert=True, return_document=True)
             self._failures[name] = int(row["failures"])
             self._retry_at[name] = now + wait_after(row["failures"], outcome.after)
-        telemetry.FAILING.set(await self._rows.count_documents({"failing": True}))
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         return {row["_id"]: row async for row in self._rows.find({})}

@@ -95,6 +95,8 @@ class Sender:
             if token is not None:
                 await self._take_over()
         if token is None:
+            telemetry.WAITING.set(0)
+            telemetry.HELD.set(0)
             return
         self._reap()
         now = self._clock.now()

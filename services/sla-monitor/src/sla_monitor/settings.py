@@ -26,6 +26,12 @@ class SlaSettings(Settings):
     retention_notifications: timedelta = Field(
         timedelta(days=365), gt=timedelta(days=1), description="how long messages about alerts stay that are done with"
     )
+    tell_again_every: timedelta = Field(
+        timedelta(minutes=5),
+        gt=timedelta(0),
+        le=timedelta(minutes=30),
+        description="how often Alertmanager is told again of what stands; after an hour without it takes it for over",
+    )
     pagerduty_secret: SecretStr | None = Field(
         None, description="signs what PagerDuty's webhook tells back; without it nothing is taken from there"
     )

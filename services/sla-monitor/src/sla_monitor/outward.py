@@ -1,0 +1,82 @@
+"""All that reaches out to people and products, put together."""
+
+from dataclasses import dataclass
+
+from rapport.runtime.processor import Processor
+from rapport.runtime.service import Service
+from rapport.runtime.store import Store
+
+from sla_monitor.auditor import Auditor
+from sla_monitor.composing import Composer
+from sla_monitor.delivery import Delivery
+from sla_monitor.links import Links
+from sla_monitor.policies import Policies
+from sla_monitor.receivers import Health
+from sla_monitor.sender import Sender
+from sla_monitor.settings import SlaSettings
+from sla_monitor.silences import Holding, Silences
+from sla_monitor.standing import Standing
+from sla_monitor.store import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Outward:
+    """What the service's pages and endpoints need of it."""
+
+    health: Health
+    delivery: Delivery
+    silences: Silences
+    links: Links
+    auditor: Auditor
+
+
+def reach_out(
+    service: Service, settings: SlaSettings, store: Store, policies: Policies, processor: Processor, reading: Reading
+) -> Outward:
+    """The sender, what tells again, and the auditor; they run with the service."""
+    now = service.clock
+    health = Health(service.database, now)
+    delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
+    silences = Silences(service.database, now)
+    links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
+    composer = Composer(store, policies, links, now, settings.public_url)
+    sender = Sender(
+        processor=processor,
+        store=store,
+        database=service.database,
+        policies=policies,
+        composer=composer,
+        delivery=delivery,
+        health=health,
+        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
+        clock=now,
+        attempts=settings.send_attempts,
+    )
+    standing = Standing(
+        processor=processor,
+        store=store,
+        policies=policies,
+        sender=sender,
+        delivery=delivery,
+        health=health,
+        clock=now,
+        every=settings.tell_again_every,
+    )
+    auditor = Auditor(
+        processor=processor,
+        store=store,
+        database=service.database,
+        policies=policies,
+        delivery=delivery,
+        health=health,
+        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
+        clock=now,
+        public_url=settings.public_url,
+        every=settings.audit_every,
+        overdue=settings.overdue_after,
+    )
+    for part in (silences, links, composer):
+        service.on_start(part.prepare)
+    for work in (sender, standing, auditor):
+        service.background(work.run)
+    return Outward(health, delivery, silences, links, auditor)
