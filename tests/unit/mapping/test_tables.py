@@ -116,6 +116,13 @@ def test_a_row_that_makes_no_sense_is_named_and_the_others_go(row, reason):
     assert table.rows == 3
 
 
+def test_a_row_that_lacks_what_it_needs_is_named_rather_than_left_out():
+    rows = ("1,1,a,2026-03-02", "2,1,a,", "3,1,a,-")
+    silent, named = calls(*rows), calls(*rows, mapping=CALLS.replace("time:", "needs: [at]\ntime:"))
+    assert (len(silent.made), silent.odd) == (1, [])
+    assert (len(named.made), named.odd) == (1, [Odd(3, "at: is blank"), Odd(4, "at: is blank")])
+
+
 def test_a_line_is_that_of_the_file_even_after_a_cell_with_line_breaks():
     table = calls('"1\n1",1,a,2026-03-02', "2,1,a,soon")
     assert [one.line for one in table.odd] == [4]

@@ -52,7 +52,7 @@ def routes(
 ) -> APIRouter:
     router = APIRouter(route_class=Bare, prefix="/v1/hooks", tags=["hooks"])
 
-    @router.head(_NAMED, **HEAD_HOOK)
+    @router.head(_NAMED, response_class=Response, **HEAD_HOOK)
     async def head_hook(request: Request) -> Response:
         """Whether there is such a hook; some products ask before they send."""
         _hook(hooks, request)
@@ -93,7 +93,7 @@ def _hook(hooks: Hooks, request: Request) -> Hook:
     name = request.path_params["connector"]
     hook = hooks.find(name)
     if hook is None:
-        raise Problem(404, f"there is no hook of this name; there are {', '.join(hooks.names)}")
+        raise Problem(404, "there is no hook of this name: intake's hooks file and `rapport connector list` name them")
     return hook
 
 

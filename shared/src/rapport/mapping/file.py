@@ -221,11 +221,17 @@ class Story(_Part):
 
 
 class TableMapping(Mapping):
-    """How the rows of a CSV file become events. `known` are columns with all that may stand in them."""
+    """
+    How the rows of a CSV file become events.
+
+    A row with a blank in one of the `needs` is refused, and one with anything in a
+    column of `known` but what stands there.
+    """
 
     delimiter: str = Field(",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     story: Story | None = None
+    needs: list[str] = Field(default_factory=list)
     known: dict[str, list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -248,7 +254,7 @@ class TableMapping(Mapping):
     def columns(self) -> set[str]:
         """Every column that it reads."""
         story = {self.story.by, *self.story.order, *self.story.carry} if self.story else set()
-        return (self.paths | story | set(self.known)) - set(self.constants)
+        return (self.paths | story | set(self.known) | set(self.needs)) - set(self.constants)
 
 
 class Timestamp(_Part):

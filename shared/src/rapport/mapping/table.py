@@ -101,13 +101,19 @@ def _strange(cells: dict[str, str], mapping: TableMapping) -> str | None:
     for column, cell in cells.items():
         if not cell.isascii() and any("\ud800" <= character <= "\udfff" for character in cell):
             return f"{column}: is not written in {mapping.encoding}"
+    needs = [mapping.story.by, *mapping.needs] if mapping.story else mapping.needs
+    for column in needs:
+        if _blank(cells[column], mapping):
+            return f"{column}: is blank"
     for column, words in mapping.known.items():
         cell = cells[column].strip()
-        if cell not in words and not ("blank" in words and (not cell or cell in mapping.blank)):
+        if cell not in words and not ("blank" in words and _blank(cell, mapping)):
             return f"{column}: {cell!r} is none of {', '.join(words)}"
-    if mapping.story and not cells[mapping.story.by].strip():
-        return f"{mapping.story.by}: is blank"
     return None
+
+
+def _blank(cell: str, mapping: TableMapping) -> bool:
+    return not cell.strip() or cell.strip() in mapping.blank
 
 
 def _stories(rows: Iterable[_Row], story: Story) -> Iterator[list[_Row]]:
