@@ -31,6 +31,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "slow-key": {"name": "slow", "roles": ["emit"], "rate": 2},
     "pbx-key": {"name": "pbx", "roles": ["emit"], "sources": ["/pbx"], "resolve_customers": True},
     "watch-key": {"name": "screen", "roles": ["watch"]},
+    "all-key": {"name": "all", "roles": ["admin", "emit"]},
     "admin-key": {"name": "boss", "roles": ["admin"]},
 }
 

@@ -124,6 +124,12 @@ async def test_while_the_service_starts_only_its_health_can_be_asked_for(make_cl
         assert (await client.get("/readyz")).json()["wrong"] == wrong
 
 
+async def test_a_method_that_is_not_there_is_answered_with_all_that_are(client):
+    answer = await client.delete("/login")
+    assert_problem(answer, 405)
+    assert answer.headers["allow"] == "GET, POST"
+
+
 async def test_nobody_is_told_how_to_sign_in(client):
     answer = await client.get("/seen")
     assert_problem(answer, 401)

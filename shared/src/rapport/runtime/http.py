@@ -19,7 +19,7 @@ from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.mongo import MongoError, is_transient
-from rapport.runtime.openapi import describe
+from rapport.runtime.openapi import describe, routes_of
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
 from rapport.runtime.problem import Problem
 from rapport.runtime.publisher import NotAcknowledged
@@ -132,8 +132,11 @@ def _add_problems(app: FastAPI) -> None:
         return RedirectResponse(f"/login?next={quote(error.path, safe='/')}", status_code=303)
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> Response:
-        return Problem(error.status_code, str(error.detail), headers=error.headers or {}).response()
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # noqa: PLR2004 - HTTP's own number
+            headers["Allow"] = _allowed(app, request.url.path)
+        return Problem(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -151,6 +154,12 @@ def _add_problems(app: FastAPI) -> None:
 
     for kind in MongoError:
         app.add_exception_handler(kind, store_error)
+
+
+def _allowed(app: FastAPI, path: str) -> str:
+    """All methods of a path; a router names only those of the first route that it finds there."""
+    matching = (route for route in routes_of(app.routes) if route.path_regex.match(path))
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 def _add_health(app: FastAPI, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> None:

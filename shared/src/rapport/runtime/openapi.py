@@ -48,6 +48,7 @@ _TITLES: Final = {
     404: "Not found",
     409: "Conflict",
     413: "Too large",
+    414: "Request-URI Too Long",
     415: "Media type not supported",
     422: "Violates the contract",
     429: "Too many requests",
@@ -117,19 +118,19 @@ def _complete(app: FastAPI) -> dict[str, Any]:
 
 
 def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
-    for route in _routes(app.routes):
+    for route in routes_of(app.routes):
         if route.include_in_schema:
             for method in route.methods or ():
                 yield route, document["paths"][route.path_format][method.lower()]
 
 
-def _routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
     """Those of included routers too, in which FastAPI keeps them."""
     for route in routes:
         if isinstance(route, APIRoute):
             yield route
         elif (router := getattr(route, "original_router", None)) is not None:
-            yield from _routes(router.routes)
+            yield from routes_of(router.routes)
 
 
 def _name(route: APIRoute, operation: dict[str, Any], names: set[str]) -> None:
@@ -150,6 +151,7 @@ def _say_who_may(route: APIRoute, operation: dict[str, Any]) -> None:
     operation["description"] = f"{operation['description']}\n\nNeeds the role `{role}`."
     operation["responses"].setdefault("401", problem(401, "send `Authorization: Bearer <key>`, or sign in at /login"))
     operation["responses"].setdefault("403", problem(403, f"the key 'crm' has not the role '{role}'"))
+    operation["responses"].setdefault("414", problem(414, "the address has more than 8192 bytes"))
     operation["responses"].setdefault("503", problem(503, "MongoDB is away; send again"))
 
 
