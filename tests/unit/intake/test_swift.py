@@ -12,6 +12,7 @@ from rapport.cloudevents import MalformedEvent, from_http
 from rapport.contracts import CONTACT_EVENT_DATA
 
 from tests.support.intake import NOW, STRUCTURED, data, event
+from tests.unit.intake.test_admission import FULL
 
 DOOR = Door(Caller(), NOW, timedelta(hours=24), "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
@@ -116,6 +117,11 @@ def test_what_is_wrong_or_has_to_be_changed_takes_the_long_way(raw: bytes):
     assert wave_through(raw, DOOR) is None
 
 
+@pytest.mark.parametrize("event_type", sorted(CONTACT_EVENT_DATA.keys() - {"customer.erased"}))
+def test_every_type_takes_the_short_way_when_it_is_as_the_contract_has_it(event_type: str):
+    assert agree(written(type=event_type, data=FULL[event_type]))
+
+
 def test_who_may_not_send_is_not_waved_through():
     for caller in (Caller(sources=("/shop",)), Caller(emit=False, admin=True)):
         assert wave_through(written(), Door(caller, NOW, timedelta(hours=24))) is None
@@ -127,7 +133,28 @@ json_values = st.recursive(
     max_leaves=6,
 )
 fields = sorted({name for model in CONTACT_EVENT_DATA.values() for name in model.model_fields} | {"own"})
-datas = st.dictionaries(st.sampled_from(fields), json_values, max_size=3).map(lambda extra: {**data(), **extra})
+likely = st.sampled_from(
+    (
+        *(
+            "email",
+            "question",
+            "urgent",
+            "inbound",
+            "survey",
+            "csat",
+            "solved",
+            "customer",
+            "19.90",
+            "EUR",
+            "2026-03-02",
+        ),
+        *("", "é" * 200, "é" * 201, "x" * 20_000, "x" * 20_001, "2026-03-02T09:00:00Z"),
+        *(-1, -1.5, 0, 1, 1.0, 5, 10**7, 10**7 + 1, 1e8),
+    )
+)
+datas = st.dictionaries(st.sampled_from(fields), json_values | likely, max_size=4).map(
+    lambda extra: {**data(), **extra}
+)
 attributes = st.dictionaries(
     st.sampled_from(
         ["subject", "sequence", "traceparent", "backfill", "time", "datacontenttype", "id", "source", "own"]
