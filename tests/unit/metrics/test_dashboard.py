@@ -11,6 +11,8 @@ from metrics.dashboard import (
     WIDTH,
     Chart,
     Span,
+    by_points,
+    by_share,
     cards,
     contacts_chart,
     csat_chart,
@@ -81,8 +83,18 @@ def test_every_link_asks_for_the_contacts_that_its_figure_counts(memory):
 
 def test_every_card_has_a_link(memory):
     totals = {measure: memory.report(measure)[0] for measure in ("contacts", "first_response", "sla", "csat")}
-    for card in cards(SPAN, totals):
+    for card in cards(SPAN, totals, totals):
         parse({name: value for name, value in parse_qs(urlsplit(card.href).query).items() if name != "figure"})
+
+
+def test_a_figure_stands_beside_the_same_of_as_many_days_before():
+    assert (SPAN.before.first, SPAN.before.last) == (date(2026, 2, 23), date(2026, 3, 2))
+    assert [by_share(now, 50, "more", "fewer") for now in (56, 50, 25)] == ["12 % more", "the same", "50 % fewer"]
+    assert [by_points(now, 0.5) for now in (0.53, 0.5, 0.49)] == ["3 points higher", "the same", "1 point lower"]
+
+
+def test_what_had_no_figure_before_or_has_none_now_is_compared_with_nothing():
+    assert {by_share(5, 0, "more", "fewer"), by_share(None, 5, "more", "fewer"), by_points(None, 0.5)} == {""}
 
 
 def test_nothing_yet_is_shown_as_nothing():

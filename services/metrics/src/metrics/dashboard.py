@@ -39,6 +39,11 @@ class Span:
     def last_day(self) -> date:
         return self.last - timedelta(days=1)
 
+    @property
+    def before(self) -> "Span":
+        """As many days, those just before."""
+        return Span(self.first - (self.last - self.first), self.first, self.zone)
+
     def question(self, measure: str, *by: str, granularity: Granularity | None = None) -> Question:
         since, until = (local_midnight(day, self.zone) for day in (self.first, self.last))
         return Question(MEASURES[measure], since, until, by, granularity, self.zone)
@@ -272,20 +277,33 @@ class Card:
     value: str
     meaning: str
     href: str
+    change: str = ""
+    """Against as many days before; empty where either has no figure."""
 
 
-def cards(span: Span, totals: Mapping[str, Row]) -> list[Card]:
-    """The figures that come first."""
+def cards(span: Span, totals: Mapping[str, Row], before: Mapping[str, Row]) -> list[Card]:
+    """The figures that come first, each against the same figure of the days `before`."""
     response, sla, csat = totals["first_response"], totals["sla"], totals["csat"]
+
+    def was(measure: str, figure: str) -> tuple[float | None, float | None]:
+        return totals[measure][figure], before[measure][figure]
+
     due = sla["met"] + sla["breached"]
     interval = f"{percent(csat['low'])} to {percent(csat['high'])}, " if csat["low"] is not None else ""
     return [
-        Card("Contacts", str(totals["contacts"]["contacts"]), "opened by customers", span.link("contacts")),
+        Card(
+            "Contacts",
+            str(totals["contacts"]["contacts"]),
+            "opened by customers",
+            span.link("contacts"),
+            by_share(*was("contacts", "contacts"), "more", "fewer"),
+        ),
         Card(
             "Still waiting",
             str(response["still_waiting"]),
             "for a first answer",
             span.link("first_response", figure="still_waiting"),
+            by_share(*was("first_response", "still_waiting"), "more", "fewer"),
         ),
         Card(
             "First response",
@@ -294,12 +312,37 @@ def cards(span: Span, totals: Mapping[str, Row]) -> list[Card]:
             if response["count"]
             else "nobody has been answered yet",
             span.link("first_response", figure="count"),
+            by_share(*was("first_response", "calendar_p50"), "longer", "shorter"),
         ),
         Card(
             "Deadlines met",
             percent(sla["attainment"]),
             f"{sla['met']} of {due} due; {sla['running']} running",
             span.link("sla", figure="breached"),
+            by_points(*was("sla", "attainment")),
         ),
-        Card("Satisfied", percent(csat["score"]), f"{interval}{csat['answers']} answers", span.link("csat")),
+        Card(
+            "Satisfied",
+            percent(csat["score"]),
+            f"{interval}{csat['answers']} answers",
+            span.link("csat"),
+            by_points(*was("csat", "score")),
+        ),
     ]
+
+
+def by_share(now: float | None, then: float | None, more: str, less: str) -> str:
+    """How much a count or a length of time has grown, such as "12 % more"."""
+    if now is None or not then:
+        return ""
+    share = round(100 * (now / then - 1))
+    return f"{abs(share)} % {more if share > 0 else less}" if share else "the same"
+
+
+def by_points(now: float | None, then: float | None) -> str:
+    """How much a share has moved, such as "3 points higher"; points, since a share of a share misleads."""
+    if now is None or then is None:
+        return ""
+    points = round(100 * (now - then))
+    word = "point" if abs(points) == 1 else "points"
+    return f"{abs(points)} {word} {'higher' if points > 0 else 'lower'}" if points else "the same"

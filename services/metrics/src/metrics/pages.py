@@ -18,6 +18,7 @@ from metrics.settings import MetricsSettings
 from metrics.store import Reports
 
 _PRESETS: Final = (7, 30, 90, 365)
+_FIRST: Final = ("contacts", "first_response", "sla", "csat")
 
 
 def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
@@ -43,11 +44,15 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
             dashboard.sla_chart(span, await ask(key, "sla", "target")),
             dashboard.csat_chart(span, await ask(key, "csat", "channel")),
         ]
-        totals = {measure: (await ask(key, measure))[0] for measure in ("contacts", "first_response", "sla", "csat")}
+
+        async def totals(over: dashboard.Span) -> dict[str, dict[str, Any]]:
+            questions = {name: allowed(over.question(name), key, settings) for name in _FIRST}
+            return {name: rows(asked, await reports.groups(asked))[0] for name, asked in questions.items()}
+
         return HTMLResponse(
             page.render(
                 charts=charts,
-                cards=dashboard.cards(span, totals),
+                cards=dashboard.cards(span, await totals(span), await totals(span.before)),
                 span=span,
                 days=days,
                 presets=_PRESETS,

@@ -26,6 +26,8 @@ class Queries:
     async def prepare(self) -> None:
         await self._alerts.create_index([("active", 1), ("state", 1)])
         await self._contacts.create_index([("open", 1), ("policy", 1)])
+        for mark, then in (("breached", "opened_at"), ("paused", "due_at")):
+            await self._contacts.create_index([("open", 1), (then, 1)], name=mark, partialFilterExpression={mark: True})
 
     async def figures(self, teams: Mapping[str, Any], now: datetime) -> Figures:
         """The board's numbers. `teams` is a condition on the team."""

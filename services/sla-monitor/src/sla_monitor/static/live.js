@@ -111,6 +111,8 @@
     const box = old && old.querySelector("input:checked");
     row.classList.add("changed");
     localise(row);
+    const time = row.querySelector("time[data-style]");
+    if (time) tell(time, Date.now() + skew);
     if (old && old.dataset.sort === row.dataset.sort) old.replaceWith(row);
     else {
       if (old) old.remove();
@@ -154,7 +156,6 @@
     }
     while (list.children.length > most) drop(list.lastElementChild.dataset.key);
     settle();
-    tick();
   }
 
   function onFigures(html) {
