@@ -1,5 +1,6 @@
 """followup as it runs, from an event to a mail, an answer and a call."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from rapport.contracts import Data, Event
+from rapport.contracts import Data, Event, encode
 
 from tests.support.followup import event
 from tests.support.followup_world import World, eventually, followup_world
@@ -200,6 +201,23 @@ async def test_a_key_of_some_teams_sees_only_what_is_theirs_of_a_customer(world:
     assert {one["team"] for place in ("done", "planned") for one in south[place]} == {"south"}
     assert (await world.get(path, key="north-key")).status_code == 404
     assert len((await world.get(path)).json()["planned"]) == 1
+
+
+async def test_plays_are_tried_out_over_http_and_nothing_is_sent(world: World):
+    story = [json.loads(encode(one)) for one in helped()]
+    told = (await world.post("/v1/plays/simulate", key="watch-key", events=story)).json()
+    assert told["version"] == 1
+    done = {(one["type"], one["customer_id"]) for one in told["steps"] if one["type"] != "followup.scheduled"}
+    assert done == {("followup.sent", "K-1"), ("survey.sent", "K-1"), ("followup.owed", "K-1")}
+    quiet = await world.post("/v1/plays/simulate", key="watch-key", events=story, plays="plays: []")
+    assert quiet.json() == {"version": None, "steps": []}
+    del story[1]["data"]["contact_id"]
+    wrong = await world.post("/v1/plays/simulate", key="watch-key", events=story)
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/events/1/data/contact_id")
+    misread = await world.post("/v1/plays/simulate", key="watch-key", events=[], plays="plays: [")
+    assert (misread.status_code, misread.json()["errors"][0]["pointer"]) == (422, "/plays")
+    assert world.mails.mails == []
+    assert (await world.get("/v1/customers/K-1/followups")).status_code == 404
 
 
 async def test_a_refused_address_is_told_and_not_tried_again(world: World):

@@ -10,7 +10,7 @@ from rapport.runtime.lease import Lease
 from rapport.runtime.retention import Over
 from rapport.runtime.service import Service
 
-from followup import customer_pages, http
+from followup import customer_pages, http, http_plays
 from followup.domain.followups import Followups
 from followup.domain.state import CheckIn, CustomerState, Message, Posting, SurveyLink
 from followup.mails import Links, Writer
@@ -51,6 +51,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     )
     pages = customer_pages.CustomerPages(processor, queries, postbox, seal, playbook, service.clock, settings.language)
     service.http.include_router(http.routes(processor, queries, playbook, service.clock))
+    service.http.include_router(http_plays.routes(playbook))
     service.http.include_router(http.work_list(queries, playbook, service.clock))
     service.http.include_router(customer_pages.routes(pages))
     service.forget(store, *_overs(settings))

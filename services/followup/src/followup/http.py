@@ -89,13 +89,6 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         written = await _record(processor, playbook.in_force.rules, known, said, key.name)
         return RedirectResponse("/", 303) if is_form else JSONResponse(check_in_answer(written, clock.now()))
 
-    @router.get("/v1/plays")
-    async def plays(_: Watcher) -> dict[str, Any]:
-        """The version of the plays that is in force, as it is understood."""
-        version = playbook.in_force
-        since = format_instant(version.effective_from)
-        return {"version": version.number, "effective_from": since, **version.plays.document()}
-
     return router
 
 

@@ -1,0 +1,92 @@
+"""What plays would do with a story of events: the same domain, in virtual time, with nothing sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from rapport.contracts import Data, Event
+from rapport.decision import Decision, Ref, State, States
+
+from followup.domain import sending
+from followup.domain.draft import Rules
+from followup.domain.followups import Followups
+from followup.domain.rule_book import RuleBook
+from followup.domain.state import CustomerState, Message
+
+_AFTERWARDS = timedelta(days=400)
+_MOST_LOOKS = 100_000
+_FENCE = 1
+
+
+def simulate(events: Iterable[Event[Data]], rules: Rules) -> Sequence[Event[Data]]:
+    """
+    What followup would tell of these events, in order of time: planned, put off, sent, owed or dropped, and why.
+
+    Each event is heard when it happens, every mail is taken at once by its server,
+    and no customer answers. It looks on for 400 days after the last event.
+    """
+    world = _World(rules)
+    ordered = sorted(events, key=lambda event: event.time)
+    for event in ordered:
+        world.until(event.time)
+        world.hear(event)
+    if ordered:
+        world.until(ordered[-1].time + _AFTERWARDS)
+    return sorted(world.told, key=lambda event: event.time)
+
+
+@dataclass(slots=True)
+class _World:
+    """The customers of a story, and the time in it."""
+
+    rules: Rules
+    told: list[Event[Data]] = field(default_factory=list)
+    _states: dict[Ref, State] = field(default_factory=dict)
+    _looks: int = 0
+
+    def hear(self, event: Event[Data]) -> None:
+        domain = Followups(RuleBook.of(self.rules))
+        refs = [touch for touch in domain.touches(event) if isinstance(touch, Ref)]
+        self._apply(domain.on_event(event, 0, self._loaded(refs), event.time))
+
+    def until(self, end: datetime) -> None:
+        """Let time pass: whoever is due is woken when they are due, the first first."""
+        domain = Followups(RuleBook.of(self.rules))
+        while self._looks < _MOST_LOOKS:
+            due = [state for state in self._states.values() if state.wake_at and state.wake_at <= end]
+            if not due:
+                return
+            first = min(due, key=lambda state: (state.wake_at or end, state.id))
+            now = first.wake_at or end
+            self._looks += 1
+            self._apply(domain.on_clock(first, self._loaded([Ref(CustomerState, first.id)]), now))
+            self._send(now)
+
+    def _send(self, now: datetime) -> None:
+        waiting = [state for state in self._states.values() if isinstance(state, Message) and state.status == "pending"]
+        for message in waiting:
+            decision, taken = sending.take(
+                message, self._customer(message), self.rules, now, fence=_FENCE, token=message.id
+            )
+            self._apply(decision)
+            if taken:
+                current = message.but(status="sending", fence=_FENCE)
+                self._apply(sending.sent(current, self._customer(message), taken.link, self.rules, now))
+
+    def _customer(self, message: Message) -> CustomerState:
+        customer = self._states[Ref(CustomerState, message.customer_id)]
+        assert isinstance(customer, CustomerState)  # noqa: S101 - written beside its message
+        return customer
+
+    def _loaded(self, refs: Sequence[Ref]) -> States:
+        states = States()
+        states.loaded(refs, [self._states[ref] for ref in refs if ref in self._states])
+        return states
+
+    def _apply(self, decision: Decision[Any]) -> None:
+        for state in decision.states:
+            self._states[Ref(type(state), state.id)] = state
+        self.told += [told.event for told in decision.events]
