@@ -45,7 +45,6 @@ async def post(intake: RealIntake, **payload: object) -> httpx.Response:
 async def mend(intake: RealIntake, folder: Path) -> None:
     """A mended mapping, in force once it takes what the old one refused."""
     (folder / "pbx.yaml").write_text(MENDED, "utf-8")
-    (folder / "hooks.yaml").write_text(f"{HOOKS}\n", "utf-8")
     async with asyncio.timeout(20):
         while (await post(intake, event="began", call="7", who="K-5")).status_code != 202:
             await intake.service.clock.sleep(0.1)

@@ -40,6 +40,25 @@ def test_a_changed_file_is_in_force_and_a_wrong_one_leaves_the_hooks_as_they_are
     assert found.fault
 
 
+def test_a_changed_mapping_of_ones_own_is_in_force_though_the_file_stays(tmp_path):
+    own = tmp_path / "pbx.yaml"
+    text = "about: calls\nsource: {}\ntime: at\nevents: [{{type: contact.confirmed}}]\n"
+    own.write_text(text.format("/pbx"), "utf-8")
+    found = hooks(tmp_path, "hooks: {calls: {connector: pbx.yaml}}")
+    assert not found.reload()
+    own.write_text(text.format("/pbx/new"), "utf-8")
+    assert found.reload()
+    hook = found.find("calls")
+    assert hook is not None
+    assert hook.mapping.source == "/pbx/new"
+    own.unlink()
+    with pytest.raises(Misconfigured):
+        found.reload()
+    own.write_text(text.format("/pbx"), "utf-8")
+    assert found.reload()
+    assert found.fault is None
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

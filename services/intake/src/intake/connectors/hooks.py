@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, Self
@@ -108,7 +109,8 @@ class Hooks:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._by_name = _shipped()
-        self._seen: bytes | None = None
+        self._own: list[Path] = []
+        self._seen: list[bytes] = []
         self.fault: str | None = None
         self.reload()
 
@@ -120,19 +122,26 @@ class Hooks:
         return sorted(self._by_name)
 
     def reload(self) -> bool:
-        """Read the file, and say whether it is another than before; `Misconfigured` names what is wrong with it."""
+        """
+        Read the file, and say whether it or a mapping of one's own is another than before.
+
+        `Misconfigured` names what is wrong with it.
+        """
         if self._path is None:
             return False
         try:
-            text = self._path.read_bytes()
-            if text == self._seen and self.fault is None:
+            seen = [path.read_bytes() for path in (self._path, *self._own)]
+            if seen == self._seen and self.fault is None:
                 return False
-            found = _read(text, self._path.parent)
+            entries = _File.model_validate(yaml.safe_load(seen[0])).hooks
+            own = _own_mappings(entries, self._path.parent)
+            seen = [seen[0], *(path.read_bytes() for path in own)]
+            found = {name: _hook(name, entry, self._path.parent) for name, entry in entries.items()}
         except (OSError, ValueError, yaml.YAMLError, WrongMapping) as error:
             self.fault = f"hooks file {self._path}: {_what_is_wrong(error)}"
             raise Misconfigured(self.fault) from None
         self._by_name = _shipped() | found
-        self._seen, self.fault = text, None
+        self._own, self._seen, self.fault = own, seen, None
         return True
 
 
@@ -140,9 +149,16 @@ def _shipped() -> dict[str, Hook]:
     return {name: Hook(name=name, mapping=find_connector(name)) for name in shipped_connectors()}
 
 
-def _read(text: bytes, folder: Path) -> dict[str, Hook]:
-    entries = _File.model_validate(yaml.safe_load(text)).hooks
-    return {name: _hook(name, entry, folder) for name, entry in entries.items()}
+def _own_mappings(entries: Mapping[str, _Entry], folder: Path) -> list[Path]:
+    """The files of one's own that the hooks use; WrongMapping where one is not there."""
+    names = {entry.connector or name for name, entry in entries.items()} - set(shipped_connectors())
+    paths = [folder / name for name in sorted(names)]
+    if missing := [path for path in paths if not path.is_file()]:
+        shipped = ", ".join(shipped_connectors())
+        raise WrongMapping(
+            f"there is no connector {missing[0].name!r}: name a file beside this one, or one of {shipped}"
+        )
+    return paths
 
 
 def _hook(name: str, entry: _Entry, folder: Path) -> Hook:
