@@ -82,3 +82,15 @@ async def test_the_go_sdk(intake: RealIntake, tmp_path: Path):
     said = await output("./peer", str(intake.http.base_url).rstrip("/"), "emit-key", CUSTOMER, cwd=tmp_path)
     assert json.loads(said) == [202, 202]
     assert await arrived(intake) == [("go-binary", CUSTOMER), ("go-structured", CUSTOMER)]
+
+
+async def test_the_java_sdk(intake: RealIntake, tmp_path: Path):
+    maven, java = tool("mvn"), tool("java")
+    for file in (HERE / "java").iterdir():
+        shutil.copy(file, tmp_path)
+    await output(maven, "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath", cwd=tmp_path)
+    classes = (tmp_path / "classpath").read_text()
+    address = str(intake.http.base_url).rstrip("/")
+    said = await output(java, "-cp", classes, "Send.java", address, "emit-key", CUSTOMER, cwd=tmp_path)
+    assert json.loads(said) == [202, 202]
+    assert await arrived(intake) == [("java-binary", CUSTOMER), ("java-structured", CUSTOMER)]
