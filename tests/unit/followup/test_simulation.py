@@ -29,7 +29,9 @@ def test_the_order_in_which_events_are_given_does_not_matter():
 
 def test_what_would_not_be_sent_says_why():
     told = simulate((*STORY, reopened("0 12:00")), RULES)
-    assert {one.data.reason for one in told if one.type == "followup.cancelled"} == {"contact.reopened"}
+    assert {getattr(one.data, "reason", None) for one in told if one.type == "followup.cancelled"} == {
+        "contact.reopened"
+    }
     assert not any(one.type == "followup.sent" for one in told)
 
 
@@ -40,7 +42,9 @@ def test_each_customer_has_a_story_of_their_own():
         else event(one.type, one.time, customer="K-2", contact_id="C-2", **_more(one))
         for one in STORY
     ]
-    sent = [one.data.customer_id for one in simulate([*STORY, *other], RULES) if one.type == "followup.sent"]
+    sent = [
+        getattr(one.data, "customer_id", "") for one in simulate([*STORY, *other], RULES) if one.type == "followup.sent"
+    ]
     assert sorted(sent) == ["K-1", "K-2"]
 
 
