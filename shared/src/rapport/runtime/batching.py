@@ -62,6 +62,10 @@ class _Batch:
         self.commits: list[_Commit] = []
         self.bytes = 0
 
+    @property
+    def follows_a_failure(self) -> bool:
+        return any(commit.future.done() for commit in self.commits)
+
 
 class _Partition:
     """The batches that wait for one partition, in order; the last of them may still be added to."""
@@ -159,15 +163,15 @@ class Committer:
         """
         Send what waits for a partition until nothing does.
 
-        What waits behind a failure fails with it: it may be later news about
-        the same key, and must not be stored before what is sent again.
+        What was asked for together with a failed batch fails with it: it may be
+        later news about the same key, not to be stored before what is sent again.
         """
         try:
             while partition.batches:
                 batch = partition.batches.popleft()
                 error = await self._send(partition, batch)
                 self._settled(batch, error)
-                while error and partition.batches:
+                while error and partition.batches and partition.batches[0].follows_a_failure:
                     self._settled(partition.batches.popleft(), error)
         finally:
             partition.busy = False
