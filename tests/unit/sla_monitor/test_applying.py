@@ -2,9 +2,10 @@
 
 import pytest
 from sla_monitor.domain.applying import apply, effects
-from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.policy_book import Closure, PolicyBook
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
+from sla_monitor.http_versions import _after as looked_at
 from sla_monitor.policies import announcement
 
 from tests.support.sla import (
@@ -153,6 +154,15 @@ def test_a_preview_is_what_then_happens_and_is_counted_so():
     put_under(desk, TWO, "12:00")
     [counted] = [counted for counted in desk.counts if counted.collection == "policy_sums"]
     assert dict(counted.add) == {"contacts": 1, "breaches": len(expected)}
+
+
+def test_a_preview_knows_of_the_closures_that_hold_whatever_the_version():
+    desk = play([received("09:00")], under=FOUR)
+    snow = Closure(id="snow", calendar="office", starts_at=at("10:00"), ends_at=at("12:00"), reason="snow", by="root")
+    closed = desk.domain.book.with_closures([snow])
+    after = looked_at(closed, FOUR + "# says the same\n", at("09:30"))
+    assert after.latest.number == closed.latest.number + 1
+    assert effects(desk.contact, None, closed, after, at("09:30")) == []
 
 
 @pytest.mark.parametrize("tier", ["gold", "silver"])

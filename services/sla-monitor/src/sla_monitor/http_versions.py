@@ -170,9 +170,10 @@ def _after(book: PolicyBook, document: str | None, now: datetime) -> PolicyBook:
         return book
     since = max(now, book.latest.effective_from)
     try:
-        return book.with_version(publish(document, number=book.latest.number + 1, effective_from=since))
+        after = book.with_version(publish(document, number=book.latest.number + 1, effective_from=since))
     except PolicyRefused as error:
         raise _refusal(error) from None
+    return after.with_closures(book.latest.closures) if book.latest.closures else after
 
 
 def _refusal(error: PolicyRefused) -> Problem:
