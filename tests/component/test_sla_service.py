@@ -332,6 +332,6 @@ async def test_history_that_comes_late_is_counted_and_never_rings(sla: RunningSl
 async def test_a_wrong_policy_is_told_before_anything_else_is_waited_for(tmp_path: Path):
     wrong = tmp_path / "policy.yaml"
     wrong.write_text("policies: [{name: a, calendar: nowhere}]", "utf-8")
-    nothing_yet: Any = {"policies": None}
+    nothing_yet: Any = {"policies": None, "closures": None}
     with pytest.raises(Misconfigured, match="there is no calendar called 'nowhere'"):
         Policies(nothing_yet, nothing_yet, CLOCK, wrong)
