@@ -21,7 +21,7 @@ from intake.app import create_app
 from intake.settings import IntakeSettings
 from pydantic import BaseModel
 from rapport.contracts import topics
-from rapport.runtime.service import calm_collector
+from rapport.runtime.memory import collect_seldom
 from rapport.runtime.shortcut import Bare
 from starlette.requests import Request
 from starlette.responses import Response
@@ -88,7 +88,7 @@ def _run(serve: Serve, pipe: Connection, place: Place) -> None:
     import uvloop  # noqa: PLC0415 - as the service itself runs; needed in this process only
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    calm_collector()
+    collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(pipe, place))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -291,20 +290,12 @@ async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
         _, left = await asyncio.wait(left, timeout=1)
 
 
-def calm_collector() -> None:
-    """Leave what the start has made out of every garbage collection, and collect more seldom: a sixth of the CPU."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
-
-
 S = TypeVar("S", bound=Settings)
 
 
 def run(create_app: Callable[[S], Service], kind: type[S]) -> None:
     """Run a service until SIGTERM or SIGINT; the exit status is 2 for a wrong setting, 1 for a failure."""
     settings = load(kind)
-    calm_collector()
     with asyncio.Runner(loop_factory=_loop()) as runner:
         raise SystemExit(runner.run(_run(create_app, settings)))
 
