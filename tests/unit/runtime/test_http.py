@@ -49,13 +49,18 @@ def wrong():
 
 
 @pytest.fixture
-def make_client(clock, keys, wrong):
+def notes():
+    return {}
+
+
+@pytest.fixture
+def make_client(clock, keys, wrong, notes):
     def make(user_header: str | None = None, *, starting: bool = False) -> httpx.AsyncClient:
         async def ready() -> dict[str, str]:
             return dict(wrong)
 
         auth = Auth(keys, Sessions(keys, b"secret"), clock, user_header)
-        app = create_http("toy", auth=auth, ready=ready, asyncapi=lambda: {"asyncapi": "3.0.0"})
+        app = create_http("toy", auth=auth, ready=ready, notes=lambda: notes, asyncapi=lambda: {"asyncapi": "3.0.0"})
 
         @app.get("/seen")
         async def seen(key: AsWatcher) -> dict[str, str]:
@@ -66,7 +71,7 @@ def make_client(clock, keys, wrong):
             return {"by": key.name}
 
         @app.post("/notes")
-        async def notes(note: Note) -> Note:
+        async def note_down(note: Note) -> Note:
             return note
 
         @app.get("/fails/{how}")
@@ -233,6 +238,12 @@ async def test_readiness_says_what_is_wrong(client, wrong):
     wrong["kafka"] = "does not answer"
     answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["wrong"]) == (503, {"kafka": "does not answer"})
+
+
+async def test_readiness_notes_what_keeps_nobody_from_working(client, notes):
+    notes["hooks"] = "the hooks in force stay"
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["notes"]) == (200, {"hooks": "the hooks in force stay"})
 
 
 async def test_figures_and_documents_are_there_for_all(client):

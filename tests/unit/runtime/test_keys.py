@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 
 import pytest
-from rapport.runtime.keys import Keys, Sessions, follow
+from rapport.runtime.followed import Following
+from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.settings import Misconfigured
 from rapport.runtime.telemetry import KEYS_WRONG
 from structlog.testing import capture_logs
@@ -97,11 +98,22 @@ async def test_a_changed_file_is_in_force_within_seconds_and_a_wrong_one_is_told
                 raise asyncio.CancelledError from None
 
     with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
-        await follow(keys, Editing(), "toy")
+        await Following("keys", keys, KEYS_WRONG.labels("toy")).for_ever(Editing())
     assert states == [(False, 0), (True, 1), (True, 1), (False, 0), (False, 0)]
     assert keys.find("eve") is not None
     assert keys.find("ann") is None
     assert [entry["event"] for entry in logs] == ["the keys in force stay", "keys read again"]
+
+
+def test_while_the_file_is_wrong_an_operator_finds_a_note(keys, path):
+    following = Following("keys", keys, KEYS_WRONG.labels("toy"))
+    assert following.note is None
+    path.write_text("keys: wrong")
+    following.look()
+    assert following.note == f"the keys in force stay: {keys.fault}"
+    path.write_text("keys:\n" + line("eve"))
+    following.look()
+    assert following.note is None
 
 
 def test_a_missing_file_is_named(tmp_path):

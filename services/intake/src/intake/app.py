@@ -2,10 +2,11 @@
 
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
+from rapport.runtime.followed import Following
 from rapport.runtime.service import Service
 
-from intake import dead_letter_pages, http, http_dead_letters, http_hooks, http_sources
-from intake.connectors import Hooks, follow
+from intake import dead_letter_pages, http, http_dead_letters, http_hooks, http_sources, telemetry
+from intake.connectors import Hooks
 from intake.customers import Customers
 from intake.gate import Gate, Publishes
 from intake.handlers import forwarder, mirror
@@ -54,7 +55,7 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
             answer_within=within,
         )
     )
-    service.background(lambda: follow(hooks, service.clock))
+    service.follow(Following("hooks", hooks, telemetry.HOOKS_WRONG))
     service.http.include_router(http_dead_letters.routes(letters, replays, service.clock))
     service.http.include_router(http_sources.routes(sources, service.clock))
     service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))

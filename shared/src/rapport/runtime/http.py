@@ -59,10 +59,6 @@ class Auth:
         cookie = request.cookies.get(COOKIE)
         return self._sessions.find(cookie, self._seconds()) if cookie else None
 
-    def notes(self) -> dict[str, str]:
-        """What an operator should know though it keeps nobody from working."""
-        return {"keys": f"the keys in force stay: {self._keys.fault}"} if self._keys.fault else {}
-
     def sign_in(self, secret: str) -> tuple[Key, str] | None:
         key = self._keys.find(secret)
         return (key, self._sessions.issue(key, self._seconds() + _SESSION_SECONDS)) if key else None
@@ -107,8 +103,19 @@ class _SignInFirst(Exception):
         self.path = path
 
 
-def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> Application:
-    """The application of a service with all that is the same everywhere."""
+def create_http(
+    name: str,
+    *,
+    auth: Auth,
+    ready: Ready,
+    asyncapi: Callable[[], dict[str, Any]],
+    notes: Callable[[], dict[str, str]] = dict,
+) -> Application:
+    """
+    The application of a service with all that is the same everywhere.
+
+    `notes` is what an operator should know though it keeps nobody from working.
+    """
     app = Application(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
     app.state.auth = auth
     app.state.starting = False
@@ -116,7 +123,7 @@ def create_http(name: str, *, auth: Auth, ready: Ready, asyncapi: Callable[[], d
     app.add_middleware(_RequestLine, service=name)
     app.around = [_NotYet, partial(_RequestLine, service=name)]
     _add_problems(app)
-    _add_health(app, ready, asyncapi)
+    _add_health(app, ready, notes, asyncapi)
     _add_sign_in(app, auth)
     app.openapi = describe(app)  # type: ignore[method-assign]
     return app
@@ -162,18 +169,19 @@ def _allowed(app: FastAPI, path: str) -> str:
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
-def _add_health(app: FastAPI, ready: Ready, asyncapi: Callable[[], dict[str, Any]]) -> None:
+def _add_health(
+    app: FastAPI, ready: Ready, notes: Callable[[], dict[str, str]], asyncapi: Callable[[], dict[str, Any]]
+) -> None:
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
         """The process is alive."""
         return {"status": "alive"}
 
     @app.get("/readyz", tags=["health"], responses={503: {"description": "what is wrong, by part"}})
-    async def readyz(request: Request) -> Response:
+    async def readyz() -> Response:
         """Kafka and MongoDB answer and consuming goes on; else 503 that says what is wrong."""
         wrong = dict(await ready())
-        auth: Auth = request.app.state.auth
-        body = {"status": "not ready" if wrong else "ready", "wrong": wrong, "notes": auth.notes()}
+        body = {"status": "not ready" if wrong else "ready", "wrong": wrong, "notes": notes()}
         return JSONResponse(body, status_code=503 if wrong else 200)
 
     @app.get("/metrics", tags=["health"], response_class=Response)

@@ -3,21 +3,17 @@
 import hashlib
 import hmac
 from pathlib import Path
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from rapport.runtime import telemetry
-from rapport.runtime.clock import Clock
+from rapport.runtime.followed import Contradiction, what_is_wrong
 from rapport.runtime.settings import Misconfigured
-
-log = telemetry.logger()
 
 Role = Literal["emit", "watch", "act", "admin"]
 
 _MOST_DIGITS: Final = 12
-_LOOK_EVERY: Final = 2.0
 
 _IMPLIED: dict[str, set[str]] = {
     "emit": {"emit"},
@@ -78,7 +74,7 @@ class Keys:
                 return False
             keys = _read(text)
         except (OSError, ValueError, yaml.YAMLError) as error:
-            self.fault = f"keys file {self._path}: {_what_is_wrong(error)}"
+            self.fault = f"keys file {self._path}: {what_is_wrong(error)}"
             raise Misconfigured(self.fault) from None
         self._by_hash = {key.sha256: key for key in keys}
         self._seen, self.fault = text, None
@@ -102,47 +98,10 @@ def _read(text: bytes) -> list[Key]:
     for place, key in enumerate(keys):
         for earlier, other in enumerate(keys[:place]):
             if key.sha256 == other.sha256:
-                raise _Wrong(f"keys.{place}.sha256: is that of keys.{earlier} too")
+                raise Contradiction(f"keys.{place}.sha256: is that of keys.{earlier} too")
             if key.name == other.name and key.rate != other.rate:
-                raise _Wrong(f"keys.{place}.rate: must be that of keys.{earlier}, which has the same name")
+                raise Contradiction(f"keys.{place}.rate: must be that of keys.{earlier}, which has the same name")
     return keys
-
-
-class _Wrong(ValueError):
-    """A file of the right shape that contradicts itself."""
-
-
-def _what_is_wrong(error: Exception) -> str:
-    """Where and why, without anything that the file says: somebody may have written a key into it."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        return f"{place}: {first['msg']}" if place else first["msg"]
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if isinstance(error, _Wrong):
-        return str(error)
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}, column {mark.column + 1}: is no YAML" if mark else "is no YAML"
-
-
-async def follow(keys: Keys, clock: Clock, service: str) -> NoReturn:
-    """Have a changed keys file in force within seconds; a wrong one is told once, and in the figures while it lasts."""
-    while True:
-        look(keys, service)
-        await clock.sleep(_LOOK_EVERY)
-
-
-def look(keys: Keys, service: str) -> None:
-    """Read the keys file again if it has changed."""
-    before = keys.fault
-    try:
-        if keys.reload():
-            log.info("keys read again")
-    except Misconfigured as error:
-        if keys.fault != before:
-            log.warning("the keys in force stay", error=str(error))
-    telemetry.KEYS_WRONG.labels(service).set(keys.fault is not None)
 
 
 class Sessions:

@@ -17,9 +17,10 @@ from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.cluster import hold_to_cluster
 from rapport.runtime.connection import MOST_CONNECTIONS, Connection
 from rapport.runtime.dead_letter import TooManyDeadLetters
+from rapport.runtime.followed import Following
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
-from rapport.runtime.keys import Keys, Sessions, follow, look
+from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
@@ -65,7 +66,7 @@ class Service:
         self.keys = Keys(settings.keys_file)
         secret = settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(32)
         auth = Auth(self.keys, Sessions(self.keys, secret), self.clock, settings.user_header)
-        self.http = create_http(name, auth=auth, ready=self.wrong, asyncapi=self._asyncapi)
+        self.http = create_http(name, auth=auth, ready=self.wrong, notes=self._notes, asyncapi=self._asyncapi)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.url = ""
         self._receives: list[str] = []
@@ -74,7 +75,8 @@ class Service:
         self._readers: list[tuple[Reader, Processor]] = []
         self._backgrounds: list[Background] = []
         self._starts: list[Background] = []
-        self.background(lambda: follow(self.keys, self.clock, name))
+        self._followed: list[Following] = []
+        self.follow(Following("keys", self.keys, telemetry.KEYS_WRONG.labels(name)))
 
     # --- putting together -----------------------------------------------------------
 
@@ -112,6 +114,15 @@ class Service:
     def forget(self, store: Store, *overs: Over) -> None:
         """Delete these states when their time has passed."""
         self.background(lambda: forget_for_ever(self.name, store, overs, self.clock))
+
+    def follow(self, file: Following) -> None:
+        """Have a changed file in force within seconds (SIGHUP: at once); `/readyz` notes what is wrong with it."""
+        self._followed.append(file)
+        self.background(lambda: file.for_ever(self.clock))
+
+    def look_at_files(self) -> None:
+        for file in self._followed:
+            file.look()
 
     def background(self, work: Background) -> None:
         """Run beside everything else until the stop; an error in it ends the service."""
@@ -236,6 +247,9 @@ class Service:
             if now - newest > self.settings.stuck_after:
                 raise Stuck(f"no progress for {(now - newest) / timedelta(seconds=1):.0f} s despite lag")
 
+    def _notes(self) -> dict[str, str]:
+        return {file.name: file.note for file in self._followed if file.note}
+
     def _asyncapi(self) -> dict[str, Any]:
         return asyncapi.document(
             self.name,
@@ -317,7 +331,7 @@ async def _run(create_app: Callable[[S], Service], settings: S) -> int:
         service = create_app(settings)
         collect_seldom()
         telemetry.configure(service.name, settings.log_level)
-        loop.add_signal_handler(signal.SIGHUP, look, service.keys, service.name)
+        loop.add_signal_handler(signal.SIGHUP, service.look_at_files)
         return await _until(service, stopped)
     except Misconfigured as error:
         refuse(str(error))

@@ -5,22 +5,17 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, Self
+from typing import Annotated, Final, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from rapport.mapping import HookMapping, WrongMapping
-from rapport.runtime import telemetry
-from rapport.runtime.clock import Clock
+from rapport.runtime.followed import what_is_wrong
 from rapport.runtime.keys import Key
 from rapport.runtime.settings import Misconfigured
 
-from intake import telemetry as own
 from intake.connectors.shipped import find_connector, shipped_connectors
 
-log = telemetry.logger()
-
-_LOOK_EVERY: Final = 2.0
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _NO_HASH: Final = "0" * 64
 
@@ -138,7 +133,8 @@ class Hooks:
             seen = [seen[0], *(path.read_bytes() for path in own)]
             found = {name: _hook(name, entry, self._path.parent) for name, entry in entries.items()}
         except (OSError, ValueError, yaml.YAMLError, WrongMapping) as error:
-            self.fault = f"hooks file {self._path}: {_what_is_wrong(error)}"
+            why = str(error) if isinstance(error, WrongMapping) else what_is_wrong(error)
+            self.fault = f"hooks file {self._path}: {why}"
             raise Misconfigured(self.fault) from None
         self._by_name = _shipped() | found
         self._own, self._seen, self.fault = own, seen, None
@@ -181,31 +177,3 @@ def _hook(name: str, entry: _Entry, folder: Path) -> Hook:
 
 def _expand(secret: str) -> str:
     return _VARIABLE.sub(lambda found: os.environ[found[1]], secret)
-
-
-def _what_is_wrong(error: Exception) -> str:
-    """Where and why, without anything secret that the file says."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
-        return f"{place}: {first['msg']}" if place else first["msg"]
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if isinstance(error, WrongMapping):
-        return str(error)
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}, column {mark.column + 1}: is no YAML" if mark else "is no YAML"
-
-
-async def follow(hooks: Hooks, clock: Clock) -> NoReturn:
-    """Have a changed hooks file in force within seconds; a wrong one is told once, and in the figures meanwhile."""
-    while True:
-        before = hooks.fault
-        try:
-            if hooks.reload():
-                log.info("hooks read again", hooks=len(hooks.names))
-        except Misconfigured as error:
-            if hooks.fault != before:
-                log.warning("the hooks in force stay", error=str(error))
-        own.HOOKS_WRONG.set(hooks.fault is not None)
-        await clock.sleep(_LOOK_EVERY)
