@@ -9,7 +9,13 @@ from typing import Any, Final
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    LeaderNotAvailableError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -70,9 +76,14 @@ async def _create(admin: AIOKafkaAdminClient, name: str, plain: str, settings: S
         response = await admin.create_topics([topic])
     except TopicAlreadyExistsError:
         return
-    for _, code, *message in response.topic_errors:
-        if code not in {0, TopicAlreadyExistsError.errno}:
-            raise Misconfigured(f"topic {name} can't be created: {message}")
+    for _, code, message in response.topic_errors:
+        if code in {0, TopicAlreadyExistsError.errno}:
+            continue
+        error = for_code(code)
+        # a broker that has just started is fenced until the controller has heard of it
+        if error.retriable or (error is InvalidReplicationFactorError and "fenced" in (message or "")):
+            raise error(message)
+        raise Misconfigured(f"topic {name} can't be created: {message or error.__name__}")
 
 
 async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
