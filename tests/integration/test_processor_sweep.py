@@ -2,14 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
-from rapport.decision import Decision
+from rapport.decision import Decision, State
+from rapport.runtime.store import document_of
 from rapport.runtime.sweep import sweep_for_ever
 
 from tests.support.clock import EPOCH, ManualClock
 from tests.support.replica import PARTITIONS, Log, Site, horizons, received
-from tests.support.tally import WAKE_AFTER, TallyDomain
+from tests.support.tally import WAKE_AFTER, Tally, TallyDomain
 
 DUE = EPOCH + WAKE_AFTER
 MINUTE = timedelta(minutes=1)
@@ -128,6 +130,32 @@ async def test_more_than_one_sweep_takes_at_once_are_all_woken(site):
     await site.replica().process(many)
     await site.replica().sweep(horizons())
     assert len(await woken(site)) == 700
+
+
+async def test_what_is_to_be_left_alone_hides_nothing_that_is_due(site):
+    log = Log()
+    await site.replica().process(
+        [
+            *(log.append(0, received(f"later-{n}", "1", time=EPOCH + n * MINUTE)) for n in range(5)),
+            *(log.append(1, received(f"old-{n}", "1", backfill=True)) for n in range(5)),
+            *(log.append(2, received(f"due-{n}", "1", time=EPOCH + n * MINUTE)) for n in range(5)),
+        ]
+    )
+    until = DUE + 10 * MINUTE
+    left_alone = {0: EPOCH, 1: until, 2: until}
+    for limit in (2, 5, 11, 100):
+        due = await site.store.due(Tally, left_alone, live_only={1}, limit=limit)
+        assert due == [(f"due-{n}", 2) for n in range(min(5, limit))]
+    assert await site.store.due(Tally, {}, live_only=set(), limit=5) == []
+
+
+def test_a_state_that_is_not_wakeful_is_refused_an_alarm():
+    class Sleeper(State, frozen=True, kw_only=True):
+        collection: ClassVar[str] = "sleepers"
+
+    assert "wake_at" in document_of(Sleeper(id="s", partition=0))
+    with pytest.raises(TypeError, match="Sleeper is not wakeful"):
+        document_of(Sleeper(id="s", partition=0, wake_at=DUE))
 
 
 class Everything:

@@ -15,6 +15,7 @@ class Tally(State, frozen=True, kw_only=True):
     """How many different events of a contact have been seen, and how often somebody clicked."""
 
     collection: ClassVar[str] = "tallies"
+    wakeful: ClassVar[bool] = True
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("customer_id", 1),),)
 
     customer_id: str

@@ -43,11 +43,13 @@ class State(Part, frozen=True, kw_only=True):
 
     `index` names the fields that queries need; everything else is stored as one
     JSON text. `wake_at` is when `on_clock` wants to look at it, or None.
-    A `projection` is written whole from another state and never loaded.
+    A `projection` is written whole from another state and never loaded. One that
+    is not `wakeful` is never looked at by the clock.
     """
 
     collection: ClassVar[str]
     projection: ClassVar[bool] = False
+    wakeful: ClassVar[bool] = False
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ()
 
     id: str

@@ -45,6 +45,8 @@ LAG_SECONDS: Final = 30
 PARTITIONS: Final = 12
 WITHIN: Final = timedelta(hours=960)
 SLICE: Final = 0.05
+_LAST_MESSAGE: Final = 20.0
+"""Seconds after which the group has been told of all: its wait and its interval, and some."""
 
 POLICY: Final = """
 calendars:
@@ -59,7 +61,7 @@ escalations:
   desk: [{{after: 0s, notify: [desk]}}]
 receivers:
   desk: {{url: "webhook:{url}"}}
-grouping: {{by: [policy], wait: 5s, interval: 5m}}
+grouping: {{by: [policy], wait: 2s, interval: 10s}}
 """
 
 CLOCK: Final = SystemClock()
@@ -257,7 +259,7 @@ async def _storm(bench: Bench, pager: Pager) -> None:
             for _, made in await breaches():
                 last, seen = max(last, made), seen + 1
     seconds = (last - at).total_seconds()
-    await CLOCK.sleep(10)
+    await CLOCK.sleep(_LAST_MESSAGE)
     _print(
         f"storm of {STORM:,} deadlines at one instant",
         f"all announced after {seconds:.1f} s; the receiver got {len(pager.messages) - before} messages; "

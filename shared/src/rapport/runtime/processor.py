@@ -128,7 +128,7 @@ class Processor:
         be next in the topic.
         """
         now = self._clock.now()
-        kinds = [kind for kind in self._store.kinds if not kind.projection]
+        kinds = [kind for kind in self._store.kinds if kind.wakeful]
         for kind in kinds:
             while await self.patiently("sweep", partial(self._sweep_some, kind, horizons, behind)):
                 pass

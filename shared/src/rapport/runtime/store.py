@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rapport.decision import Counted, Match, Ref, State, States, Touch
 from rapport.runtime.mongo import (
@@ -106,6 +106,15 @@ class Change:
         return not self.moved and not self.outbox and not self.counts and not any(True for _ in self.states.changed)
 
 
+class _Awake(NamedTuple):
+    """A state with an instant to wake at. `old`: it is history."""
+
+    at: datetime
+    id: str
+    partition: int
+    old: bool
+
+
 class Store:
     """The documents of one service."""
 
@@ -125,7 +134,7 @@ class Store:
             collection = self._database[kind.collection]
             for keys in kind.indexes:
                 await collection.create_index(list(keys))
-            if not kind.projection:
+            if kind.wakeful:
                 await collection.create_index(
                     [("wake_at", 1), ("p", 1), ("backfill", 1)],
                     name="awake",
@@ -179,21 +188,43 @@ class Store:
     async def due(
         self, kind: type[State], horizons: Mapping[int, datetime], *, live_only: set[int], limit: int
     ) -> list[tuple[str, int]]:
-        """Ids and partitions of the states to wake, oldest first. Those of `live_only` leave out backfill."""
+        """
+        Ids and partitions of the states to wake, oldest first. Those of `live_only` leave out backfill.
+
+        One query serves all partitions, unless so much is to be left alone that it hides what is not.
+        """
+        if not horizons:
+            return []
+        until, partitions = max(horizons.values()), sorted(horizons)
+        found = await self._awake(kind, until, partitions, live=live_only.issuperset(partitions), limit=limit)
+        due = [
+            one for one in found if one.at <= horizons[one.partition] and not (one.old and one.partition in live_only)
+        ]
+        if len(due) < len(found) == limit:
+            due = await self._due_by_group(kind, horizons, live_only, limit)
+        return [(one.id, one.partition) for one in due]
+
+    async def _due_by_group(
+        self, kind: type[State], horizons: Mapping[int, datetime], live_only: set[int], limit: int
+    ) -> list[_Awake]:
+        """The same with a query for each horizon."""
         groups: dict[tuple[datetime, bool], list[int]] = defaultdict(list)
         for partition, horizon in horizons.items():
             groups[horizon, partition in live_only].append(partition)
-        found: list[tuple[datetime, str, int]] = []
+        found: list[_Awake] = []
         for (horizon, live), partitions in groups.items():
-            where: dict[str, Any] = {
-                "wake_at": {"$gt": _LONG_AGO, "$lte": horizon},
-                "p": {"$in": partitions},
-            }
-            if live:
-                where["backfill"] = False
-            cursor = self._database[kind.collection].find(where, {"p": 1, "wake_at": 1}).sort("wake_at", 1).limit(limit)
-            found += [(d["wake_at"], d["_id"], d["p"]) async for d in cursor]
-        return [(state_id, partition) for _, state_id, partition in sorted(found)[:limit]]
+            found += await self._awake(kind, horizon, partitions, live=live, limit=limit)
+        return sorted(found)[:limit]
+
+    async def _awake(
+        self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
+    ) -> list[_Awake]:
+        where: dict[str, Any] = {"wake_at": {"$gt": _LONG_AGO, "$lte": until}, "p": {"$in": partitions}}
+        if live:
+            where["backfill"] = False
+        shown = {"p": 1, "wake_at": 1, "backfill": 1}
+        cursor = self._database[kind.collection].find(where, shown).sort("wake_at", 1).limit(limit)
+        return [_Awake(d["wake_at"], d["_id"], d["p"], d["backfill"]) async for d in cursor]
 
     async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
         where = {"wake_at": {"$gt": after}, "p": {"$in": list(partitions)}}
@@ -285,7 +316,9 @@ def _state(kind: type[S], document: Mapping[str, Any]) -> S:
 
 
 def document_of(state: State) -> dict[str, Any]:
-    """A state as MongoDB keeps it."""
+    """A state as MongoDB keeps it. TypeError for one that has to wake and never would."""
+    if state.wake_at is not None and not state.wakeful:
+        raise TypeError(f"{type(state).__name__} is not wakeful")
     return {
         "_id": state.id,
         "p": state.partition,

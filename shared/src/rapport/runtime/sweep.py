@@ -12,6 +12,7 @@ from rapport.runtime.processor import Processor
 log = telemetry.logger()
 
 _LONGEST: Final = timedelta(seconds=1)
+_WHILE_BEHIND: Final = timedelta(milliseconds=50)
 _LEFT_OVERS_EVERY: Final = 0.25
 
 
@@ -20,15 +21,22 @@ class Horizons(Protocol):
 
 
 async def sweep_for_ever(processor: Processor, reader: Horizons, clock: Clock) -> NoReturn:
-    """Late by milliseconds, not by a polling period; at least once a second, since a click elsewhere may wake too."""
+    """
+    Late by milliseconds, not by a polling period; at least once a second, since a click elsewhere may wake too.
+
+    While a partition is behind its topic, what is due in it may be looked at with
+    every batch that is settled: then it looks again soon.
+    """
     while True:
         processor.woken.clear()
         processor.next_wake = None
         now = clock.now()
         horizons = reader.horizons(now)
-        following = await processor.sweep(horizons, {p for p, horizon in horizons.items() if horizon < now})
+        behind = {p for p, horizon in horizons.items() if horizon < now}
+        following = await processor.sweep(horizons, behind)
         processor.next_wake = min((wake for wake in (following, processor.next_wake) if wake), default=None)
-        wait = max(timedelta(), min(_LONGEST, following - clock.now())) if following else _LONGEST
+        longest = _WHILE_BEHIND if behind else _LONGEST
+        wait = max(timedelta(), min(longest, following - clock.now())) if following else longest
         await _set_within(processor.woken, wait.total_seconds())
 
 

@@ -127,6 +127,7 @@ class CustomerState(State, frozen=True, kw_only=True):
     """Everything that decides what a customer hears from us; the unit that a slot is reserved in."""
 
     collection: ClassVar[str] = "customers"
+    wakeful: ClassVar[bool] = True
 
     profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None

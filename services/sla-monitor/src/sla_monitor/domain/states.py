@@ -91,6 +91,7 @@ class ContactState(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "contacts"
+    wakeful: ClassVar[bool] = True
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
         (("customer_id", 1), ("open", 1)),
         (("team", 1), ("open", 1), ("due_at", 1)),
