@@ -16,7 +16,7 @@ from devkit.errors import CommandFailed
 from devkit.stack import local_stack
 
 _NO_BENCH = {"hardship", "plain", "report", "servers", "wire"}
-_WITHOUT_STACK = {"business_time"}
+_WITHOUT_STACK = {"board", "business_time", "sla"}
 
 
 def bench(name: Annotated[str | None, typer.Argument(help="one of them; else all")] = None) -> None:
