@@ -97,6 +97,7 @@ async def test_a_malformed_event_does_not_keep_the_others_of_its_batch_out(intak
     ]
     assert not intake.kafka.dead()
     response = await intake.post(batch(event())[:-1] + b', {"id": "a", "id": "b"}]', BATCH)
+    assert response.status_code == 207
     assert response.json()["results"][1]["errors"] == [{"pointer": "/id", "reason": "appears twice"}]
 
 
