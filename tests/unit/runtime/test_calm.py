@@ -18,7 +18,10 @@ def told(calm: Calm, *lines: logging.LogRecord) -> list[tuple[float, str]]:
     return [(one.created, one.getMessage()) for one in lines if calm.filter(one)]
 
 
-@pytest.mark.parametrize("text", [COORDINATOR, "Topic %s not found in cluster metadata"])
+@pytest.mark.parametrize(
+    "text",
+    [COORDINATOR, "Topic %s not found in cluster metadata", "Marking the coordinator dead (node 1)for group %s."],
+)
 def test_what_every_first_start_says_for_a_moment_is_not_told(text):
     assert told(Calm(), *(line(text, at / 10, "x") for at in range(95))) == []
 

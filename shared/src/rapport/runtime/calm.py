@@ -8,6 +8,7 @@ _EXPECTED: Final = (
     "Topic %s not found in cluster metadata",
     "Topic %s is not available during auto-create initialization",
     "Group Coordinator Request failed",
+    "Marking the coordinator dead",  # one that is gone for good has the requests for another fail, which is told
     "Heartbeat failed for group %s because it is rebalancing",
 )
 """A topic or a group's coordinator that was just made, and replicas that join or leave: over in a second or two."""
