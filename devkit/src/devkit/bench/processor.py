@@ -25,10 +25,12 @@ from rapport.contracts.followup_events import FollowupOwed
 from rapport.decision import Decision, Domain, Ref, State, States, Tell, Touch
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.kafka import ensure_topics
+from rapport.runtime.lanes import Lanes
 from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import Client, ReplaceOne, connect, transaction
 from rapport.runtime.processor import Processor
 from rapport.runtime.publisher import Outgoing, Publisher
+from rapport.runtime.service import event_loop
 from rapport.runtime.settings import Settings
 from rapport.runtime.store import Store
 from sla_monitor.domain.monitor import SlaDomain
@@ -106,7 +108,8 @@ def run() -> list[Row]:
             topic_prefix=f"bench-{secrets.token_hex(4)}-",
             partitions=PARTITIONS,
         )
-        return asyncio.run(_measure(settings))
+        with asyncio.Runner(loop_factory=event_loop()) as runner:
+            return runner.run(_measure(settings))
 
 
 async def _measure(settings: Settings) -> list[Row]:
@@ -202,11 +205,13 @@ async def folding(
     await store.prepare(PARTITIONS)
     processor = Processor(subject.name, subject.domain, store, publisher, SystemClock())
     processor.owned = set(range(PARTITIONS))
+    lanes = Lanes(processor.process, at_once=settings.batch_records, fail=lambda _: None)
     try:
         async with _polls(settings) as polls:
             started = time.perf_counter()
             async for records in polls:
-                await processor.process(records)
+                await lanes.feed(records)
+            await lanes.settled()
             rate = count / (time.perf_counter() - started)
         write_rate = await _replacing(client, database, subject.states[0].collection, count)
     finally:

@@ -1,7 +1,7 @@
 """From polled records to a plan: what is new is decoded and decided in order; what never can be is a dead letter."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,9 @@ class Batch:
         except Exception as error:  # noqa: BLE001 - refuses this record; the share of such is limited
             return self._refused(event, record, error), []
 
-    def _decide_all(self, decoded: Sequence[tuple[Any, Event[Data] | UndecodableEvent]], outcome: Outcome) -> None:
+    def _decide_all(
+        self, decoded: Sequence[tuple[Any, Event[Data] | UndecodableEvent]], outcome: Outcome
+    ) -> Iterator[None]:
         outcome.taken = len(decoded)
         for record, event in decoded:
             failure = event if isinstance(event, UndecodableEvent) else self._decide(event, record, outcome)
@@ -63,6 +65,7 @@ class Batch:
                     record, service=self.service, pointer=failure.pointer, reason=failure.reason, now=outcome.now
                 )
                 outcome.told[record.partition].append(letter)
+            yield
         self.failures.check(taken=outcome.taken, refused=outcome.refused.total())
 
     def _decide(self, event: Event[Data], record: Any, outcome: Outcome) -> UndecodableEvent | None:

@@ -26,6 +26,11 @@ class SystemClock:
         await asyncio.sleep(seconds)  # noqa: TID251 - the one place
 
 
+async def others_first() -> None:
+    """Go on when all that is ready by now has had its turn on the event loop."""
+    await asyncio.sleep(0)  # noqa: TID251 - the one place
+
+
 def backoff(first: float = 0.1, most: float = 5.0) -> Iterator[float]:
     """Seconds to wait before each next try: doubling, with full jitter, without end."""
     ceiling = first

@@ -37,10 +37,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class Plan:
-    """What to load, and then to decide. `moved` are the rows with the positions after a batch."""
+    """
+    What to load, and then to decide. `moved` are the rows with the positions after a batch.
+
+    `decide` goes step by step, so that it need not hold the event loop from beginning to end.
+    """
 
     touches: Iterable[Touch]
-    decide: Callable[[Outcome], None]
+    decide: Callable[[Outcome], Iterable[object]]
     moved: dict[int, Row] = field(default_factory=dict)
 
 

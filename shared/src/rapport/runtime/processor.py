@@ -9,8 +9,18 @@ comes second finds the number changed, and reads and decides again.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Container,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -18,7 +28,7 @@ from typing import Any, TypeVar
 from rapport.decision import Decision, Domain, Ref, State, States, Touch
 from rapport.runtime import telemetry
 from rapport.runtime.batch import Batch, WrongCluster
-from rapport.runtime.clock import Clock, backoff
+from rapport.runtime.clock import Clock, backoff, others_first
 from rapport.runtime.dead_letter import FailureShare
 from rapport.runtime.mongo import MongoError, is_conflict
 from rapport.runtime.outbox import Outbox
@@ -37,6 +47,10 @@ Planner = Callable[[Mapping[int, Row]], Awaitable[Plan]]
 
 _SWEEP_AT_ONCE = 500
 _WORTH_TWO_LANES = 64
+
+_STEPS_AT_ONCE = 16
+"""Decisions in a row; after these few milliseconds what else is ready has its turn: the other lane, a click, a page."""
+
 _PUT_OFF = timedelta(minutes=1)
 _MOST_CONFLICTS = 120
 """With its waits, longer than MongoDB keeps the transaction of a process that was killed (60 s)."""
@@ -70,6 +84,7 @@ class Processor:
         self._failures = FailureShare(dead_letter_share)
         self.patiently = Patience(service, clock)
         self._outbox = Outbox(service, store, publisher, self.patiently)
+        self._deciding = asyncio.Lock()
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.positions: dict[tuple[str, int], int] = {}
         self.stamps: dict[tuple[str, int], int] = {}
@@ -90,8 +105,7 @@ class Processor:
         halving the batch, and goes to the dead letters.
         """
         with telemetry.timed(telemetry.BATCH_SECONDS, service=self._service):
-            lanes = _lanes(records, lambda record: record.partition)
-            await _together([self.patiently("records", partial(self._settle, lane)) for lane in lanes])
+            await self.patiently("records", partial(self._settle, records))
         for record in records:
             self.stamps[record.topic, record.partition] = record.timestamp
         for topic, count in Counter(record.topic for record in records).items():
@@ -179,8 +193,9 @@ class Processor:
 
     def _wake(
         self, refs: Sequence[Ref], horizons: Mapping[int, datetime], outcome: Outcome, failed: dict[str, Exception]
-    ) -> None:
+    ) -> Iterator[None]:
         for ref in refs:
+            yield
             state = outcome.states.get(ref.kind, ref.id)
             if state is None or state.wake_at is None or state.partition not in horizons or ref.id in failed:
                 continue
@@ -226,10 +241,11 @@ class Processor:
         made: Decision[Any] = Decision()
         touched = [Ref(kind, state_id), *touches]
 
-        def decide_now(outcome: Outcome) -> None:
+        def decide_now(outcome: Outcome) -> Iterable[None]:
             nonlocal made
             made = decide(outcome.states.get(kind, state_id), outcome.states, outcome.now)
             outcome.apply(made, home)
+            return ()
 
         async def plan(_: Mapping[int, Row]) -> Plan:
             return Plan(touched, decide_now)
@@ -259,7 +275,10 @@ class Processor:
         planned = await plan(rows)
         states = await self._load(list(planned.touches), rows)
         outcome = Outcome(states, self._clock.now())
-        planned.decide(outcome)
+        async with self._deciding if by != "act" else nullcontext():
+            for count, _ in enumerate(planned.decide(outcome), 1):
+                if count % _STEPS_AT_ONCE == 0:
+                    await others_first()
         change = Change(rows, planned.moved, states, dict(outcome.told), outcome.counts)
         if change.is_empty:
             return True

@@ -21,6 +21,7 @@ from rapport.runtime.followed import Following
 from rapport.runtime.http import Auth, create_http
 from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
 from rapport.runtime.keys import Keys, Sessions
+from rapport.runtime.lanes import Lanes
 from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
@@ -73,6 +74,7 @@ class Service:
         self._sends: list[str] = []
         self._stores: list[Store] = []
         self._readers: list[tuple[Reader, Processor]] = []
+        self._lanes: list[Lanes] = []
         self._backgrounds: list[Background] = []
         self._starts: list[Background] = []
         self._followed: list[Following] = []
@@ -97,7 +99,9 @@ class Service:
             dead_letter_share=self.settings.dead_letter_share,
         )
         reader = Reader(self.broker, self.settings, self.name, topics, processor, store, self.fail)
-        reader.attach(processor.process)
+        lanes = Lanes(processor.process, at_once=self.settings.batch_records, fail=self.fail)
+        reader.attach(lanes.feed)
+        self._lanes.append(lanes)
         self._readers.append((reader, processor))
         self._receives += topics
         self._sends += sends
@@ -148,6 +152,8 @@ class Service:
             self.http.state.starting = True
             server = await self._listen(stack)
             await self.patiently("MongoDB and Kafka", self._prepare)
+            for lanes in self._lanes:
+                stack.push_async_callback(lanes.stop)
             stack.push_async_callback(self.broker.stop)
             await self.patiently("Kafka", self.broker.start)
             self.http.state.starting = False
@@ -310,11 +316,12 @@ S = TypeVar("S", bound=Settings)
 def run(create_app: Callable[[S], Service], kind: type[S]) -> None:
     """Run a service until SIGTERM or SIGINT; the exit status is 2 for a wrong setting, 1 for a failure."""
     settings = load(kind)
-    with asyncio.Runner(loop_factory=_loop()) as runner:
+    with asyncio.Runner(loop_factory=event_loop()) as runner:
         raise SystemExit(runner.run(_run(create_app, settings)))
 
 
-def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop that services run on; None for Python's own."""
     try:
         import uvloop  # noqa: PLC0415 - not there on every platform
     except ImportError:
