@@ -18,9 +18,10 @@ from rapport.decision import Counted, Decision
 
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.customers import informed
-from sla_monitor.domain.fold import PUBLISHED, Folding, fold
+from sla_monitor.domain.fold import Folding, fold
 from sla_monitor.domain.log import with_entry
 from sla_monitor.domain.monitor import announce, horizon_of
+from sla_monitor.domain.owed import PUBLISHED
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, CustomerState, Entry
 

@@ -8,23 +8,15 @@ warning or a breach becomes true under the rules that held at its instant.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
-
-from rapport.contracts.fields import Target
+from typing import Final
 
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.hours import WALL
 from sla_monitor.domain.log import MARKS, classification, instant
-from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion
-from sla_monitor.domain.rules import Facts, Plan, Rule
+from sla_monitor.domain.owed import PUBLISHED, Owed, recorded
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.rules import Plan
 from sla_monitor.domain.states import Entry, Status
-
-RECLASSIFIED: Final = "reclassified"
-PUBLISHED: Final = "policy.published"
-"""In a contact's log: from here on it is under the version then in force."""
-_EDITS: Final = (RECLASSIFIED, PUBLISHED)
-_UNWATCHED = ("staff", "test")
-_NOBODY: Final[dict[str, Any]] = {"audience": "customer"}
 
 
 def fold(log: Sequence[Entry], book: PolicyBook, until: datetime) -> "Folding":
@@ -36,72 +28,34 @@ def fold(log: Sequence[Entry], book: PolicyBook, until: datetime) -> "Folding":
     return folding
 
 
-class Folding:
+class Folding(Owed):
     """The state of a contact between two events of its log."""
 
     __slots__ = (
-        "_contact",
-        "_customer",
-        "_needs",
-        "_waits",
-        "answered",
-        "book",
-        "calendar",
-        "clocks",
-        "facts",
-        "opened_at",
-        "opening",
         "outbound_only",
         "owner",
         "promises_moved",
         "resolved_at",
-        "rule",
-        "status",
         "team",
-        "version",
         "waiting_on",
         "waiting_since",
     )
 
     def __init__(self, book: PolicyBook) -> None:
-        self.book = book
-        self._contact: Facts = {}
-        self._customer: Facts = _NOBODY
-        self._needs: dict[Target, Clock] = {}  # what is owed, whether or not the policy sets a deadline for it
-        self._waits: list[tuple[str, datetime, datetime | None]] = []
-        self.clocks: list[Clock] = []
-        self.facts: Facts = {}
-        self.status: Status = "unknown"
-        self.version: PolicyVersion | None = None
-        self.rule: Rule | None = None
-        self.calendar: str | None = None
+        super().__init__(book)
         self.owner: str | None = None
         self.team: str | None = None
-        self.opening: Entry | None = None
-        self.opened_at: datetime | None = None
         self.resolved_at: datetime | None = None
-        self.answered = False
         self.outbound_only = False
         self.waiting_on: str | None = None
         self.waiting_since: datetime | None = None
         self.promises_moved = 0
-
-    # --- time ---------------------------------------------------------------------
-
-    def pass_time(self, until: datetime) -> None:
-        for clock in self._needs.values():
-            if clock.counts:
-                clock.advance(until)
 
     def take(self, entry: Entry) -> None:
         """Let time pass up to an event, then let it happen."""
         at = instant(entry.millis)
         self.pass_time(at)
         _STEPS[entry.type](self, entry, at)
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in ("open", "waiting")
 
     # --- what happens -------------------------------------------------------------
 
@@ -168,7 +122,7 @@ class Folding:
 
     def _promise(self, entry: Entry, at: datetime) -> None:
         millis = entry.facts.get("promised_by")
-        if millis is None or self._customer.get("audience") in _UNWATCHED:
+        if millis is None or not self.is_watched:
             return
         due, known = instant(millis), self._needs.get("promise")
         if known is not None and known.breached_at is None:
@@ -183,7 +137,7 @@ class Folding:
             self.clocks.append(known)
         known.plan = Plan.of(known.started_at, due, WALL, known.rule.warn if known.rule else ())
         known.cause = entry.type
-        known.recorded = _recorded(entry)
+        known.recorded = recorded(entry)
         known.schedule(at)
 
     def _assigned(self, entry: Entry, _at: datetime) -> None:
@@ -213,7 +167,7 @@ class Folding:
         if self.status == "waiting":
             self.status = "open"
         for clock in self._needs.values():
-            clock.resume(at, _recorded(entry))
+            clock.resume(at, recorded(entry))
 
     def _reclassified(self, entry: Entry, at: datetime) -> None:
         facts = {field: value for field, value in entry.facts.items() if field not in MARKS}
@@ -263,7 +217,7 @@ class Folding:
     def _confirmed(self, entry: Entry, at: datetime) -> None:
         """The customer's word ends nothing that our own resolution has not ended."""
 
-    # --- beginnings and ends ------------------------------------------------------
+    # --- over, and open again ------------------------------------------------------
 
     def _reopen(self, entry: Entry, at: datetime) -> None:
         """New cycles of resolution and next_response; the former goes on with what was left, or starts anew."""
@@ -280,49 +234,6 @@ class Folding:
         self.outbound_only = False
         self._start("next_response", entry.name, at, entry)
 
-    def _begin(self, target: Target, key: str, at: datetime) -> Clock:
-        clock = Clock(target, key, at, origin=at)
-        self._needs[target] = clock
-        self.clocks.append(clock)
-        return clock
-
-    def _start(self, target: Target, key: str, at: datetime, entry: Entry) -> None:
-        self._attach(self._begin(target, key, at), entry)
-
-    def _attach(self, clock: Clock, entry: Entry, not_before: datetime | None = None) -> None:
-        """Give a need the deadline that the policy in force sets, counted from its original start."""
-        spec = self.rule.targets.get(clock.target) if self.rule else None
-        if spec is None or self.version is None or self.calendar is None or self.rule is None:
-            return
-        calendar = self.version.calendars[self.calendar]
-        hours = spec.hours(calendar)
-        plan = self.rule.plan(clock.target, clock.started_at, self.calendar, calendar)
-        if clock.used_before:
-            origin = clock.origin or clock.started_at
-            total = hours.between(origin, spec.due(origin, calendar))
-            due = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
-            plan = Plan.of(clock.started_at, due, hours, self.rule.warn)
-        if spec.pause_on:
-            spans = [s for s in self._waits if s[0] in spec.pause_on and (s[2] is None or s[2] > clock.started_at)]
-            clock.pauses = tuple((max(a, clock.started_at), b) for _, a, b in spans if b is not None)
-            clock.paused_since = next((max(a, clock.started_at) for _, a, b in spans if b is None), None)
-        else:
-            clock.pauses, clock.paused_since = (), None
-        clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
-        clock.plan, clock.cause = plan, entry.type
-        before = clock.due_at
-        clock.schedule(not_before)
-        if clock.due_at != before:
-            clock.recorded = _recorded(entry)
-
-    def _end(self, target: Target, entry: Entry, at: datetime) -> None:
-        clock = self._needs.pop(target, None)
-        if clock is None or clock.ended:
-            return
-        if clock.paused_since is not None:
-            clock.resume(at, clock.recorded)
-        clock.met_at, clock.cause, clock.ended_recorded = at, entry.type, _recorded(entry)
-
     def _stop(self, entry: Entry, at: datetime, status: Status, *, cause: str) -> None:
         """The contact is over; what still runs is cancelled."""
         if self.opening is not None:
@@ -335,62 +246,6 @@ class Folding:
             on, since, _ = self._waits[-1]
             self._waits[-1] = (on, since, at)
             self.waiting_on = None
-
-    def _cancel(self, clock: Clock, entry: Entry, at: datetime, cause: str) -> None:
-        clock.cancelled_at, clock.cause, clock.ended_recorded = at, cause, _recorded(entry)
-
-    # --- which policy -------------------------------------------------------------
-
-    def _choose(self, at: datetime) -> bool:
-        """The policy for what the contact now is; whether that is another than before."""
-        before = (self.rule, self.calendar)
-        self.facts = {**self._customer, **self._contact}
-        if self.facts.get("tier") is None:
-            self.facts["tier"] = self._customer.get("earned_tier")
-        self.version = self.book.in_force(at)
-        unwatched = self._customer.get("audience") in _UNWATCHED
-        self.rule = None if unwatched else self.version.match(self.facts)
-        self.calendar = self.rule.calendar_name(self.facts) if self.rule else None
-        return (self.rule, self.calendar) != before
-
-    def _rematch(self, entry: Entry, at: datetime) -> None:
-        """Match the policies again, and recompute from its original start what still runs."""
-        if not self._choose(at) or not self.is_open:
-            return
-        rule = self.rule
-        if rule and "first_response" not in rule.targets and not self.answered and "update" not in self._needs:
-            assert self.opening is not None  # noqa: S101 - an open contact has been opened
-            self._begin("update", self.opening.name, self.opened_at or at)
-        unwatched = self._customer.get("audience") in _UNWATCHED
-        for clock in self._needs.values():
-            if clock.breached_at is not None or (clock.ended and clock.cause not in _EDITS):
-                continue
-            if clock.target == "promise":
-                if unwatched:
-                    self._cancel(clock, entry, at, _edit(entry))
-                else:
-                    clock.rule = rule
-            elif rule is None or clock.target not in rule.targets:
-                if clock.spec and not clock.ended:
-                    self._cancel(clock, entry, at, _edit(entry))
-            else:
-                self._recompute(clock, entry, at)
-
-    def _recompute(self, clock: Clock, entry: Entry, at: datetime) -> None:
-        clock.cancelled_at = None
-        self._attach(clock, entry, not_before=at)
-        if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
-            clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, _edit(entry)
-
-
-def _edit(entry: Entry) -> str:
-    """What to call the cause of what an edit of the contact or of the policy has changed."""
-    return PUBLISHED if entry.type == PUBLISHED else RECLASSIFIED
-
-
-def _recorded(entry: Entry) -> datetime | None:
-    millis = entry.facts.get("recorded")
-    return None if millis is None else instant(millis)
 
 
 _STEPS: Final[dict[str, Callable[[Folding, Entry, datetime], None]]] = {

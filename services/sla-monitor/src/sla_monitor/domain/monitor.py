@@ -16,8 +16,9 @@ from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
-from sla_monitor.domain.fold import PUBLISHED, Folding, fold
+from sla_monitor.domain.fold import Folding, fold
 from sla_monitor.domain.foldings import Foldings
+from sla_monitor.domain.owed import PUBLISHED
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import LOG_LIMIT, ContactState, CustomerState, Entry
 from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced

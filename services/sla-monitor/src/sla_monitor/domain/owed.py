@@ -1,0 +1,174 @@
+"""
+What is owed to a customer: the needs of a contact, each with its clock, and the policy that sets them deadlines.
+
+A need is there whether or not a policy sets a deadline for it, so that another
+policy, chosen later, finds when it began.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from rapport.contracts.fields import Target
+
+from sla_monitor.domain.clocks import Clock
+from sla_monitor.domain.log import instant
+from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion
+from sla_monitor.domain.rules import Facts, Plan, Rule
+from sla_monitor.domain.states import Entry, Status
+
+RECLASSIFIED: Final = "reclassified"
+PUBLISHED: Final = "policy.published"
+"""In a contact's log: from here on it is under the version then in force."""
+_EDITS: Final = (RECLASSIFIED, PUBLISHED)
+_UNWATCHED: Final = ("staff", "test")
+_NOBODY: Final[dict[str, Any]] = {"audience": "customer"}
+
+
+class Owed:
+    """Needs begin, pause and end, under the policy for what the contact is at that moment."""
+
+    __slots__ = (
+        "_contact",
+        "_customer",
+        "_needs",
+        "_waits",
+        "answered",
+        "book",
+        "calendar",
+        "clocks",
+        "facts",
+        "opened_at",
+        "opening",
+        "rule",
+        "status",
+        "version",
+    )
+
+    def __init__(self, book: PolicyBook) -> None:
+        self.book = book
+        self._contact: Facts = {}
+        self._customer: Facts = _NOBODY
+        self._needs: dict[Target, Clock] = {}
+        self._waits: list[tuple[str, datetime, datetime | None]] = []
+        self.clocks: list[Clock] = []
+        self.facts: Facts = {}
+        self.status: Status = "unknown"
+        self.version: PolicyVersion | None = None
+        self.rule: Rule | None = None
+        self.calendar: str | None = None
+        self.opening: Entry | None = None
+        self.opened_at: datetime | None = None
+        self.answered = False
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("open", "waiting")
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the customer is one to whom anything is owed."""
+        return self._customer.get("audience") not in _UNWATCHED
+
+    def pass_time(self, until: datetime) -> None:
+        for clock in self._needs.values():
+            if clock.counts:
+                clock.advance(until)
+
+    # --- beginnings and ends ------------------------------------------------------
+
+    def _begin(self, target: Target, key: str, at: datetime) -> Clock:
+        clock = Clock(target, key, at, origin=at)
+        self._needs[target] = clock
+        self.clocks.append(clock)
+        return clock
+
+    def _start(self, target: Target, key: str, at: datetime, entry: Entry) -> None:
+        self._attach(self._begin(target, key, at), entry)
+
+    def _attach(self, clock: Clock, entry: Entry, not_before: datetime | None = None) -> None:
+        """Give a need the deadline that the policy in force sets, counted from its original start."""
+        spec = self.rule.targets.get(clock.target) if self.rule else None
+        if spec is None or self.version is None or self.calendar is None or self.rule is None:
+            return
+        calendar = self.version.calendars[self.calendar]
+        hours = spec.hours(calendar)
+        plan = self.rule.plan(clock.target, clock.started_at, self.calendar, calendar)
+        if clock.used_before:
+            origin = clock.origin or clock.started_at
+            total = hours.between(origin, spec.due(origin, calendar))
+            due = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
+            plan = Plan.of(clock.started_at, due, hours, self.rule.warn)
+        if spec.pause_on:
+            spans = [s for s in self._waits if s[0] in spec.pause_on and (s[2] is None or s[2] > clock.started_at)]
+            clock.pauses = tuple((max(a, clock.started_at), b) for _, a, b in spans if b is not None)
+            clock.paused_since = next((max(a, clock.started_at) for _, a, b in spans if b is None), None)
+        else:
+            clock.pauses, clock.paused_since = (), None
+        clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
+        clock.plan, clock.cause = plan, entry.type
+        before = clock.due_at
+        clock.schedule(not_before)
+        if clock.due_at != before:
+            clock.recorded = recorded(entry)
+
+    def _end(self, target: Target, entry: Entry, at: datetime) -> None:
+        clock = self._needs.pop(target, None)
+        if clock is None or clock.ended:
+            return
+        if clock.paused_since is not None:
+            clock.resume(at, clock.recorded)
+        clock.met_at, clock.cause, clock.ended_recorded = at, entry.type, recorded(entry)
+
+    def _cancel(self, clock: Clock, entry: Entry, at: datetime, cause: str) -> None:
+        clock.cancelled_at, clock.cause, clock.ended_recorded = at, cause, recorded(entry)
+
+    # --- which policy -------------------------------------------------------------
+
+    def _choose(self, at: datetime) -> bool:
+        """The policy for what the contact now is; whether that is another than before."""
+        before = (self.rule, self.calendar)
+        self.facts = {**self._customer, **self._contact}
+        if self.facts.get("tier") is None:
+            self.facts["tier"] = self._customer.get("earned_tier")
+        self.version = self.book.in_force(at)
+        self.rule = self.version.match(self.facts) if self.is_watched else None
+        self.calendar = self.rule.calendar_name(self.facts) if self.rule else None
+        return (self.rule, self.calendar) != before
+
+    def _rematch(self, entry: Entry, at: datetime) -> None:
+        """Match the policies again, and recompute from its original start what still runs."""
+        if not self._choose(at) or not self.is_open:
+            return
+        rule = self.rule
+        if rule and "first_response" not in rule.targets and not self.answered and "update" not in self._needs:
+            assert self.opening is not None  # noqa: S101 - an open contact has been opened
+            self._begin("update", self.opening.name, self.opened_at or at)
+        for clock in self._needs.values():
+            if clock.breached_at is not None or (clock.ended and clock.cause not in _EDITS):
+                continue
+            if clock.target == "promise":
+                if self.is_watched:
+                    clock.rule = rule
+                else:
+                    self._cancel(clock, entry, at, _edit(entry))
+            elif rule is None or clock.target not in rule.targets:
+                if clock.spec and not clock.ended:
+                    self._cancel(clock, entry, at, _edit(entry))
+            else:
+                self._recompute(clock, entry, at)
+
+    def _recompute(self, clock: Clock, entry: Entry, at: datetime) -> None:
+        clock.cancelled_at = None
+        self._attach(clock, entry, not_before=at)
+        if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
+            clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, _edit(entry)
+
+
+def _edit(entry: Entry) -> str:
+    """What to call the cause of what an edit of the contact or of the policy has changed."""
+    return PUBLISHED if entry.type == PUBLISHED else RECLASSIFIED
+
+
+def recorded(entry: Entry) -> datetime | None:
+    millis = entry.facts.get("recorded")
+    return None if millis is None else instant(millis)
