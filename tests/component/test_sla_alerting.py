@@ -1,6 +1,7 @@
 """Alerts on a real Kafka and MongoDB: taken anywhere, silenced, told again, and watched over."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -8,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapport.runtime.mongo import connect
+from rapport.runtime.retention import Over, forget
+from rapport.runtime.store import Store
+from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.store import Queries
 
 from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, webhook
 from tests.support.receivers import Receiver, receiver
@@ -89,6 +95,39 @@ async def test_an_acknowledgement_and_a_close_go_to_pagerduty_and_come_back_from
         forged = await sla.http.post("/v1/hooks/pagerduty", content=content + b" ", headers=headers)
         assert forged.status_code == 401
         assert await told_back(sla, "pagey.ping", "") == 200
+
+
+async def test_who_was_told_long_ago_hears_that_it_is_over_and_only_then_is_it_forgotten(start: Start, desk: Receiver):
+    async with start() as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: desk.taken)
+        client = connect(sla.stack.mongodb)
+        store = Store(client, client[sla.service.database.name], [AlertState, NotificationState])
+        done = {"status": {"$in": ["sent", "failed", "dropped"]}}
+        old = Over(NotificationState, done, "due", timedelta(days=365), Queries(store).messages_still_needed)
+        next_year = CLOCK.now() + timedelta(days=400)
+        assert await forget(store, old, next_year) == 0
+        await sla.tell("contact.responded")
+        await soon(lambda: desk.taken[-1].body["status"] == "resolved")
+
+        async def told() -> bool:
+            return await forget(store, old, next_year) == 2
+
+        assert await until(told)
+        client.close()
+
+
+async def test_who_may_have_been_told_hears_that_it_is_over(start: Start, desk: Receiver):
+    """The message arrived, its answer did not, and by the time it could be sent again nobody waited any more."""
+    desk.held = threading.Event()
+    async with start(send_timeout=0.3) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: desk.seen)
+        await sla.tell("contact.responded")
+        await sla.alert(ALERT, "cleared")
+        desk.held.set()
+        desk.held = None
+        await soon(lambda: desk.seen[-1].body["status"] == "resolved")
 
 
 async def test_a_link_shows_to_whoever_looks_and_acts_only_when_asked_to(start: Start, desk: Receiver):

@@ -1,6 +1,8 @@
 """What is over is forgotten when its time has passed, and nothing else is."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -48,6 +50,16 @@ async def test_years_of_it_go_in_one_round(store):
     await keep(store, "pending", EPOCH - timedelta(days=1000))
     assert await forget(store, OVER, EPOCH) == 2500
     assert await kept(store) == ["pending 0"]
+
+
+async def test_what_something_still_needs_stays_however_old_it_is(store):
+    await keep(store, "sent", *(EPOCH - timedelta(days=91 + n) for n in range(1500)))
+
+    async def needed(ids: Sequence[str]) -> set[str]:
+        return {name for name in ids if name.endswith("7")}
+
+    assert await forget(store, replace(OVER, needed=needed), EPOCH) == 1350
+    assert await forget(store, OVER, EPOCH) == 150
 
 
 async def test_a_service_looks_when_it_starts_and_then_sleeps(store):

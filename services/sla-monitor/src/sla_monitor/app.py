@@ -62,7 +62,8 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     closures = Closures(service.database, store, processor, policies, now)
 
     over = {"status": {"$in": ["sent", "failed", "dropped"]}}
-    service.forget(store, Over(NotificationState, over, "due", settings.retention_notifications))
+    stay = settings.retention_notifications
+    service.forget(store, Over(NotificationState, over, "due", stay, needed=queries.messages_still_needed))
     service.on_start(policies.load)
     service.on_start(queries.prepare)
     service.on_start(applications.prepare)

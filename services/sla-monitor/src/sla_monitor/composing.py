@@ -55,7 +55,7 @@ class Composer:
                 if (
                     one.entry == key.entry
                     and one.kind not in _OVER
-                    and (one.sent_at or (one.attempts and one.known_as))
+                    and (one.sent_at or one.perhaps or (one.attempts and one.known_as))
                 ):
                     found[one.alert_id].append(one)
         return found

@@ -6,7 +6,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -40,12 +40,17 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether a receiver took a message; if not, why, whether to try again, and not before how many seconds."""
+    """
+    Whether a receiver took a message; if not, why, whether to try again, and not before how many seconds.
+
+    `perhaps` it has taken it all the same: it was reached and gave no answer.
+    """
 
     ok: bool
     detail: str
     again: bool = False
     after: float = 0.0
+    perhaps: bool = False
 
 
 class Delivery:
@@ -72,11 +77,14 @@ class Delivery:
                 outcome = await self._carry(address.url, letter)
         except Unreachable as error:
             outcome = Outcome(ok=False, detail=str(error), again=error.again)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            outcome = Outcome(ok=False, detail=_speak(error), again=True)
         except (TimeoutError, httpx.TimeoutException):
-            return Outcome(ok=False, detail=f"no answer within {self._timeout:g} s", again=True)
+            return Outcome(ok=False, detail=f"no answer within {self._timeout:g} s", again=True, perhaps=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            outcome = Outcome(ok=False, detail=_speak(error), again=not isinstance(error, httpx.InvalidURL))
-        return Outcome(outcome.ok, _short(address, outcome.detail), outcome.again, outcome.after)
+            sent = not isinstance(error, httpx.InvalidURL)
+            outcome = Outcome(ok=False, detail=_speak(error), again=sent, perhaps=sent)
+        return replace(outcome, detail=_short(address, outcome.detail))
 
     async def _carry(self, url: str, letter: Letter) -> Outcome:
         kind, _, rest = url.partition(":")

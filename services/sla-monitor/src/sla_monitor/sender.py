@@ -120,7 +120,9 @@ class Sender:
     async def _take_over(self) -> None:
         """What another sender was about to send when it stopped is sent by us; alerts may repeat, never get lost."""
         unsure = await self._waiting.take_over()
-        await self._records.carry_out(unsure, lambda ids: sending.give_back(ids, None, "the sender stopped"))
+        await self._records.carry_out(
+            unsure, lambda ids: sending.give_back(ids, None, "the sender stopped", perhaps=True)
+        )
         await self._health.load()
 
     async def _behind(self, now: datetime) -> bool:
@@ -238,8 +240,10 @@ class Sender:
         last = [one for one in members if not outcome.again or one.due < oldest]
         names = {one.id for one in last}
         others = [one for one in members if one.id not in names]
-        await self._records.carry_out(others, lambda ids: sending.give_back(ids, token, outcome.detail))
-        await self._records.carry_out(last, lambda ids: sending.give_up(ids, outcome.detail))
+        await self._records.carry_out(
+            others, lambda ids: sending.give_back(ids, token, outcome.detail, perhaps=outcome.perhaps)
+        )
+        await self._records.carry_out(last, lambda ids: sending.give_up(ids, outcome.detail, perhaps=outcome.perhaps))
         dead = self._health.failures(members[0].receiver) >= self._attempts
         await self._pass_over([one for one in others if dead or one.attempts + 1 >= self._attempts])
         for one in last:

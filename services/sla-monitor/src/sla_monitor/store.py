@@ -1,6 +1,6 @@
 """The queries that only sla-monitor has: who waits how long, how far everything has been read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from rapport.runtime.store import Store
 
 from sla_monitor.domain.board import Figures
 from sla_monitor.domain.board_filter import SOON
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 
 
 class Queries:
@@ -21,6 +21,7 @@ class Queries:
         self.store = store
         self._contacts = store.collection(ContactState.collection)
         self._alerts = store.collection(AlertState.collection)
+        self._notifications = store.collection(NotificationState.collection)
         self._backfills = store.collection("backfills")
 
     async def prepare(self) -> None:
@@ -63,6 +64,20 @@ class Queries:
     async def contacts(self, ids: Iterable[str]) -> dict[str, ContactState]:
         found = await self.store.find(ContactState, {"_id": {"$in": sorted(set(ids))}})
         return {contact.id: contact for contact in found}
+
+    async def messages_still_needed(self, ids: Sequence[str]) -> set[str]:
+        """
+        Those of alerts that stand, or whose end is still to be told.
+
+        Whoever was told of an alert hears that it is over, under the name by which their product knows it.
+        """
+        found = self._notifications.find({"_id": {"$in": list(ids)}}, {"alert_id": 1})
+        alert_of = {row["_id"]: row["alert_id"] async for row in found}
+        alerts = {"$in": sorted(set(alert_of.values()))}
+        standing = set(await self._alerts.distinct("_id", {"_id": alerts, "active": True}))
+        waiting = {"alert_id": alerts, "status": {"$in": ["pending", "sending"]}}
+        standing |= set(await self._notifications.distinct("alert_id", waiting))
+        return {name for name, alert in alert_of.items() if alert in standing}
 
     async def teams(self) -> list[str]:
         """The teams that have something open."""

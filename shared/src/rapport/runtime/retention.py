@@ -1,6 +1,6 @@
 """What is over, and changes no more, is forgotten after a while."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,19 +18,24 @@ _EVERY: Final = 3600.0
 _AT_ONCE: Final = 1000
 
 
+Needed = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+"""Those of these states, by their ids, that something still needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Over:
     """
     States of a kind that nobody decides about any more, and how long they stay.
 
     `where` finds them by their indexed fields; `since` is the field that holds the
-    instant from which their time counts.
+    instant from which their time counts. What is `needed` stays, however old it is.
     """
 
     kind: type[State]
     where: Mapping[str, Any]
     since: str
     stay: timedelta
+    needed: Needed | None = None
 
 
 async def forget_for_ever(service: str, store: Store, overs: Sequence[Over], clock: Clock) -> NoReturn:
@@ -50,6 +55,19 @@ async def forget(store: Store, over: Over, now: datetime) -> int:
     collection = store.collection(over.kind.collection)
     where = {**over.where, over.since: {"$lt": now - over.stay}}
     forgotten = 0
-    while ids := [document["_id"] async for document in collection.find(where, {"_id": 1}).limit(_AT_ONCE)]:
-        forgotten += (await collection.delete_many({"_id": {"$in": ids}, **where})).deleted_count
+    async for ids in _some_at_a_time(collection.find(where, {"_id": 1})):
+        needed = frozenset(await over.needed(ids) if over.needed else ())
+        gone = [name for name in ids if name not in needed]
+        forgotten += (await collection.delete_many({"_id": {"$in": gone}, **where})).deleted_count
     return forgotten
+
+
+async def _some_at_a_time(rows: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[list[str]]:
+    ids: list[str] = []
+    async for row in rows:
+        ids.append(row["_id"])
+        if len(ids) == _AT_ONCE:
+            yield ids
+            ids = []
+    if ids:
+        yield ids

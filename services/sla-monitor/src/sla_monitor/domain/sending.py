@@ -39,14 +39,14 @@ def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Dec
     return decide
 
 
-def give_back(ids: Iterable[str], token: int | None, error: str) -> Decide:
-    """Sending → pending: to be tried again. With a token only what was taken under it."""
-    return _change(ids, ("sending",), token, {"status": "pending", "error": error})
+def give_back(ids: Iterable[str], token: int | None, error: str, *, perhaps: bool = False) -> Decide:
+    """Sending → pending: to be tried again. With a token only what was taken under it. `perhaps` it has arrived."""
+    return _change(ids, ("sending",), token, {"status": "pending", "error": error, **_perhaps(perhaps)})
 
 
-def give_up(ids: Iterable[str], error: str) -> Decide:
+def give_up(ids: Iterable[str], error: str, *, perhaps: bool = False) -> Decide:
     """Failed for good: nobody tries again, the escalation goes on past it."""
-    return _change(ids, ("pending", "sending"), None, {"status": "failed", "error": error})
+    return _change(ids, ("pending", "sending"), None, {"status": "failed", "error": error, **_perhaps(perhaps)})
 
 
 def drop(ids: Iterable[str], why: str) -> Decide:
@@ -108,6 +108,11 @@ def _said(one: NotificationState) -> AlertNotified:
         group=one.group or None,
         late=one.late,
     )
+
+
+def _perhaps(perhaps: bool) -> dict[str, Any]:  # noqa: FBT001 - a fact
+    """Once it may have arrived, no later refusal makes that undone."""
+    return {"perhaps": True} if perhaps else {}
 
 
 def _change(ids: Iterable[str], before: tuple[str, ...], token: int | None, update: dict[str, Any]) -> Decide:

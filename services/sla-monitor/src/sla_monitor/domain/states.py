@@ -291,6 +291,8 @@ class NotificationState(State, frozen=True, kw_only=True):
     """Whether the escalation has gone on past this receiver."""
     repeats: int = 0
     """How many times the same was sent again because nobody had taken it."""
+    perhaps: bool = False
+    """Whether the receiver may have had it without our having heard so: it was cut off while it was sent."""
     known_as: str = ""
     """Under which name or labels the receiver's product knows the alert, where it has one of its own."""
 
