@@ -6,7 +6,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTEST := .venv/bin/pytest
 
-.PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser bench clean
+.PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser promtool bench clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -54,6 +54,14 @@ browser:  ## Debian's chromium for the browser tests, and axe-core, which judges
 	@command -v chromium >/dev/null || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core >/dev/null; }
 	@test -e $(CACHE)/axe/node_modules/axe-core/axe.min.js || { command -v npm >/dev/null || { echo "axe-core comes with npm, which is not here"; exit 1; }; \
 		mkdir -p $(CACHE)/axe && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(CACHE)/axe axe-core@4.14.1; }
+
+promtool: $(CACHE)/promtool  ## Debian's promtool, which judges the rules for Prometheus; put beside uv, not installed
+
+$(CACHE)/promtool:
+	@command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "promtool is fetched by apt-get, which is not here"; exit 1; }
+	@mkdir -p $(CACHE) && box=$$(mktemp -d $(CACHE)/promtool-XXXXXX) && trap 'rm -rf "$$box"' EXIT && cd "$$box" \
+		&& { apt-get -qq -o APT::Sandbox::User=root download prometheus >/dev/null 2>&1 || { apt-get -qq update && apt-get -qq -o APT::Sandbox::User=root download prometheus; } >/dev/null; } \
+		&& dpkg -x prometheus_*.deb . && mv usr/bin/promtool $@
 
 bench: setup  ## all benchmarks, minutes
 	@.venv/bin/rapport bench
