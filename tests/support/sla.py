@@ -173,7 +173,8 @@ class Desk:
 
     def take(self, event: Event[Data], now: str | datetime | None = None) -> Decision[Any]:
         instant = at(now) if now else max(event.time, event.recorded)
-        return self.carry_out(self.domain.on_event(event, 1, self.states(), instant))
+        states = self.states(*(touch for touch in self.domain.touches(event) if isinstance(touch, Ref)))
+        return self.carry_out(self.domain.on_event(event, 1, states, instant))
 
     def look(self, now: str | datetime) -> None:
         """A sweep up to that instant, of all that wants to be woken by then."""
@@ -188,9 +189,9 @@ class Desk:
                 assert all(s.wake_at is None or s.wake_at > instant for s in decision.states), "wake_at must move on"
         raise AssertionError("the sweep never ends")
 
-    def states(self) -> States:
+    def states(self, *touched: Ref) -> States:
         states = States()
-        refs = [Ref(kind, state_id) for kind, state_id in self.kept]
+        refs = [*touched, *(Ref(kind, state_id) for kind, state_id in self.kept)]
         refs += [
             Ref(ContactState, "c-1"),
             Ref(ContactState, "c-2"),

@@ -1,13 +1,17 @@
 """What holds of every contact, whatever happens on it and in whatever order we hear of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapport.contracts import natural_order
+from sla_monitor.domain.cutting import cut_before
 from sla_monitor.domain.fold import fold
+from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.monitor import horizon_of
+from sla_monitor.domain.states import ContactState
 from sla_monitor.domain.telling import number
 
 from tests.support.sla import (
@@ -138,3 +142,31 @@ def test_a_deadline_explains_itself_to_the_second(events, minutes):
         explained = clock.explain(seen)
         assert abs(sum(stretch.counted_seconds for stretch in explained) - clock.open_seconds(seen)) < 1e-6
         assert all(earlier.end == later.start for earlier, later in pairwise(explained))
+
+
+@settings(max_examples=400, deadline=None)
+@given(contacts(), st.lists(st.integers(0, 3_700), min_size=1, max_size=2))
+def test_what_is_cut_off_a_log_changes_nothing_that_runs_nor_any_verdict_that_is_remembered(events, minutes):
+    played = play(events, under=POLICY, looks=[END])
+    book, contact = played.domain.book, played.contact
+    whole = fold(contact.log, book, END)
+    shorter = contact
+    for minute in sorted(minutes):
+        border = to_millis(MONDAY + timedelta(hours=8, minutes=minute))
+        shorter = cut_before(shorter, fold(shorter.log, book, END), END, border)
+    folding = fold(shorter.log, book, END)
+    assert {(c.target, c.key): remembered(c) for c in folding.clocks}.items() <= {
+        (c.target, c.key): remembered(c) for c in whole.clocks
+    }.items()
+    running = [remembered(c) for c in whole.clocks if not c.ended]
+    assert [remembered(c) for c in folding.clocks if not c.ended] == running
+    for fact in ("status", "owner", "team", "waiting_on", "rule", "calendar", "resolved_at", "waiting_since"):
+        assert getattr(folding, fact) == getattr(whole, fact)
+    again = desk(POLICY)
+    again.kept = {**played.kept, (ContactState, "c-1"): shorter}
+    again.look(END + timedelta(days=1))
+    assert again.events == []
+
+
+def remembered(clock):
+    return replace(clock, joined=(), moves=0)

@@ -42,8 +42,8 @@ RULES = targets("first_response: {within: 4h}", rest=RISK)
 class Watch(Desk):
     """The desk, with the customers' risk."""
 
-    def states(self) -> States:
-        states = super().states()
+    def states(self, *touched: Ref) -> States:
+        states = super().states(*touched)
         refs = [Ref(RiskState, f"K-{number}") for number in range(4)]
         kept = [state for (kind, _), state in self.kept.items() if kind is RiskState]
         states.loaded(refs, kept)

@@ -1,11 +1,13 @@
 """What the on-call board shows of each contact that waits, and its figures."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.text import length
 
@@ -91,7 +93,10 @@ class Line:
         return self.alert_id is not None and self.mark in ("breached", "warned", "snoozed")
 
 
-def alert_line(alert: AlertState, customer: CustomerState | None, now: datetime) -> Line:
+def alert_line(
+    alert: AlertState, customer: CustomerState | None, now: datetime, silences: Iterable[Silence] = ()
+) -> Line:
+    """One alert. `silences` are those that are active."""
     mark: Mark = "breached"
     if alert.state != "cleared" and alert.state != "closed":  # noqa: PLR1714 - narrows the type
         mark = alert.state
@@ -112,7 +117,7 @@ def alert_line(alert: AlertState, customer: CustomerState | None, now: datetime)
         team=alert.team,
         url=web_link(alert.url),
         sort=_place(0 if alert.breached_at else 1, alert.due_at, alert.id),
-        note=_note(alert, now),
+        note=_note(alert, now, silences),
         alert_id=alert.id,
         deadline=f"{alert.target}/{alert.cycle}",
     )
@@ -147,11 +152,14 @@ def _place(rank: int, due_at: datetime | None, name: str) -> str:
     return f"{rank}{millis:014d}{name}"
 
 
-def _note(alert: AlertState, now: datetime) -> str:
+def _note(alert: AlertState, now: datetime, silences: Iterable[Silence]) -> str:
     if alert.state == "acknowledged" and alert.by:
         return f"by {alert.by}"
     if alert.state == "snoozed" and alert.until:
         return f"until {local(alert.until, alert.timezone, now)}"
+    muted = [silence.ends_at for silence in silences if silence.mutes(alert.index())]
+    if muted:
+        return f"silenced until {local(max(muted), alert.timezone, now)}"
     if alert.next_step_at and alert.next_receivers:
         return f"next: {', '.join(alert.next_receivers)} {local(alert.next_step_at, alert.timezone, now)}"
     return ""

@@ -64,6 +64,8 @@ class Clock:
     """When the event that set its deadline was taken in, where that was a backfill."""
     ended_recorded: datetime | None = None
     """Likewise for the event that ended it."""
+    ended_by: str = ""
+    """The identity of that event."""
     moves: int = 0
 
     @property

@@ -13,7 +13,7 @@ from typing import Final
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.hours import WALL
 from sla_monitor.domain.log import MARKS, classification, instant
-from sla_monitor.domain.owed import PUBLISHED, Owed, recorded
+from sla_monitor.domain.owed import PUBLISHED, Owed, begins, recorded
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.rules import Plan
 from sla_monitor.domain.states import Entry, Status
@@ -78,7 +78,7 @@ class Folding(Owed):
         if inbound:
             self._start("first_response", "", at, entry)
             self.waiting_since = at
-        if self.rule and "first_response" not in self.rule.targets and "sealed" not in entry.facts:
+        if self.rule and "first_response" not in self.rule.targets:
             self._start("update", entry.name, at, entry)
 
     def _message(self, entry: Entry, at: datetime) -> None:
@@ -99,8 +99,8 @@ class Folding(Owed):
                 if target in self._needs:
                     self._needs[target].joined += (entry.name,)
         elif self.answered:
-            self.waiting_since = at
-            self._start("next_response", entry.name, at, entry)
+            if self._start("next_response", entry.name, at, entry):
+                self.waiting_since = at
         else:
             self.waiting_since = at
 
@@ -116,13 +116,13 @@ class Folding(Owed):
         """An answer or a report to the customer."""
         for target in ("escalated", "promise", "update"):
             self._end(target, entry, at)
-        if self.is_open and "sealed" not in entry.facts:
+        if self.is_open:
             self._start("update", entry.name, at, entry)
         self._promise(entry, at)
 
     def _promise(self, entry: Entry, at: datetime) -> None:
         millis = entry.facts.get("promised_by")
-        if millis is None or not self.is_watched:
+        if millis is None or not self.is_watched or not begins(entry, "promise"):
             return
         due, known = instant(millis), self._needs.get("promise")
         if known is not None and known.breached_at is None:
@@ -230,9 +230,8 @@ class Folding(Owed):
             clock.origin = last.origin
             clock.used_before = last.used_before + last.open_seconds(closed_at)
         self._attach(clock, entry)
-        self.waiting_since = at
         self.outbound_only = False
-        self._start("next_response", entry.name, at, entry)
+        self.waiting_since = at if self._start("next_response", entry.name, at, entry) else None
 
     def _stop(self, entry: Entry, at: datetime, status: Status, *, cause: str) -> None:
         """The contact is over; what still runs is cancelled."""

@@ -5,7 +5,7 @@ Only what decides about clocks is kept, so that a typical contact stays near a k
 """
 
 from bisect import insort
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -35,9 +35,10 @@ _KEPT = {
     "contact.abandoned": (),
 }
 CONTACT_TYPES: Final = frozenset({"contact.received", "contact.reclassified", *_KEPT})
-_CHATTER = frozenset({"contact.received", "contact.responded", "contact.updated"})
+_TALK = frozenset({"contact.received", "contact.responded", "contact.updated", "contact.promised", "contact.escalated"})
+_BEGINNING = _TALK | {"contact.reopened"}
 MARKS: Final = frozenset({"recorded", "sealed"})
-"""Facts about the entry itself, not about the contact."""
+"""Facts about the entry itself, not about the contact. `sealed` lists the targets that one from before a cut begins."""
 _ATTRIBUTES = 32
 _ATTRIBUTE_LENGTH = 200
 
@@ -133,26 +134,43 @@ def with_entry(log: list[Entry], new: Entry) -> list[Entry] | None:
     return longer
 
 
-def cut(log: list[Entry], still: Callable[[int], frozenset[str]]) -> tuple[list[Entry], int]:
+def cut(log: list[Entry], border: int, needed: Mapping[str, Iterable[str]]) -> list[Entry]:
     """
-    A log within its limit, and the instant (milliseconds) before which events now come too late.
+    A log without what was said before the border (milliseconds) and is over.
 
-    Of the older half, messages and answers are forgotten whose exchange has
-    ended: not the opening, not the first answer, and nothing in `still(border)`,
-    the entries that clocks still running at the border began with. What is kept
-    of them is sealed: it opens no new deadlines. Everything else keeps its effect.
+    Kept are the first of each kind, what ended waiting for the customer, and what
+    is `needed`: the entries that clocks began or ended with, each with the targets
+    that it began and that still run at the border. It begins nothing else any
+    more; everything but talk keeps its effect. Past the limit, the oldest goes.
     """
-    border = log[len(log) // 2].millis
-    needed, seen = still(border), set[str]()
     kept: list[Entry] = []
+    spare: list[Entry] = []
+    seen: set[tuple[str, Any]] = set()
+    awaited = False
     for known in log:
-        first = known.type not in seen
-        seen.add(known.type)
-        if known.millis >= border or known.type not in _CHATTER or known.name in needed:
+        kind = (known.type, known.facts.get("direction"))
+        first = kind not in seen
+        seen.add(kind)
+        spoken = kind == ("contact.received", None)
+        ends_wait, awaited = awaited and spoken, _awaits(known, before=awaited and not spoken)
+        if known.millis >= border:
             kept.append(known)
-        elif first:
-            kept.append(known._replace(facts={**known.facts, "sealed": True}))
-    return (kept[:1] + kept[1 - LOG_LIMIT :] if len(kept) > LOG_LIMIT else kept), border
+            continue
+        stays = first or ends_wait or known.name in needed
+        if stays or known.type not in _TALK:
+            sealed = {"sealed": sorted(needed.get(known.name, ()))} if known.type in _BEGINNING else {}
+            kept.append(known._replace(facts={**known.facts, **sealed}))
+            if not stays:
+                spare.append(kept[-1])
+    gone = {known.name for known in spare[: max(0, len(kept) - LOG_LIMIT)]}
+    return [known for known in kept if known.name not in gone]
+
+
+def _awaits(known: Entry, *, before: bool) -> bool:
+    """Whether the customer is waited for after that."""
+    if known.type == "contact.waiting":
+        return bool(known.facts["on"] == "customer")
+    return before and known.type != "contact.resumed"
 
 
 def is_backfilled(log: list[Entry]) -> bool:

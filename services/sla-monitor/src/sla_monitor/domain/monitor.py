@@ -14,13 +14,13 @@ from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
 
 from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting
-from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
-from sla_monitor.domain.fold import Folding, fold
+from sla_monitor.domain.cutting import cut_if_due, when_to_cut
+from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.owed import PUBLISHED
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.states import LOG_LIMIT, ContactState, CustomerState, Entry
+from sla_monitor.domain.states import ContactState, CustomerState, Entry
 from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
 
 _TOO_LATE = "too_late"
@@ -143,7 +143,7 @@ def announce(
     later, and never past `now`.
     """
     clocks, cycles = number(folding, contact.cycles, horizon)
-    update = _summed_up(entries, folding, clocks, cause)
+    update = _summed_up(contact, entries, folding, clocks, cause)
     said = say(contact, folding, clocks, cause)
     alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
     if contact.alerts or any(one.news for one in clocks):
@@ -159,9 +159,7 @@ def announce(
     update["sequence"] = sequence
     update["alerts"] = alerting.alerts
     update["wake_at"] = wake_at(clocks, alerting, horizon)
-    contact = contact.but(**update)
-    if len(contact.log) > LOG_LIMIT:
-        contact = _cut(contact, folding, horizon)
+    contact = cut_if_due(contact.but(**update), folding, horizon)
     return Decision(
         states=(contact, *alerting.states, *alerting.notifications),
         events=tuple(tells),
@@ -197,11 +195,14 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
             instants.append(alert.next_at)
         elif alert.state == "snoozed" and alert.until is not None:
             instants.append(alert.until)
+    cut_at = when_to_cut(alerting.contact, alerting.folding)
+    if cut_at is not None and cut_at > horizon:
+        instants.append(cut_at)
     return min(instants, default=None)
 
 
 def _summed_up(
-    entries: list[Entry], folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
+    known: ContactState, entries: list[Entry], folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
 ) -> dict[str, Any]:
     """A contact's log, and what lists show of it."""
     due_at: datetime | None = None
@@ -231,44 +232,13 @@ def _summed_up(
         "due_at": due_at,
         "breached": breached,
         "paused": paused,
-        "promises_moved": folding.promises_moved,
+        "promises_moved": max(folding.promises_moved, known.promises_moved if known.cut else 0),
         "backfill": log.is_backfilled(entries),
     }
     if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
         update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
         update["source"] = cause.source
     return update
-
-
-def _cut(contact: ContactState, folding: Folding, horizon: datetime) -> ContactState:
-    """The contact without its oldest ended exchanges; what was told of them stands and is forgotten."""
-
-    def still(border: int) -> frozenset[str]:
-        return frozenset(n for clock in folding.clocks if _runs_at(clock, border) for n in (clock.key, *clock.joined))
-
-    shorter, border = log.cut(contact.log, still)
-    clocks, _ = number(fold(shorter, folding.book, horizon), contact.cycles, horizon)
-    kept = {one.key for one in clocks}
-    highest: dict[str, int] = {}
-    for key, cycle in contact.cycles.items():
-        target = key.partition(":")[0]
-        highest[target] = max(cycle, highest.get(target, 0))
-    cycles = {
-        key: cycle
-        for key, cycle in contact.cycles.items()
-        if f"{key.partition(':')[0]}/{cycle}" in kept or cycle == highest[key.partition(":")[0]]
-    }
-    return contact.but(
-        log=shorter,
-        cut=border,
-        cycles=cycles,
-        told={key: known for key, known in contact.told.items() if key in kept},
-        alerts={key: alert for key, alert in contact.alerts.items() if key in kept},
-    )
-
-
-def _runs_at(clock: Clock, border: int) -> bool:
-    return clock.ended_at is None or log.to_millis(clock.ended_at) >= border
 
 
 def _history(contact: ContactState, said: Said, cause: Event[Data] | None, now: datetime) -> tuple[Counted, ...]:

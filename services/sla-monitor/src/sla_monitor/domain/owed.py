@@ -20,6 +20,8 @@ RECLASSIFIED: Final = "reclassified"
 PUBLISHED: Final = "policy.published"
 """In a contact's log: from here on it is under the version then in force."""
 _EDITS: Final = (RECLASSIFIED, PUBLISHED)
+_ANEW: Final = ("next_response", "update", "escalated")
+"""Targets that any number of events may begin."""
 _UNWATCHED: Final = ("staff", "test")
 _NOBODY: Final[dict[str, Any]] = {"audience": "customer"}
 
@@ -69,6 +71,10 @@ class Owed:
         """Whether the customer is one to whom anything is owed."""
         return self._customer.get("audience") not in _UNWATCHED
 
+    def owes(self, clock: Clock) -> bool:
+        """Whether what that clock is for has not happened, be there a deadline for it at present or not."""
+        return self._needs.get(clock.target) is clock
+
     def pass_time(self, until: datetime) -> None:
         for clock in self._needs.values():
             if clock.counts:
@@ -82,8 +88,12 @@ class Owed:
         self.clocks.append(clock)
         return clock
 
-    def _start(self, target: Target, key: str, at: datetime, entry: Entry) -> None:
+    def _start(self, target: Target, key: str, at: datetime, entry: Entry) -> bool:
+        """Whether it has begun: not if a cut of the log has left of the event only what else it does."""
+        if target in _ANEW and not begins(entry, target):
+            return False
         self._attach(self._begin(target, key, at), entry)
+        return True
 
     def _attach(self, clock: Clock, entry: Entry, not_before: datetime | None = None) -> None:
         """Give a need the deadline that the policy in force sets, counted from its original start."""
@@ -117,10 +127,10 @@ class Owed:
             return
         if clock.paused_since is not None:
             clock.resume(at, clock.recorded)
-        clock.met_at, clock.cause, clock.ended_recorded = at, entry.type, recorded(entry)
+        clock.met_at, clock.cause, clock.ended_recorded, clock.ended_by = at, entry.type, recorded(entry), entry.name
 
     def _cancel(self, clock: Clock, entry: Entry, at: datetime, cause: str) -> None:
-        clock.cancelled_at, clock.cause, clock.ended_recorded = at, cause, recorded(entry)
+        clock.cancelled_at, clock.cause, clock.ended_recorded, clock.ended_by = at, cause, recorded(entry), entry.name
 
     # --- which policy -------------------------------------------------------------
 
@@ -142,7 +152,8 @@ class Owed:
         rule = self.rule
         if rule and "first_response" not in rule.targets and not self.answered and "update" not in self._needs:
             assert self.opening is not None  # noqa: S101 - an open contact has been opened
-            self._begin("update", self.opening.name, self.opened_at or at)
+            if begins(self.opening, "update"):
+                self._begin("update", self.opening.name, self.opened_at or at)
         for clock in self._needs.values():
             if clock.breached_at is not None or (clock.ended and clock.cause not in _EDITS):
                 continue
@@ -167,6 +178,12 @@ class Owed:
 def _edit(entry: Entry) -> str:
     """What to call the cause of what an edit of the contact or of the policy has changed."""
     return PUBLISHED if entry.type == PUBLISHED else RECLASSIFIED
+
+
+def begins(entry: Entry, target: str) -> bool:
+    """Whether an event begins what it may; of one from before a cut only what still ran at the cut."""
+    sealed = entry.facts.get("sealed")
+    return sealed is None or target in sealed
 
 
 def recorded(entry: Entry) -> datetime | None:

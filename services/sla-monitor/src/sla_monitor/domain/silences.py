@@ -1,6 +1,6 @@
 """Silences: for a time, alerts that match are told to nobody. No clock stops, and what still holds is told after."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -30,6 +30,11 @@ class Silence:
         if now >= self.ends_at:
             return "ended"
         return "active" if now >= self.starts_at else "pending"
+
+    def concerns(self, teams: Collection[str]) -> bool:
+        """Whether it may mute what one of these teams has to do; no teams means everybody's."""
+        named = self.match.get("team")
+        return not teams or named is None or not set(teams).isdisjoint(named)
 
     def mutes(self, facts: Mapping[str, Any]) -> bool:
         """Whether an alert with these facts matches."""

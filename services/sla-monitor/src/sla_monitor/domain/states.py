@@ -82,6 +82,10 @@ class Alert(Part, frozen=True, kw_only=True):
     notified: list[str] = field(default_factory=list)
     """Receivers that have been sent to, who are told when it clears."""
 
+    @property
+    def active(self) -> bool:
+        return self.state not in ("cleared", "closed")
+
 
 class ContactState(State, frozen=True, kw_only=True):
     """
