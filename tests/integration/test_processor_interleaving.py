@@ -38,6 +38,10 @@ class Scene:
     async def batch(self, replica: Processor) -> None:
         await replica.process(self.new)
 
+    async def batch_that_wakes(self, replica: Processor) -> None:
+        replica.horizons = lambda _now, _records: horizons()
+        await replica.process(self.new)
+
     async def sweep(self, replica: Processor) -> None:
         await replica.sweep(horizons())
 
@@ -87,10 +91,11 @@ async def interleaved(scene: Scene, n: int, first: Work, others: Sequence[Work])
     ("first", "others"),
     [
         (Scene.batch, (Scene.sweep, Scene.click)),
+        (Scene.batch_that_wakes, (Scene.sweep, Scene.click)),
         (Scene.sweep, (Scene.click, Scene.batch)),
         (Scene.click, (Scene.batch, Scene.sweep)),
     ],
-    ids=["batch", "sweep", "click"],
+    ids=["batch", "batch that wakes", "sweep", "click"],
 )
 async def test_whoever_comes_between_at_whichever_await_nothing_is_overwritten(site, first, others):
     log = Log()

@@ -1,7 +1,7 @@
 """Timers are data: what is woken, up to where, and what a wake-up that fails does not hold up."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import pytest
@@ -147,6 +147,92 @@ async def test_what_is_to_be_left_alone_hides_nothing_that_is_due(site):
         due = await site.store.due(Tally, left_alone, live_only={1}, limit=limit)
         assert due == [(f"due-{n}", 2) for n in range(min(5, limit))]
     assert await site.store.due(Tally, {}, live_only=set(), limit=5) == []
+
+
+async def test_what_falls_due_while_records_come_is_woken_with_them_in_one_transaction(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process([log.append(0, received(f"k{n}", "1")) for n in range(2)])
+    before = (await site.store.rows([0]))[0].seq
+    replica.horizons = until(DUE)
+    await replica.process([log.append(0, received("k0", "2")), log.append(0, received("k2", "1", time=DUE))])
+    assert await woken(site) == ["k0", "k1"]
+    assert (await site.store.rows([0]))[0].seq == before + 1
+    assert [step for _, step in site.published.told_about("k0")] == [1, 2, 3]
+
+
+async def test_records_wake_nothing_beyond_what_will_have_been_read_with_them(site):
+    log = Log()
+    replica = site.replica()
+    seen = []
+
+    def horizons_with(_now, records) -> dict[int, datetime]:
+        seen.append(list(records))
+        return {0: DUE - timedelta(milliseconds=1), 1: DUE}
+
+    await replica.process([log.append(0, received("k1", "1")), log.append(1, received("k2", "1"))])
+    replica.horizons = horizons_with
+    new = [log.append(0, received("k3", "1")), log.append(1, received("k4", "1", time=DUE))]
+    await replica.process(new)
+    assert await woken(site) == ["k2"]
+    assert seen == [new]
+
+
+async def test_records_wake_no_backfill_since_more_of_it_may_follow(site):
+    log = Log()
+    replica = site.replica()
+    await replica.process([log.append(0, received("old", "1", backfill=True))])
+    site.clock.advance(3600)
+    replica.horizons = until(DUE)
+    await replica.process([log.append(0, received("new", "1", time=DUE))])
+    assert await woken(site) == []
+
+
+async def test_a_wake_up_that_fails_harms_none_of_the_records_it_was_woken_with(site):
+    log = Log()
+    names = ["bad", "good", "huge", "shy", "stuck"]
+    replica = site.replica(domain=Moody())
+    await replica.process([log.append(0, received(name, "1")) for name in names])
+    site.clock.set(DUE)
+    replica.horizons = until(DUE)
+    await replica.process([log.append(0, received(f"new-{n}", "1", time=DUE)) for n in range(2)])
+    assert (await site.tally("new-0"), await site.tally("new-1")) != (None, None)
+    assert site.published.dead == []
+    await replica.sweep(horizons(DUE))
+    assert await woken(site) == ["good"]
+    waiting = site.database["tallies"].find({"wake_at": DUE + MINUTE})
+    assert sorted([d["_id"] async for d in waiting]) == ["bad", "huge", "shy", "stuck"]
+
+
+async def test_a_sweep_passes_over_a_partition_whose_records_are_being_settled(site):
+    log = Log()
+    settling = site.replica()
+    await settling.process([log.append(p, received(f"k{p}", "1")) for p in range(2)])
+    site.clock.set(DUE)
+    held = asyncio.Event()
+
+    async def hold(_records, *, within=30.0) -> None:  # noqa: ARG001 - the publisher's shape
+        held.set()
+        await release.wait()
+
+    release = asyncio.Event()
+    publish, site.published.publish = site.published.publish, hold
+    batch = asyncio.create_task(settling.process([log.append(0, received("k2", "1", time=DUE))]))
+    await held.wait()
+    site.published.publish = publish
+    assert await settling.sweep(horizons(DUE)) == DUE + timedelta(milliseconds=50), "to look again soon"
+    assert await woken(site) == ["k1"]
+    site.clock.advance(1.1)
+    waiting = asyncio.create_task(settling.sweep(horizons(DUE)))
+    release.set()
+    await batch
+    await waiting
+    assert await woken(site) == ["k0", "k1"]
+
+
+def until(instant):
+    """Horizons that do not depend on the records."""
+    return lambda _now, _records: dict.fromkeys(range(PARTITIONS), instant)
 
 
 def test_a_state_that_is_not_wakeful_is_refused_an_alarm():

@@ -61,8 +61,12 @@ class Reading(Reader):
         if stamp:
             self.read.stamps[topic, 0] = millis(stamp)
 
-    def horizon(self) -> datetime | None:
-        return self.horizons(NOW).get(0)
+    def horizon(self, *settled: Any) -> datetime | None:
+        return self.horizons(NOW, settled).get(0)
+
+
+def record(topic: str, offset: int, stamp: datetime) -> Any:
+    return SimpleNamespace(topic=topic, partition=0, offset=offset, timestamp=millis(stamp))
 
 
 @pytest.fixture
@@ -124,3 +128,22 @@ def test_a_replica_that_has_lost_its_partitions_wakes_nothing(reading):
 def test_before_it_has_joined_the_group_nothing_may_wake(reading):
     reading.consumer = None
     assert reading.horizons(NOW) == {}
+
+
+def test_with_records_it_is_as_it_will_be_once_they_are_settled(reading):
+    reading.has(CONTACTS, read=7, end=9, stamp=AN_HOUR_AGO)
+    minute_ago = NOW - timedelta(minutes=1)
+    assert reading.horizon(record(CONTACTS, 7, minute_ago)) == minute_ago
+    assert reading.horizon(record(CONTACTS, 7, minute_ago), record(CONTACTS, 8, minute_ago)) == NOW
+    assert reading.horizon() == AN_HOUR_AGO
+
+
+def test_records_that_were_settled_before_change_nothing(reading):
+    reading.has(CONTACTS, read=7, end=9, stamp=AN_HOUR_AGO)
+    assert reading.horizon(record(CONTACTS, 5, NOW)) == AN_HOUR_AGO
+
+
+def test_records_of_one_topic_say_nothing_about_another(reading):
+    reading.has(CONTACTS, read=7, end=9, stamp=AN_HOUR_AGO)
+    reading.has(FIGURES, read=3, end=9, stamp=AN_HOUR_AGO)
+    assert reading.horizon(record(CONTACTS, 8, NOW)) == AN_HOUR_AGO

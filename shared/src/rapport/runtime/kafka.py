@@ -220,35 +220,39 @@ class Reader:
         self._processor.owned = set()
         telemetry.PARTITIONS.labels(self._service).set(0)
 
-    def horizons(self, now: datetime) -> dict[int, datetime]:
+    def horizons(self, now: datetime, settled: Records = ()) -> dict[int, datetime]:
         """
-        Up to which instant each owned partition may be swept.
+        Up to which instant each owned partition may be swept, once the records `settled` are.
 
         `now` where the last poll emptied it, else the broker's stamp of the last
         record settled: what waits in the topic may be the answer.
         """
+        newest = {(record.topic, record.partition): record for record in settled}
         consumer = self.consumer
         if consumer is None:
             return {}
         horizons: dict[int, datetime] = {}
         for partition in self._processor.owned:
-            instants = [self._horizon(consumer, topic, partition, now) for topic in self._topics]
+            instants = [
+                self._horizon(consumer, TopicPartition(topic, partition), now, newest.get((topic, partition)))
+                for topic in self._topics
+            ]
             known = [instant for instant in instants if instant is not None]
             if len(known) == len(instants):
                 horizons[partition] = min(known)
         return horizons
 
-    def _horizon(self, consumer: Any, topic: str, partition: int, now: datetime) -> datetime | None:
-        tp = TopicPartition(topic, partition)
+    def _horizon(self, consumer: Any, tp: TopicPartition, now: datetime, newest: Any | None) -> datetime | None:
         if tp not in consumer.assignment():
             return None
         polled, end = consumer.last_poll_timestamp(tp), consumer.highwater(tp)
         if polled is None or end is None:
             return None
-        position = self._processor.positions.get((topic, partition), 0)
+        position, stamp = self._processor.positions.get(tp, 0), self._processor.stamps.get(tp)
+        if newest is not None and newest.offset >= position:
+            position, stamp = newest.offset + 1, newest.timestamp
         if position >= end and now - datetime.fromtimestamp(polled / 1000, UTC) < _FRESH:
             return now
-        stamp = self._processor.stamps.get((topic, partition))
         return min(now, datetime.fromtimestamp(stamp / 1000, UTC)) if stamp is not None else None
 
     async def lag(self) -> dict[str, int]:

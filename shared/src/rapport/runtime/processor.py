@@ -16,7 +16,6 @@ from collections.abc import (
     Container,
     Coroutine,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -36,6 +35,7 @@ from rapport.runtime.patience import Patience
 from rapport.runtime.plan import Outcome, Plan
 from rapport.runtime.publisher import Publisher
 from rapport.runtime.store import Change, Conflict, Refused, Row, Store, is_refusal
+from rapport.runtime.waking import AT_ONCE, NOTHING, Due, Waker, Waking
 
 __all__ = ["Processor", "WrongCluster"]
 
@@ -43,15 +43,19 @@ log = telemetry.logger()
 
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
+HorizonsWith = Callable[[datetime, Sequence[Any]], Mapping[int, datetime]]
+"""Up to which instant each partition may be swept at an instant, once these records are settled."""
+
 Planner = Callable[[Mapping[int, Row]], Awaitable[Plan]]
 
-_SWEEP_AT_ONCE = 500
 _WORTH_TWO_LANES = 64
 
 _STEPS_AT_ONCE = 16
 """Decisions in a row; after these few milliseconds what else is ready has its turn: the other lane, a click, a page."""
 
-_PUT_OFF = timedelta(minutes=1)
+_SOON = timedelta(milliseconds=50)
+_PASSED_OVER_AT_MOST = timedelta(seconds=1)
+
 _MOST_CONFLICTS = 120
 """With its waits, longer than MongoDB keeps the transaction of a process that was killed (60 s)."""
 
@@ -80,8 +84,9 @@ class Processor:
         self._domain = domain
         self._store = store
         self._clock = clock
-        self._backfill_quiet = backfill_quiet
         self._failures = FailureShare(dead_letter_share)
+        self._waker = Waker(service, domain, store, clock, backfill_quiet)
+        self._passed_over: dict[int, datetime] = {}
         self.patiently = Patience(service, clock)
         self._outbox = Outbox(service, store, publisher, self.patiently)
         self._deciding = asyncio.Lock()
@@ -93,6 +98,7 @@ class Processor:
         self.next_wake: datetime | None = None
         self.left_over = asyncio.Event()
         self.owned: set[int] = set()
+        self.horizons: HorizonsWith = lambda now, records: {}  # noqa: ARG005 - without a reader nothing is known
 
     # --- records ------------------------------------------------------------------
 
@@ -111,71 +117,91 @@ class Processor:
         for topic, count in Counter(record.topic for record in records).items():
             telemetry.RECORDS.labels(self._service, topic).inc(count)
 
-    async def _settle(self, records: Sequence[Any], refusal: str | None = None) -> None:
+    async def _settle(self, records: Sequence[Any], refusal: str | None = None, *, wakes: bool = True) -> None:
+        """With `wakes`, what falls due while these records are new is woken in the same transaction."""
         batch = Batch(self._service, self._domain, self._failures, records, refusal)
+        waking: Waking | None = None
 
         async def plan(rows: Mapping[int, Row]) -> Plan:
-            return batch.plan(rows, self._clock.now())
+            nonlocal waking
+            planned = batch.plan(rows, self._clock.now())
+            waking = await self._due_meanwhile(rows, records) if wakes else None
+            return await waking.after(planned) if waking else planned
 
         try:
             await self._carry_out({record.partition for record in records}, plan)
         except (*MongoError, Refused) as error:
             if not is_refusal(error) or refusal is not None:
                 raise
-            if len(records) == 1:
+            if waking:
+                await self._settle(records, wakes=False)
+            elif len(records) == 1:
                 await self._settle(
-                    records, refusal=f"the store refuses it: {str(error)[:1000] or type(error).__name__}"
+                    records, refusal=f"the store refuses it: {str(error)[:1000] or type(error).__name__}", wakes=False
                 )
             else:
                 for half in _halves(records):
-                    await self._settle(half)
+                    await self._settle(half, wakes=False)
+        else:
+            if waking:
+                await self._waker.put_off(waking)
         self.progressed_at = self._clock.now()
+
+    async def _due_meanwhile(self, rows: Mapping[int, Row], records: Sequence[Any]) -> Waking | None:
+        """What falls due in the partitions of records up to these: a sweep of its own would come after them."""
+        horizons = self.horizons(self._clock.now(), records)
+        reach = {p: horizon for p, horizon in horizons.items() if p in rows}
+        due = [one for kind in self._waker.kinds for one in await self._waker.due(kind, rows, reach, behind=rows)]
+        return self._waker.wake(due, reach) if due else None
 
     # --- the clock ----------------------------------------------------------------
 
     async def sweep(self, horizons: Mapping[int, datetime], behind: Container[int] = ()) -> datetime | None:
         """
-        Wake what is due up to each partition's horizon, oldest first; answer when the next falls due after that.
+        Wake what is due up to each partition's horizon, oldest first; answer when to look next.
 
-        Contacts of a backfill are left alone while their partition is `behind`
-        its topic, and until none has come into it for a while: their answers may
-        be next in the topic.
+        A partition whose records are being settled is passed over, since what
+        falls due meanwhile is woken with them; but for a second at most.
         """
         now = self._clock.now()
-        kinds = [kind for kind in self._store.kinds if kind.wakeful]
-        for kind in kinds:
-            while await self.patiently("sweep", partial(self._sweep_some, kind, horizons, behind)):
+        at_rest = self._at_rest(horizons, now)
+        for kind in self._waker.kinds:
+            while await self.patiently("sweep", partial(self._sweep_some, kind, at_rest, behind)):
                 pass
+        if len(at_rest) < len(horizons):
+            return now + _SOON
+        following: datetime | None = None
 
-        async def following() -> list[datetime | None]:
-            return [await self._store.next_wake(kind, horizons, after=now) for kind in kinds]
+        async def look() -> None:
+            nonlocal following
+            following = await self._waker.next_wake(horizons, after=now)
 
-        return min((wake for wake in await self.patiently("sweep", following) if wake), default=None)
+        await self.patiently("sweep", look)
+        return following
+
+    def _at_rest(self, horizons: Mapping[int, datetime], now: datetime) -> dict[int, datetime]:
+        """The partitions that nobody works on, or that were passed over long enough."""
+        found: dict[int, datetime] = {}
+        for partition, horizon in horizons.items():
+            since = self._passed_over.setdefault(partition, now)
+            if not self._locks[partition].locked() or now - since > _PASSED_OVER_AT_MOST:
+                del self._passed_over[partition]
+                found[partition] = horizon
+        return found
 
     async def _sweep_some(self, kind: type[State], horizons: Mapping[int, datetime], behind: Container[int]) -> bool:
         """Wake the oldest that are due; answers whether there may be more."""
-        rows = await self._store.rows(horizons)
-        quiet = self._clock.now() - self._backfill_quiet
-        busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
-        due = await self._store.due(kind, horizons, live_only=busy, limit=_SWEEP_AT_ONCE)
-        await _together([self._wake_all(kind, lane, horizons) for lane in _lanes(due, lambda one: one[1]) if lane])
-        return len(due) == _SWEEP_AT_ONCE
+        if not horizons:
+            return False
+        due = await self._waker.due(kind, await self._store.rows(horizons), horizons, behind)
+        await _together([self._wake_all(lane, horizons) for lane in _lanes(due, lambda one: one[1]) if lane])
+        return len(due) == AT_ONCE
 
-    async def _wake_all(
-        self, kind: type[State], due: Sequence[tuple[str, int]], horizons: Mapping[int, datetime]
-    ) -> None:
-        refs = [Ref(kind, state_id) for state_id, _ in due]
-        failed: dict[str, Exception] = {}
+    async def _wake_all(self, due: Sequence[Due], horizons: Mapping[int, datetime]) -> None:
+        waking = self._waker.wake(due, horizons)
 
         async def plan(_: Mapping[int, Row]) -> Plan:
-            failed.clear()
-            touches: list[Touch] = [*refs]
-            for state in (await self._store.load(refs)).of(kind):
-                try:
-                    touches += self._domain.touches_on_clock(state)
-                except Exception as error:  # noqa: BLE001 - told when it is put off
-                    failed[state.id] = error
-            return Plan(touches, lambda outcome: self._wake(refs, horizons, outcome, failed))
+            return await waking.after(NOTHING)
 
         try:
             await self._carry_out({partition for _, partition in due}, plan, by="sweep")
@@ -184,36 +210,10 @@ class Processor:
                 raise
             if len(due) > 1:
                 for half in _halves(due):
-                    await self._wake_all(kind, half, horizons)
+                    await self._wake_all(half, horizons)
                 return
-            failed[due[0][0]] = error
-        partition_of = dict(due)
-        for state_id, why in failed.items():
-            await self._put_off(Ref(kind, state_id), horizons[partition_of[state_id]], why)
-
-    def _wake(
-        self, refs: Sequence[Ref], horizons: Mapping[int, datetime], outcome: Outcome, failed: dict[str, Exception]
-    ) -> Iterator[None]:
-        for ref in refs:
-            yield
-            state = outcome.states.get(ref.kind, ref.id)
-            if state is None or state.wake_at is None or state.partition not in horizons or ref.id in failed:
-                continue
-            horizon = horizons[state.partition]
-            if state.wake_at > horizon:
-                continue
-            try:
-                decision = self._domain.on_clock(state, outcome.states, horizon)
-                _check_moves_on(ref, decision, horizon)
-                outcome.apply(decision, state.partition)
-            except Exception as error:  # noqa: BLE001 - told when it is put off
-                failed[ref.id] = error
-
-    async def _put_off(self, ref: Ref, horizon: datetime, error: Exception) -> None:
-        """One state that can't be decided about must not hold up the others."""
-        log.error("a wake-up failed and is put off", kind=ref.kind.__name__, id=ref.id, exc_info=error)
-        telemetry.SWEEP_FAILURES.labels(self._service).inc()
-        await self._store.put_off(ref.kind, ref.id, due=horizon, until=self._clock.now() + _PUT_OFF)
+            waking.failed = {due[0][0]: error}
+        await self._waker.put_off(waking)
 
     # --- clicks -------------------------------------------------------------------
 
@@ -389,12 +389,3 @@ async def _together(attempts: Sequence[Coroutine[Any, Any, None]]) -> None:
 def _halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
     middle = len(items) // 2
     return items[:middle], items[middle:]
-
-
-def _check_moves_on(ref: Ref, decision: Decision[Any], horizon: datetime) -> None:
-    for state in decision.states:
-        if type(state) is ref.kind and state.id == ref.id:
-            if state.wake_at is not None and state.wake_at <= horizon:
-                raise RuntimeError(f"on_clock left wake_at at {state.wake_at}, not past {horizon}")
-            return
-    raise RuntimeError("on_clock answered without the state that was woken")

@@ -99,6 +99,7 @@ class Service:
             dead_letter_share=self.settings.dead_letter_share,
         )
         reader = Reader(self.broker, self.settings, self.name, topics, processor, store, self.fail)
+        processor.horizons = reader.horizons
         lanes = Lanes(processor.process, at_once=self.settings.batch_records, fail=self.fail)
         reader.attach(lanes.feed)
         self._lanes.append(lanes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,9 @@ S = TypeVar("S", bound=State)
 OUTBOX_LIMIT = 8 << 20
 """Bytes of events that one outbox document may hold."""
 
+
+_AT_ONCE = 10_000
+"""Documents in one answer of MongoDB, which are 101 unless it is told otherwise."""
 
 _WHOLE = {"s": 1}
 """A state is in its text; the indexed fields beside it need not travel."""
@@ -176,14 +180,21 @@ class Store:
                 refs[touch.kind].add(touch.id)
             elif isinstance(touch, Match):
                 matches[touch.kind, touch.field, touch.where].add(touch.value)
+        by_id = [self._all(kind, {"_id": {"$in": list(ids)}}) for kind, ids in refs.items()]
+        by_field = [
+            self._all(kind, {name: {"$in": list(values)}, **dict(where)})
+            for (kind, name, where), values in matches.items()
+        ]
         states = States()
+        for found in await asyncio.gather(*by_id, *by_field):
+            states.loaded((), found)
         for kind, ids in refs.items():
-            cursor = self._database[kind.collection].find({"_id": {"$in": list(ids)}}, _WHOLE)
-            states.loaded((Ref(kind, i) for i in ids), [_state(kind, d) async for d in cursor])
-        for (kind, name, where), values in matches.items():
-            cursor = self._database[kind.collection].find({name: {"$in": list(values)}, **dict(where)}, _WHOLE)
-            states.loaded((), [_state(kind, d) async for d in cursor])
+            states.loaded((Ref(kind, i) for i in ids), ())
         return states
+
+    async def _all(self, kind: type[S], where: Mapping[str, Any]) -> list[S]:
+        cursor = self._database[kind.collection].find(where, _WHOLE, batch_size=_AT_ONCE)
+        return [_state(kind, document) for document in await cursor.to_list(None)]
 
     async def due(
         self, kind: type[State], horizons: Mapping[int, datetime], *, live_only: set[int], limit: int
