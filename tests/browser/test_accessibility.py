@@ -46,6 +46,55 @@ async def sla(tmp_path_factory: pytest.TempPathFactory, stack: Addresses, desk: 
         yield running
 
 
+SUBJECTS = (
+    "Invoice wrong",
+    "Cannot log in since the update",
+    "طلب استرداد المبلغ",
+    "Where is my parcel? It should have been here on Monday, and the tracking page has said the same since then",
+    "Kündigung meines Vertrags zum nächstmöglichen Zeitpunkt",
+    "חשבונית כפולה",
+    "お問い合わせ",
+    "https://shop.example.com/orders/2026/11/0000000000000000000000000000000000000000000000004711",
+    "Re: Re: Fwd: question",
+    "Price of the extended warranty",
+)
+NAMES = (
+    "Rossi",
+    "ליאור כהן",
+    "María José de la Concepción Fernández-Villaverde y Ruiz de Castañeda",
+    "O'Brien",
+    "王小明",
+    "Nguyễn Thị Minh Khai",
+    "محمد بن عبد الله الأنصاري",
+)
+CHANNELS = ("email", "phone", "chat", "web", "social", "sms", "in_person")
+
+
+async def crowd(sla: RunningSla) -> None:
+    """Thirty more of all kinds, as a bad day brings them."""
+    for number, name in enumerate(NAMES):
+        tier = ("gold", "platinum", None)[number % 3]
+        await sla.tell("customer.updated", customer_id=f"P-{number}", name=name, **({"tier": tier} if tier else {}))
+    for number in range(30):
+        data: dict[str, Any] = {
+            "subject": SUBJECTS[number % len(SUBJECTS)],
+            "customer_id": f"P-{number % len(NAMES)}",
+            "channel": CHANNELS[number % len(CHANNELS)],
+            "team": ("billing", "mail", "returns-and-refunds-europe")[number % 3],
+        }
+        if number % 4:
+            data["agent_id"] = ("agent-7", "leïla.haddad@example.com", "bob")[number % 3]
+        if number % 2:
+            data["priority"] = "low"
+        ago = (61 + 977 * number) if number % 2 == 0 else 300 + number * 480
+        await sla.tell("contact.received", f"T-{5000 + number}", ago=ago, **data)
+    for number in range(0, 30, 2):
+        name = f"T-{5000 + number}/first_response/1"
+        await sla.alert(name, "breached")
+        if number % 6 == 0:
+            await sla.post(f"/v1/alerts/{name}/acknowledge", key="bob-key")
+
+
 async def fill(sla: RunningSla) -> None:
     for customer, fields in CUSTOMERS.items():
         await sla.tell("customer.updated", customer_id=customer, **fields)
@@ -117,7 +166,7 @@ async def test_what_the_link_in_a_message_opens(sla: RunningSla, desk: Receiver,
         assert await violations(page) == []
 
 
-@pytest.mark.parametrize("path", ["/policy", "/workload", "/workload?by=team"])
+@pytest.mark.parametrize("path", ["/policy", "/workload", "/workload?by=team", "/silences", "/receivers"])
 async def test_the_pages_beside_the_board(sla: RunningSla, browser: Browser, path: str):
     async with signed_in(browser, f"{sla.service.url}{path}") as page:
         await shoot(page, re.sub(r"\W+", "-", path).strip("-"))
@@ -133,6 +182,35 @@ async def test_the_sign_in_page_also_when_it_refuses(sla: RunningSla, browser: B
         await expect(page.get_by_role("alert")).to_be_visible()
         await shoot(page, "sign-in")
         assert await violations(page) == []
+
+
+async def test_the_board_of_a_bad_day(sla: RunningSla, browser: Browser):
+    await crowd(sla)
+    until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()  # noqa: TID251 - the real clock is under test
+    silence = {"match": {"team": ["mail"]}, "ends_at": until, "comment": "the mailroom moves"}
+    assert (await sla.post("/v1/silences", silence)).status_code == 201
+    row = {
+        "_id": "audit/receiver_failing/lead",
+        "cause": "receiver_failing",
+        "about": "lead",
+        "says": "lead has not taken 4 messages in a row: ConnectTimeout: https://hooks.example.com/services/T0/B0",
+        "since": datetime.now(UTC) - timedelta(minutes=12),  # noqa: TID251 - the real clock is under test
+        "told": ["desk"],
+        "confirmed": True,
+    }
+    async with signed_in(browser, f"{sla.service.url}/") as page:
+        await expect(page.locator(".row")).to_have_count(40)
+        await sla.service.database["trouble"].insert_one(row)
+        await expect(page.locator(".trouble")).to_contain_text("lead has not taken", timeout=20_000)
+        await shoot(page, "bad-day")
+        assert await violations(page) == []
+        for width in (360, 1280):
+            await page.set_viewport_size({"width": width, "height": 740})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        for path in ("silences", "receivers"):
+            await page.goto(f"{sla.service.url}/{path}")
+            await shoot(page, f"bad-day-{path}")
+            assert await violations(page) == []
 
 
 async def test_the_dashboard(tmp_path: Path, stack: Addresses, unique: Callable[[str], str], browser: Browser):

@@ -1,13 +1,16 @@
 """What the board says of a contact: in which order, in which words, and adding up."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rapport.contracts.sla_events import AlertEscalated
 from sla_monitor.domain.board import alert_line, exactly, instants_in
-from sla_monitor.domain.states import AlertState
+from sla_monitor.domain.silences import Silence
+from sla_monitor.domain.states import AlertState, AlertStatus
 from sla_monitor.domain.text import length
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -70,3 +73,31 @@ def test_the_alert_on_a_contact_with_the_longest_id_that_is_allowed_can_be_told(
     facts = {"contact_id": contact, "customer_id": "K", "target": "first_response", "cycle": 12_345, "due_at": NOW}
     told = AlertEscalated.model_validate({**facts, "alert_id": f"{contact}/first_response/12345", "level": 1})
     assert told.alert_id.startswith(told.contact_id)
+
+
+def muting(**match: tuple[str, ...]) -> Silence:
+    return Silence("s", match, NOW, NOW.replace(hour=15), "known", "ada")
+
+
+def noted(*silences: Silence, state: AlertStatus = "breached") -> str:
+    """What the row of an alert of the team mail says beside its state."""
+    facts: dict[str, Any] = {"contact_id": "C", "customer_id": "K", "target": "first_response", "cycle": 1, "by": "bob"}
+    alert = AlertState(
+        id="C/first_response/1", partition=0, state=state, started_at=NOW, due_at=NOW, team="mail", **facts
+    )
+    return alert_line(alert, None, NOW, silences).note
+
+
+def test_a_row_says_until_when_it_is_silenced_by_the_last_of_its_silences():
+    later = replace(muting(contact_id=("C",)), ends_at=NOW.replace(hour=18))
+    assert noted() == ""
+    assert noted(muting(team=("billing",))) == ""
+    assert noted(muting(team=("mail",)), later) == "silenced until 18:00 UTC"
+    assert noted(later, state="acknowledged") == "by bob"
+
+
+def test_a_silence_concerns_the_teams_it_names_or_all():
+    assert muting(team=("mail", "shop")).concerns(["mail"])
+    assert muting(team=("mail",)).concerns([])
+    assert muting(policy=("quick",)).concerns(["mail"])
+    assert not muting(team=("mail",)).concerns(["billing"])

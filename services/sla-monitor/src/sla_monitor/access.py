@@ -17,6 +17,11 @@ def team_condition(key: Key, team: str | None = None) -> dict[str, Any]:
     return {"team": {"$in": list(key.teams)}} if key.teams else {}
 
 
+def teams_looked_at(key: Key, team: str = "") -> tuple[str, ...]:
+    """The teams whose work is shown: the one asked for, else those of the key; none means all."""
+    return (team,) if team else tuple(key.teams)
+
+
 def may_see(key: Key, team: str | None) -> bool:
     return not key.teams or team in key.teams
 

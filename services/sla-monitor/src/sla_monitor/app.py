@@ -9,6 +9,7 @@ from rapport.runtime.retention import Over
 from rapport.runtime.service import Service
 
 from sla_monitor import (
+    http_alerting_pages,
     http_alerts,
     http_board,
     http_closures,
@@ -54,9 +55,9 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     outward = reach_out(service, settings, store, policies, processor, reading)
     queries = Queries(store)
     feed = Feed(service.database, now)
-    board = Board(queries, reading, outward.health, policies, now)
+    board = Board(queries, reading, outward, policies, now)
     drawing = Drawing(now)
-    live = Live(feed, board, drawing, now)
+    live = Live(feed, board, store, drawing, now)
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
     closures = Closures(service.database, store, processor, policies, now)
@@ -87,6 +88,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     )
     service.http.include_router(http_pagerduty.routes(store, commands, settings.pagerduty_secret, now))
     service.http.include_router(http_board.routes(board, live, drawing, commands, now))
+    service.http.include_router(http_alerting_pages.routes(outward, queries, policies, drawing, now))
     service.http.include_router(http_pages.routes(store, queries, drawing, policies, now))
     return service
 

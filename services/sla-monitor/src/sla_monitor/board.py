@@ -1,6 +1,8 @@
 """The on-call board put together: figures, rows, and whether to trust them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import format_instant
@@ -8,9 +10,11 @@ from rapport.runtime.clock import Clock
 
 from sla_monitor.domain.board import Figures, Line, alert_line, contact_line
 from sla_monitor.domain.board_filter import BoardFilter
-from sla_monitor.domain.states import AlertState, ContactState
+from sla_monitor.domain.silences import Silence
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
+from sla_monitor.outward import Outward
 from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health, names_in
+from sla_monitor.receivers import names_in
 from sla_monitor.store import Queries, Reading
 
 ROWS: Final = 500
@@ -26,6 +30,16 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubts:
+    """What speaks against taking silence for calm: what is wrong with alerting itself, and what is muted."""
+
+    trouble: list[dict[str, Any]]
+    silences: int
+    silent_until: datetime | None
+    """When the last of these silences ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Choices:
     """What can be filtered by."""
 
@@ -37,10 +51,10 @@ class Choices:
 class Board:
     """What is asked of it is read afresh each time."""
 
-    def __init__(self, queries: Queries, reading: Reading, health: Health, policies: Policies, clock: Clock) -> None:
+    def __init__(self, queries: Queries, reading: Reading, outward: Outward, policies: Policies, clock: Clock) -> None:
         self._queries = queries
         self._reading = reading
-        self._health = health
+        self._outward = outward
         self._policies = policies
         self._clock = clock
 
@@ -51,10 +65,16 @@ class Board:
         return {
             **asdict(figures),
             "oldest": format_instant(figures.oldest) if figures.oldest else None,
-            "receivers_failing": await self._health.failing(names_in(self._policies.book.latest.file)),
+            "receivers_failing": await self._outward.health.failing(names_in(self._policies.book.latest.file)),
             "as_of": format_instant(as_of) if as_of else None,
             "lag_seconds": lag,
         }
+
+    async def doubts(self, teams: Sequence[str]) -> Doubts:
+        """Of what these teams have to do; of everything where there are none."""
+        over = [silence for silence in await self._outward.silences.active() if silence.concerns(teams)]
+        last = max((silence.ends_at for silence in over), default=None)
+        return Doubts(await self._outward.auditor.shown(), len(over), last)
 
     async def rows(self, teams: dict[str, Any], wanted: BoardFilter) -> Rows:
         """Who waits beyond a deadline first, then by due; then those that nobody has been alerted about."""
@@ -72,7 +92,7 @@ class Board:
             total += there - (len(found) - len(contacts))
         ids = {*(alert.customer_id for alert in alerts), *(contact.customer_id for contact in contacts)}
         customers = await self._queries.customers(ids)
-        lines = [alert_line(alert, customers.get(alert.customer_id), now) for alert in alerts]
+        lines = _alert_lines(alerts, customers, await self._outward.silences.active(), now)
         lines += [contact_line(one, customers.get(one.customer_id), self._zone(one), now) for one in contacts]
         return Rows(lines, total)
 
@@ -80,7 +100,7 @@ class Board:
         """The rows of these alerts."""
         now = self._clock.now()
         customers = await self._queries.customers(alert.customer_id for alert in alerts)
-        return [alert_line(alert, customers.get(alert.customer_id), now) for alert in alerts]
+        return _alert_lines(alerts, customers, await self._outward.silences.active(), now)
 
     async def choices(self, teams: dict[str, Any]) -> Choices:
         return Choices(await self._queries.teams(), await self._queries.owners(teams), await self._queries.policies())
@@ -89,3 +109,9 @@ class Board:
         calendars = self._policies.book.version(contact.policy_version).calendars
         calendar = calendars.get(contact.calendar or "")
         return calendar.timezone if calendar else "UTC"
+
+
+def _alert_lines(
+    alerts: list[AlertState], customers: dict[str, CustomerState], silences: list[Silence], now: datetime
+) -> list[Line]:
+    return [alert_line(alert, customers.get(alert.customer_id), now, silences) for alert in alerts]

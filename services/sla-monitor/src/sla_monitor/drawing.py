@@ -8,6 +8,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.pages import SAFE_HEADERS, templates
 from starlette.responses import HTMLResponse
 
+from sla_monitor.board import Doubts
 from sla_monitor.domain.board import Line, duration, exactly
 from sla_monitor.domain.board_filter import BoardFilter
 
@@ -30,8 +31,8 @@ class Drawing:
     def row(self, line: Line, *, may_act: bool) -> str:
         return str(self._parts.row(line, may_act))
 
-    def figures(self, figures: dict[str, Any], wanted: BoardFilter) -> str:
-        return str(self._parts.figures(figures, self.oldest(figures), wanted.team))
+    def figures(self, figures: dict[str, Any], doubts: Doubts, wanted: BoardFilter) -> str:
+        return str(self._parts.figures(figures, doubts, self.oldest(figures), wanted.team))
 
     def oldest(self, figures: dict[str, Any]) -> str | None:
         """For how long the oldest of those who wait has been open."""

@@ -10,7 +10,7 @@ from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from sla_monitor.access import may_see, team_condition
+from sla_monitor.access import may_see, team_condition, teams_looked_at
 from sla_monitor.board import ROWS, Board
 from sla_monitor.commands import Command, Commands, Refused, command_of
 from sla_monitor.domain.board_filter import STATUSES, BoardFilter
@@ -21,6 +21,7 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 
 _MOST_FORM: Final = 1_000_000
+_STREAMED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _DONE: Final = {"acknowledge": "acknowledged", "snooze": "snoozed", "assign": "assigned", "close": "closed"}
 
 
@@ -52,6 +53,7 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
             key=key,
             may_act=key.may("act"),
             figures=figures,
+            doubts=await board.doubts(teams_looked_at(key, wanted.team)),
             oldest=drawing.oldest(figures),
             rows=rows,
             most=ROWS,
@@ -68,13 +70,19 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
     async def stream(key: Watcher, wanted: Wanted) -> StreamingResponse:
         """Server-sent events for the board with these filters: rows and figures, drawn."""
         team_condition(key, wanted.team or None)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(live.follow(wanted, key), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(live.follow(wanted, key), media_type="text/event-stream", headers=_STREAMED)
+
+    @router.get("/board/contact", response_class=StreamingResponse)
+    async def stream_contact(key: Watcher, contact_id: Annotated[str, Query(max_length=200)]) -> StreamingResponse:
+        """Server-sent events for a contact's page: `changed` when to read it again."""
+        if not await live.shows(contact_id, key):
+            raise Problem(404, f"there is no contact {contact_id!r} here")
+        return StreamingResponse(live.follow_contact(contact_id), media_type="text/event-stream", headers=_STREAMED)
 
     @router.post("/act")
     async def act(request: Request, key: Actor) -> Response:
         """What a button of these pages does, to one alert or to all selected; then back to where it was."""
-        form = await _form(request)
+        form = await form_of(request)
         one = form.get("acknowledge")
         ids = one or list(dict.fromkeys(form.get("id", [])))
         field = {name: values[0] for name, values in form.items()}
@@ -84,12 +92,12 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
         said = f"{done} {_DONE.get(field.get('action', ''), 'done')}" if done else ""
         if "application/json" in request.headers.get("accept", ""):
             return JSONResponse({"done": done, "said": said, "refused": refused})
-        return RedirectResponse(_back(field.get("next", "/"), said, refused), status_code=303)
+        return RedirectResponse(back(field.get("next", "/"), said, refused), status_code=303)
 
     return router
 
 
-async def _form(request: Request) -> dict[str, list[str]]:
+async def form_of(request: Request) -> dict[str, list[str]]:
     body = await request.body()
     if len(body) > _MOST_FORM:
         raise Problem(413, f"at most {_MOST_FORM} bytes")
@@ -116,7 +124,7 @@ async def _carry_out(
     return done, refused
 
 
-def _back(following: str, said: str, refused: list[dict[str, str]]) -> str:
+def back(following: str, said: str, refused: list[dict[str, str]]) -> str:
     """The page that the form came from, told what became of it; never another site."""
     local = following if following.startswith("/") and not following.startswith(("//", "/\\")) else "/"
     told: dict[str, Any] = {"done": said} if said else {}

@@ -29,6 +29,7 @@ _STATIC: Final = {
     "board.css": "text/css",
     "live.js": "text/javascript",
     "act.js": "text/javascript",
+    "contact.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 _OWNED: Final = {"agent": "owner", "team": "team"}

@@ -25,27 +25,16 @@ _LASTS: Final = timedelta(minutes=1)
 
 def routes(policies: Policies, outward: Outward, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["receivers"])
-    health, delivery = outward.health, outward.delivery
 
     @router.get("/receivers")
     async def list_receivers(_: Watcher) -> dict[str, Any]:
         """Everybody who can be reached, with the last success and the last error."""
-        file, rows = policies.book.latest.file, await health.rows()
-        names = names_in(file)
-        return {"receivers": [shown(n, next(iter(places_in(file, n)), None), rows.get(n, {})) for n in names]}
+        return {"receivers": await receivers_shown(policies, outward)}
 
     @router.post("/receivers/{name:path}/test")
     async def test_receiver(name: str, key: Actor) -> dict[str, Any]:
         """Send a message that says it is a test, to every address of the receiver; it is over by itself."""
-        places = places_in(policies.book.latest.file, name)
-        if not places:
-            raise Problem(404, f"there is no receiver {name!r} in the policy")
-        line = f"Test message from Rapport to {name}, asked for by {key.name}. Nothing is wrong."
-        results = []
-        for place in places:
-            outcome = await delivery.send(place.url, _letter(name, line, kind_of(place.url), clock))
-            await health.note(name, outcome)
-            results.append({"ok": outcome.ok, "detail": outcome.detail})
+        results = await tried(name, key, policies, outward, clock)
         return {"receiver": name, "ok": all(result["ok"] for result in results), "results": results}
 
     @router.get("/trouble")
@@ -54,6 +43,26 @@ def routes(policies: Policies, outward: Outward, clock: Clock) -> APIRouter:
         return {"trouble": await outward.auditor.shown(), "as_of": format_instant(clock.now())}
 
     return router
+
+
+async def receivers_shown(policies: Policies, outward: Outward) -> list[dict[str, Any]]:
+    """Everybody whom the policy can reach, each with how it fares."""
+    file, rows = policies.book.latest.file, await outward.health.rows()
+    return [shown(n, next(iter(places_in(file, n)), None), rows.get(n, {})) for n in names_in(file)]
+
+
+async def tried(name: str, key: Key, policies: Policies, outward: Outward, clock: Clock) -> list[dict[str, Any]]:
+    """What became of a test message to each address of a receiver; 404 where there is none such."""
+    places = places_in(policies.book.latest.file, name)
+    if not places:
+        raise Problem(404, f"there is no receiver {name!r} in the policy")
+    line = f"Test message from Rapport to {name}, asked for by {key.name}. Nothing is wrong."
+    results = []
+    for place in places:
+        outcome = await outward.delivery.send(place.url, _letter(name, line, kind_of(place.url), clock))
+        await outward.health.note(name, outcome)
+        results.append({"ok": outcome.ok, "detail": outcome.detail})
+    return results
 
 
 def _letter(name: str, line: str, via: str, clock: Clock) -> Letter:

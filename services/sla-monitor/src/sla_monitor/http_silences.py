@@ -46,47 +46,52 @@ def routes(silences: Silences, clock: Clock) -> APIRouter:
     async def list_silences(key: Watcher) -> dict[str, Any]:
         """All of the last 90 days and those to come."""
         now = clock.now()
-        mine = [one for one in await silences.all() if not key.teams or _is_of(key, one)]
-        return {"silences": [_shown(one, now) for one in mine]}
+        mine = [one for one in await silences.all() if not key.teams or is_of(key, one)]
+        return {"silences": [shown(one, now) for one in mine]}
 
     @router.post("/silences", status_code=201)
     async def add_silence(asked: Asked, key: Actor) -> dict[str, Any]:
         """Mute alerts until an instant; what still holds then is told."""
-        teams = asked.match.get("team", ())
-        if key.teams and not (teams and _within(key, teams)):
-            raise Problem(403, f"the key {key.name!r} may only silence its own teams: say which in match.team")
-        now = clock.now()
-        starts_at = cut_to_milliseconds(asked.starts_at) if asked.starts_at else now
-        try:
-            made = await silences.add(
-                asked.match, starts_at, cut_to_milliseconds(asked.ends_at), asked.comment, key.name
-            )
-        except Endless as error:
-            raise Problem(422, str(error)) from None
-        return _shown(made, now)
+        return shown(await begin(silences, asked, key, clock.now()), clock.now())
 
     @router.delete("/silences/{name}")
     async def end_silence(name: str, key: Actor) -> dict[str, Any]:
         """End it now; what it held back is told."""
-        known = await silences.get(name)
-        if known is None or not _is_of(key, known):
-            raise Problem(404, f"there is no silence {name!r} here")
-        ended = await silences.end(name, key.name)
-        return _shown(ended or known, clock.now())
+        return shown(await end(silences, name, key), clock.now())
 
     return router
+
+
+async def begin(silences: Silences, asked: Asked, key: Key, now: datetime) -> Silence:
+    """The silence that was asked for; a `Problem` where this key may not have it, or where it is none."""
+    teams = asked.match.get("team", ())
+    if key.teams and not (teams and _within(key, teams)):
+        raise Problem(403, f"the key {key.name!r} may only silence its own teams: say which in match.team")
+    starts_at = cut_to_milliseconds(asked.starts_at) if asked.starts_at else now
+    try:
+        return await silences.add(asked.match, starts_at, cut_to_milliseconds(asked.ends_at), asked.comment, key.name)
+    except Endless as error:
+        raise Problem(422, str(error)) from None
+
+
+async def end(silences: Silences, name: str, key: Key) -> Silence:
+    """The silence, ended now if it had not been; a `Problem` where there is none such for this key."""
+    known = await silences.get(name)
+    if known is None or not is_of(key, known):
+        raise Problem(404, f"there is no silence {name!r} here")
+    return await silences.end(name, key.name) or known
 
 
 def _within(key: Key, teams: tuple[str, ...]) -> bool:
     return not key.teams or set(teams) <= set(key.teams)
 
 
-def _is_of(key: Key, silence: Silence) -> bool:
+def is_of(key: Key, silence: Silence) -> bool:
     teams = silence.match.get("team", ())
     return not key.teams or (bool(teams) and _within(key, teams))
 
 
-def _shown(silence: Silence, now: datetime) -> dict[str, Any]:
+def shown(silence: Silence, now: datetime) -> dict[str, Any]:
     return {
         "id": silence.id,
         "match": {name: list(values) for name, values in silence.match.items()},

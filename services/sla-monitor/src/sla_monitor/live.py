@@ -18,12 +18,13 @@ from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
 from rapport.runtime.mongo import MongoError
+from rapport.runtime.store import Store
 
 from sla_monitor import telemetry
-from sla_monitor.access import may_see, team_condition
+from sla_monitor.access import may_see, team_condition, teams_looked_at
 from sla_monitor.board import Board
 from sla_monitor.domain.board_filter import BoardFilter
-from sla_monitor.domain.states import AlertState
+from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Change, Feed
 
@@ -32,6 +33,7 @@ log = shared.logger()
 _TOGETHER: Final = 0.1
 _SECOND: Final = timedelta(seconds=1)
 _ALIVE_EVERY: Final = 5.0
+_LOOK_EVERY: Final = 1.0
 _BEHIND: Final = 600
 """Batches that a slow client may lie behind; past that it reads the page again."""
 
@@ -52,9 +54,10 @@ Batch = list[Drawn]
 class Live:
     """Tells every open board what has changed on it."""
 
-    def __init__(self, feed: Feed, board: Board, drawing: Drawing, clock: Clock) -> None:
+    def __init__(self, feed: Feed, board: Board, store: Store, drawing: Drawing, clock: Clock) -> None:
         self._feed = feed
         self._board = board
+        self._contacts = store.collection(ContactState.collection)
         self._drawing = drawing
         self._clock = clock
         self._boards: set[asyncio.Queue[Batch | None]] = set()
@@ -116,6 +119,32 @@ class Live:
                     if figures := await self._figures_of(wanted, key):
                         yield _event("figures", {"html": figures})
 
+    async def shows(self, contact_id: str, key: Key) -> bool:
+        """Whether there is such a contact for this key."""
+        row = await self._contacts.find_one({"_id": contact_id}, {"team": 1})
+        return row is not None and may_see(key, row["team"])
+
+    async def follow_contact(self, contact_id: str) -> AsyncIterator[str]:
+        """Server-sent events: `changed` when the contact is another than before, `alive` in between."""
+        before, looks = await self._look_at(contact_id), 0
+        yield _event("ready", {})
+        while not self._stopped:
+            await self._clock.sleep(_LOOK_EVERY)
+            try:
+                now = await self._look_at(contact_id)
+            except MongoError:
+                continue
+            looks += 1
+            if now != before:
+                before = now
+                yield _event("changed", {})
+            elif looks % _ALIVE_EVERY == 0:
+                yield _event("alive", {})
+
+    async def _look_at(self, contact_id: str) -> object:
+        """The contact as it is stored, to be compared and nothing else."""
+        return await self._contacts.find_one({"_id": contact_id}, {"s": 1})
+
     @contextmanager
     def _batches(self) -> Iterator["asyncio.Queue[Batch | None]"]:
         queue: asyncio.Queue[Batch | None] = asyncio.Queue(_BEHIND)
@@ -139,9 +168,10 @@ class Live:
             if name not in self._figures:
                 try:
                     figures = await self._board.figures(teams)
+                    doubts = await self._board.doubts(teams_looked_at(key, wanted.team))
                 except MongoError:
                     return None
-                self._figures[name] = self._drawing.figures(figures, wanted)
+                self._figures[name] = self._drawing.figures(figures, doubts, wanted)
             return self._figures[name]
 
 

@@ -41,6 +41,7 @@
     const at = new Date(time.dateTime);
     if (time.dataset.style === "due") set(time, at < now ? `${span(now - at)} late` : `due in ${span(at - now)}`);
     else if (time.dataset.style === "clock") set(time, clock(at));
+    else if (time.dataset.style === "date") set(time, at.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }));
     else set(time, span(now - at));
   }
 
