@@ -74,7 +74,8 @@ async def crowd(sla: RunningSla) -> None:
     """Thirty more of all kinds, as a bad day brings them."""
     for number, name in enumerate(NAMES):
         tier = ("gold", "platinum", None)[number % 3]
-        await sla.tell("customer.updated", customer_id=f"P-{number}", name=name, **({"tier": tier} if tier else {}))
+        known: dict[str, Any] = {"name": name, "tier": tier} if tier else {"name": name}
+        await sla.tell("customer.updated", customer_id=f"P-{number}", **known)
     for number in range(30):
         data: dict[str, Any] = {
             "subject": SUBJECTS[number % len(SUBJECTS)],
