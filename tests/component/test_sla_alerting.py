@@ -16,7 +16,7 @@ from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.store import Queries
 
 from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, webhook
-from tests.support.receivers import Receiver, receiver
+from tests.support.receivers import Receiver, answering, receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
@@ -256,6 +256,34 @@ async def test_the_auditor_says_when_nobody_could_be_reached(start: Start, lead:
         await sla.tell("contact.received")
         await soon(lambda: lead.taken)
         assert f"nobody could be reached about 1 alerts: {ALERT}" in lead.taken[0].body["text"]
+
+
+async def test_breaches_of_a_silent_source_wait_behind_one_page_that_says_so_until_it_speaks(
+    start: Start, desk: Receiver, lead: Receiver
+):
+    with answering({"items": [{"source": "/crm", "last_event_at": "2026-03-02T08:00:00Z"}]}) as intake:
+        async with start(audit_every=timedelta(seconds=0.5), intake_url=intake.url) as sla:
+            await soon(lambda: intake.asked)
+            await sla.tell("contact.received")
+            await soon(lambda: lead.taken)
+            told = lead.taken[0].body
+            assert told["groupKey"] == "audit/source_silent"
+            assert "nothing has come from /crm since 2026-03-02 08:00 UTC; 1 breaches are held back" in told["text"]
+            assert desk.taken == []
+            assert (await sla.alert(ALERT, "breached"))["level"] == 1
+            await sla.tell("contact.responded")
+            await sla.alert(ALERT, "cleared")
+            await soon(lambda: len(lead.taken) == 2)
+            assert lead.taken[1].body["status"] == "resolved"
+            assert desk.taken == []
+
+
+async def test_an_intake_that_never_answers_delays_no_page(start: Start, desk: Receiver):
+    with answering(None) as intake:
+        async with start(intake_url=intake.url) as sla:
+            await sla.tell("contact.received")
+            await soon(lambda: desk.taken)
+            assert intake.asked
 
 
 async def test_a_snow_day_is_looked_at_first_and_then_stops_the_clocks_of_what_is_open(start: Start):

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -65,16 +65,59 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(Handler) as address:
+        made.url = f"{address}/hook"
+        try:
+            yield made
+        finally:
+            if made.held:
+                made.held.set()
+
+
+@dataclass
+class Answering:
+    """`url` is where it is; `asked` are the paths that were asked for."""
+
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def answering(body: Any) -> Iterator[Answering]:
+    """Answers every GET with that JSON; with None it never answers."""
+    made, over = Answering(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.asked.append(self.path)
+            if body is None:
+                over.wait(60)
+            content = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(content)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with _serving(Handler) as made.url:
+        try:
+            yield made
+        finally:
+            over.set()
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
     try:
-        yield made
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
-        if made.held:
-            made.held.set()
         server.shutdown()
         server.server_close()
         thread.join()

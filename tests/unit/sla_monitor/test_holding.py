@@ -13,6 +13,7 @@ from sla_monitor.domain.states import NotificationState
 from sla_monitor.links import Link, Links, NoLink
 from sla_monitor.settings import SlaSettings
 from sla_monitor.silences import Holding, Silences
+from sla_monitor.sources import Sources
 from sla_monitor.store import Reading
 
 from tests.support.clock import ManualClock
@@ -54,9 +55,22 @@ class _Reading(Reading):
         return self._stamps
 
 
-async def holding(*silences: Silence, read: dict[int, datetime] | None = None) -> Holding:
-    limit = timedelta(seconds=60)
-    made = Holding(_Silences(*silences), _Reading(read or {}), ManualClock(NOON), lag_limit=limit)
+class _Sources(Sources):
+    def __init__(self, *silent: str) -> None:
+        self._known = dict.fromkeys(silent, at("11:00"))
+
+    @property
+    def silent(self) -> dict[str, datetime]:
+        return self._known
+
+
+async def holding(
+    *silences: Silence, read: dict[int, datetime] | None = None, silent: Sources | None = None
+) -> Holding:
+    limit, hold = timedelta(seconds=60), timedelta(hours=1)
+    clock = ManualClock(NOON)
+    found = (_Silences(*silences), _Reading(read or {}), silent or _Sources(), clock)
+    made = Holding(*found, lag_limit=limit, silent_hold=hold)
     await made.refresh()
     return made
 
@@ -72,6 +86,15 @@ async def test_breaches_of_a_partition_whose_events_lag_are_held_back_and_no_oth
     assert held.why(waiting(kind="warning"), {}) == ""
     assert held.why(waiting(kind="cleared"), {}) == ""
     assert held.lagging == {0: at("11:58")}
+
+
+async def test_breaches_of_a_source_that_has_fallen_silent_are_held_back_for_an_hour_and_no_others():
+    held = await holding(silent=_Sources("/crm"))
+    assert held.why(waiting(source="/crm"), {}) == "its source is silent"
+    assert held.why(waiting(source="/shop"), {}) == ""
+    assert held.why(waiting(source="/crm", kind="warning"), {}) == ""
+    assert held.why(waiting(source="/crm", kind="cleared"), {}) == ""
+    assert held.why(waiting(source="/crm", due=at("11:00")), {}) == ""
 
 
 async def test_a_silence_holds_back_what_matches_all_of_it_and_never_that_all_is_well():

@@ -28,7 +28,7 @@ from sla_monitor.domain.states import AlertState, ContactState, NotificationStat
 from sla_monitor.domain.text import length
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health, Place, names_in, places_in
-from sla_monitor.silences import Holding
+from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
 log = shared.logger()
 
@@ -126,11 +126,8 @@ class Auditor:
         file, rows = self._policies.book.latest.file, await self._health.rows()
         names = names_in(file)
         failing = {name for name in names if rows.get(name, {}).get("failures", 0) >= _FAILING_FROM}
-        if self._holding.lagging:
-            read = min(self._holding.lagging.values())
-            held = len([one async for one, why in self._overdue_messages(now, set()) if why == "its events lag"])
-            says = f"events lag by {length(now - read)} in {len(self._holding.lagging)} partitions"
-            yield Finding("events_lag", f"{says}; {held} breaches are held back until they have been read")
+        async for finding in self._held_back(now):
+            yield finding
         async for finding in self._steps(now):
             yield finding
         for name in names:
@@ -142,7 +139,7 @@ class Auditor:
             error = rows[name].get("last_error", {})
             says = f"{name} has not taken {rows[name]['failures']} messages in a row: {error.get('error', '')}"
             yield Finding("receiver_failing", says, name)
-        late = [one async for one, why in self._overdue_messages(now, failing) if not why]
+        late = await self._overdue_messages(now, failing)
         if late:
             oldest = min(one.due for one in late)
             says = f"{len(late)} messages wait that should have been sent, the oldest for {length(now - oldest)}"
@@ -150,6 +147,21 @@ class Auditor:
         if unreached := await self._unreached(now):
             says = f"nobody could be reached about {len(unreached)} alerts: {', '.join(unreached[:3])}"
             yield Finding("unreached", f"{says} …" if len(unreached) > 3 else says)  # noqa: PLR2004 - as many as shown
+
+    async def _held_back(self, now: datetime) -> AsyncIterator[Finding]:
+        """What keeps breaches from being paged: this is the one page that says so."""
+        lagging, silent = self._holding.lagging, self._holding.silent
+        held: Counter[str] = Counter()
+        if lagging or silent:
+            waiting = {"status": "pending", "due": {"$lte": now}}
+            held.update([why async for _, why in self._with_reasons(waiting)])
+        if lagging:
+            says = f"events lag by {length(now - min(lagging.values()))} in {len(lagging)} partitions"
+            yield Finding("events_lag", f"{says}; {held[LAGS]} breaches are held back until they have been read")
+        if held[IS_SILENT]:
+            names = ", ".join(f"{name} since {at:%Y-%m-%d %H:%M} UTC" for name, at in sorted(silent.items()))
+            says = f"nothing has come from {names}"
+            yield Finding("source_silent", f"{says}; {held[IS_SILENT]} breaches are held back for a while")
 
     async def _steps(self, now: datetime) -> AsyncIterator[Finding]:
         """Deadlines and steps that nobody has looked at though their partitions are read."""
@@ -162,17 +174,24 @@ class Auditor:
         if count:
             yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")
 
-    async def _overdue_messages(self, now: datetime, failing: set[str]) -> AsyncIterator[tuple[NotificationState, str]]:
-        """What should have been sent, with what holds it back, if anything does."""
+    async def _overdue_messages(self, now: datetime, failing: set[str]) -> list[NotificationState]:
+        """What should have been sent, and is held back by nothing."""
         grouping = self._policies.book.latest.file.grouping
         border = now - self._overdue - grouping.wait - grouping.interval
         where = {"status": "pending", "due": {"$lt": border}, "receiver": {"$nin": sorted(failing)}}
+        return [one async for one, why in self._with_reasons(where) if not why]
+
+    async def _with_reasons(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[NotificationState, str]]:
+        """Of the messages that wait the oldest that are still true, each with what holds it back, if anything does."""
         waiting = await self._store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
         ids = [one.alert_id for one in waiting]
-        rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, dict.fromkeys(FIELDS, 1))
-        facts: dict[str, Mapping[str, Any]] = {row["_id"]: row async for row in rows}
+        fields = dict.fromkeys((*FIELDS, "state"), 1)
+        rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, fields)
+        alerts: dict[str, Mapping[str, Any]] = {row["_id"]: row async for row in rows}
         for one in waiting:
-            yield one, self._holding.why(one, facts.get(one.alert_id, {}))
+            alert = alerts.get(one.alert_id, {})
+            if one.kind != "breach" or alert.get("state") == "breached":
+                yield one, self._holding.why(one, alert)
 
     async def _unreached(self, now: datetime) -> list[str]:
         """Alerts whose last step has rung and of which nobody has a message, nor will have one."""

@@ -1,6 +1,7 @@
 """All that reaches out to people and products, put together."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from rapport.runtime.processor import Processor
 from rapport.runtime.service import Service
@@ -15,6 +16,7 @@ from sla_monitor.receivers import Health
 from sla_monitor.sender import Sender
 from sla_monitor.settings import SlaSettings
 from sla_monitor.silences import Holding, Silences
+from sla_monitor.sources import Sources
 from sla_monitor.standing import Standing
 from sla_monitor.store import Reading
 
@@ -40,6 +42,10 @@ def reach_out(
     silences = Silences(service.database, now)
     links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
     composer = Composer(store, policies, links, now, settings.public_url)
+    sources = Sources(now, url=settings.intake_url, key=settings.intake_key)
+    holding = partial(
+        Holding, silences, reading, sources, now, lag_limit=settings.lag_limit, silent_hold=settings.silent_hold
+    )
     sender = Sender(
         processor=processor,
         store=store,
@@ -48,7 +54,7 @@ def reach_out(
         composer=composer,
         delivery=delivery,
         health=health,
-        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
+        holding=holding(),
         clock=now,
         attempts=settings.send_attempts,
     )
@@ -69,7 +75,7 @@ def reach_out(
         policies=policies,
         delivery=delivery,
         health=health,
-        holding=Holding(silences, reading, now, lag_limit=settings.lag_limit),
+        holding=holding(),
         clock=now,
         public_url=settings.public_url,
         every=settings.audit_every,
@@ -77,6 +83,8 @@ def reach_out(
     )
     for part in (silences, links, composer):
         service.on_start(part.prepare)
+    if settings.intake_url:
+        service.background(sources.follow)
     for work in (sender, standing, auditor):
         service.background(work.run)
     return Outward(health, delivery, silences, links, auditor)

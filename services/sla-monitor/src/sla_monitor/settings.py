@@ -38,6 +38,13 @@ class SlaSettings(Settings):
     lag_limit: timedelta = Field(
         timedelta(seconds=60), description="breaches of a partition are held back while its events come later than this"
     )
+    intake_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="where intake is; asked which sources are silent, if given"
+    )
+    intake_key: SecretStr | None = Field(None, description="the key (role watch) with which intake is asked")
+    silent_hold: timedelta = Field(
+        timedelta(hours=1), gt=timedelta(0), description="breaches of a silent source are held back no longer than this"
+    )
     audit_every: timedelta = Field(timedelta(seconds=15), description="how often the auditor looks after alerting")
     overdue_after: timedelta = Field(
         timedelta(seconds=60), description="so late a step or a message counts as overdue for the auditor"

@@ -1,4 +1,4 @@
-"""Silences in MongoDB, and what is held back from receivers: what is silenced, and what lagging events may change."""
+"""Silences in MongoDB, and what is held back from receivers: what is silenced, and what missing events may change."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,9 +10,12 @@ from rapport.runtime.mongo import Database
 
 from sla_monitor.domain.silences import Silence, judge
 from sla_monitor.domain.states import NotificationState
+from sla_monitor.sources import Sources
 from sla_monitor.store import Reading
 
 _KEPT: Final = timedelta(days=90)
+LAGS: Final = "its events lag"
+IS_SILENT: Final = "its source is silent"
 _HELD_KINDS: Final = ("warning", "breach")
 
 
@@ -72,18 +75,36 @@ class Holding:
     """
     Why messages wait although their time has come.
 
-    Of a partition whose events come late an answer may be on its way, so its
-    breaches are held back until it has caught up; one page says so instead.
+    Of a partition whose events come late, or a source that says nothing any more,
+    an answer may be on its way. The breaches are held back until the partition has
+    caught up, or the source speaks; for a source not for ever, it may be gone. One
+    page says so instead.
     """
 
-    def __init__(self, silences: Silences, reading: Reading, clock: Clock, *, lag_limit: timedelta) -> None:
+    def __init__(
+        self,
+        silences: Silences,
+        reading: Reading,
+        sources: Sources,
+        clock: Clock,
+        *,
+        lag_limit: timedelta,
+        silent_hold: timedelta,
+    ) -> None:
         self._silences = silences
         self._reading = reading
         self._clock = clock
+        self._sources = sources
         self._lag_limit = lag_limit
+        self._silent_hold = silent_hold
         self._active: list[Silence] = []
         self.lagging: dict[int, datetime] = {}
         """Partitions that lag, each with the instant up to which it has been read."""
+
+    @property
+    def silent(self) -> Mapping[str, datetime]:
+        """Sources that say nothing, each with the instant of its last event."""
+        return self._sources.silent
 
     async def refresh(self) -> None:
         self._active = await self._silences.active()
@@ -95,7 +116,9 @@ class Holding:
         if one.kind not in _HELD_KINDS:
             return ""
         if one.kind == "breach" and one.partition in self.lagging:
-            return "its events lag"
+            return LAGS
+        if one.kind == "breach" and one.source in self.silent and self._clock.now() < one.due + self._silent_hold:
+            return IS_SILENT
         for silence in self._active:
             if silence.mutes(facts):
                 return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"

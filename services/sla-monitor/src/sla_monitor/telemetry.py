@@ -15,7 +15,12 @@ ALERT_LAG = Histogram(
     buckets=(0.1, 0.5, 1, 5, 10, 15, 30, 60, 300, 900, 3600),
 )
 WAITING = Gauge("rapport_sla_messages_waiting", "Notifications that wait to be sent, seen by the replica that sends")
-HELD = Gauge("rapport_sla_messages_held", "Notifications held back by a silence or because events lag")
+HELD = Gauge(
+    "rapport_sla_messages_held", "Notifications held back by a silence, or because events lag or their source is silent"
+)
+SILENT = Gauge(
+    "rapport_sla_silent_sources", "Sources that intake says have fallen silent, where it is asked (RAPPORT_INTAKE_URL)"
+)
 TROUBLE = Gauge("rapport_sla_trouble", "What the auditor finds wrong with alerting itself and has told", ["cause"])
 FAILING = Gauge("rapport_sla_receivers_failing", "Receivers whose last message was not taken")
 STREAMS = Gauge("rapport_sla_streams", "Clients that follow /v1/alerts/stream")

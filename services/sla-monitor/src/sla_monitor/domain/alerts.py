@@ -288,6 +288,7 @@ class Alerting:
                 level=alert.level,
                 due=at,
                 late=self.now - at > LATE,
+                source=self.contact.source,
                 text=line,
             )
         )

@@ -8,12 +8,21 @@ from typing import Any, Final, Literal
 from sla_monitor.domain.policy import PolicyFile
 from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty
 
-Cause = Literal["steps_overdue", "messages_overdue", "events_lag", "receiver_missing", "receiver_failing", "unreached"]
+Cause = Literal[
+    "steps_overdue",
+    "messages_overdue",
+    "events_lag",
+    "source_silent",
+    "receiver_missing",
+    "receiver_failing",
+    "unreached",
+]
 
 CAUSES: Final[tuple[Cause, ...]] = (
     "steps_overdue",
     "messages_overdue",
     "events_lag",
+    "source_silent",
     "receiver_missing",
     "receiver_failing",
     "unreached",

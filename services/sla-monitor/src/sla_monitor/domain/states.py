@@ -283,6 +283,8 @@ class NotificationState(State, frozen=True, kw_only=True):
     level: int = 0
     due: datetime
     late: bool = False
+    source: str = ""
+    """Where its contact comes from, and with it the news that may make this needless."""
     group: str = ""
     text: str = ""
     status: Literal["pending", "sending", "sent", "failed", "dropped"] = "pending"
