@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ def url_and_key(service: str, role: str, url: str | None, key: str | None) -> tu
         missing = " and ".join(name for name, value in (("--url", url), ("--key", key)) if not value)
         raise CommandFailed(f"no platform runs here (`rapport up`): give {missing}")
     return (url or local[service]).rstrip("/"), key or local["keys"][role]
+
+
+def urls_here(services: Iterable[str]) -> dict[str, str]:
+    """Addresses of services of the platform that runs in this folder; CommandFailed where none runs."""
+    local = _running_here()
+    if local is None:
+        raise CommandFailed("no platform runs here (`rapport up`)")
+    return {service: local[service] for service in services}
 
 
 def _running_here() -> dict[str, Any] | None:

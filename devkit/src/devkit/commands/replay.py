@@ -18,7 +18,8 @@ from devkit.commands.options import Key, Url
 from devkit.errors import CommandFailed
 from devkit.mapping import find_mapping, table_of
 from devkit.sending import Sender, Sent
-from devkit.target import url_and_key
+from devkit.stages import CONSUMERS, Stages, print_stages
+from devkit.target import url_and_key, urls_here
 
 _TICK_SECONDS = 0.2
 _EXAMPLES = 5
@@ -33,6 +34,7 @@ def replay(
     shuffle: Annotated[int | None, typer.Option(help="in the random order of this seed, not in that of time")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="only so many rows of the file")] = None,
     constants: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a constant of the mapping")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="say how fast each service here was")] = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
@@ -44,10 +46,14 @@ def replay(
     made = table.made
     if shuffle is not None:
         random.Random(shuffle).shuffle(made)
+    stages = Stages(urls_here(CONSUMERS)) if follow else None
     started = time.monotonic()
     with Sender(*url_and_key("intake", "emit", url, key)) as sender:
         sent = _send(sender, made, factor)
-    report(sent, time.monotonic() - started, table.odd)
+    seconds = time.monotonic() - started
+    if stages:
+        print_stages(len(sent.taken), seconds, stages.follow())
+    report(sent, seconds, table.odd)
 
 
 def report(sent: Sent, seconds: float, odd: Sequence[Odd] = ()) -> None:

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-_LANES: Final = 2
+LANES: Final = 2
 _STOP_SECONDS: Final = 10.0
 
 _MOST_WAIT: Final = 4
@@ -27,7 +27,7 @@ class Lanes:
         self._settle = settle
         self._at_once = at_once
         self._fail = fail
-        self._lanes = [_Lane() for _ in range(_LANES)]
+        self._lanes = [_Lane() for _ in range(LANES)]
         self._lane_of: dict[int, _Lane] = {}
         self._room = asyncio.Condition()
         self._error: BaseException | None = None
