@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from rapport.decision import Counted, Match, Ref, State, States, Touch
 from rapport.runtime.mongo import (
@@ -44,6 +44,11 @@ _WHOLE = {"s": 1}
 
 _LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
 """Every query for states that wake has at least this bound: else the planner does not take the partial index."""
+
+
+_LIVE: Final = [False]
+_LIVE_OR_NOT: Final = [False, True]
+"""Said in every query for states that wake, as the first field of their index."""
 
 
 class Conflict(Exception):
@@ -140,8 +145,8 @@ class Store:
                 await collection.create_index(list(keys))
             if kind.wakeful:
                 await collection.create_index(
-                    [("wake_at", 1), ("p", 1), ("backfill", 1)],
-                    name="awake",
+                    [("backfill", 1), ("wake_at", 1), ("p", 1)],
+                    name="alarms",
                     partialFilterExpression={"wake_at": {"$gt": _LONG_AGO}},
                 )
         await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
@@ -230,15 +235,17 @@ class Store:
     async def _awake(
         self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
     ) -> list[_Awake]:
-        where: dict[str, Any] = {"wake_at": {"$gt": _LONG_AGO, "$lte": until}, "p": {"$in": partitions}}
-        if live:
-            where["backfill"] = False
+        where: dict[str, Any] = {
+            "backfill": {"$in": _LIVE if live else _LIVE_OR_NOT},
+            "wake_at": {"$gt": _LONG_AGO, "$lte": until},
+            "p": {"$in": partitions},
+        }
         shown = {"p": 1, "wake_at": 1, "backfill": 1}
         cursor = self._database[kind.collection].find(where, shown).sort("wake_at", 1).limit(limit)
         return [_Awake(d["wake_at"], d["_id"], d["p"], d["backfill"]) async for d in cursor]
 
     async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
-        where = {"wake_at": {"$gt": after}, "p": {"$in": list(partitions)}}
+        where = {"backfill": {"$in": _LIVE_OR_NOT}, "wake_at": {"$gt": after}, "p": {"$in": list(partitions)}}
         document = await self._database[kind.collection].find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
         return document["wake_at"] if document else None
 
