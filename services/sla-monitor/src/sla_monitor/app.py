@@ -31,6 +31,7 @@ from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.drawing import Drawing
+from sla_monitor.erasing import Erasures
 from sla_monitor.feed import Feed
 from sla_monitor.live import Live
 from sla_monitor.outward import reach_out
@@ -60,6 +61,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     live = Live(feed, board, store, drawing, now)
     commands = Commands(processor, store, policies)
     applications = Applications(service.database, store, processor, policies, now)
+    erasures = Erasures(service.database, store, processor, policies, now)
     closures = Closures(service.database, store, processor, policies, now)
 
     over = {"status": {"$in": ["sent", "failed", "dropped"]}}
@@ -68,9 +70,11 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.on_start(policies.load)
     service.on_start(queries.prepare)
     service.on_start(applications.prepare)
+    service.on_start(erasures.prepare)
     service.background(policies.follow)
     service.background(applications.run)
     service.background(closures.run)
+    service.background(erasures.run)
     service.background(feed.run)
     service.background(live.run)
     service.background(lambda: _note_reading(service, processor, reading))

@@ -6,14 +6,13 @@ another goes on where it stopped. What has changed is counted in the transaction
 that change it, so the sums are right whoever was killed when.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, NoReturn
 
 from rapport.contracts import Data, Event, format_instant
-from rapport.decision import Decision, Ref, States
+from rapport.decision import Decision, States
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
@@ -25,14 +24,11 @@ from rapport.runtime.store import Store
 from sla_monitor.domain.applying import KINDS, SUMS, apply
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.policies import Policies, announcement
+from sla_monitor.walking import Document, touched, walk
 
 log = shared.logger()
 
 _LOOK_EVERY: Final = 1.0
-_BATCH: Final = 200
-"""Contacts between two notes of how far it has come."""
-_AT_ONCE: Final = 25
-"""Contacts in one transaction: few enough that events never wait long behind it."""
 _REST: Final = 0.01
 """Seconds between two transactions, which the events that came meanwhile have for themselves."""
 _OPEN: Final = {"open": True}
@@ -111,31 +107,19 @@ class Applications:
         if row["_id"] < newest:
             await self._finish(row["_id"], superseded=True)
             return True
-        where = {**_OPEN, "_id": {"$gt": row["after"]}}
-        found = [d async for d in self._contacts.find(where, {"p": 1, "customer_id": 1}).sort("_id", 1).limit(_BATCH)]
-        if not found:
+        after = await walk(self._contacts, _OPEN, row["after"], self._apply)
+        if after is None:
             await self._finish(row["_id"])
             return True
-        by_partition: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for document in found:
-            by_partition[document["p"]].append(document)
-        for some in by_partition.values():
-            for at in range(0, len(some), _AT_ONCE):
-                await self._apply(some[at : at + _AT_ONCE])
-                await self._clock.sleep(_REST)
-        await self._rows.update_one({"_id": row["_id"], "after": row["after"]}, {"$set": {"after": found[-1]["_id"]}})
+        await self._rows.update_one({"_id": row["_id"], "after": row["after"]}, {"$set": {"after": after}})
         return True
 
-    async def _apply(self, documents: Sequence[dict[str, Any]]) -> None:
+    async def _apply(self, documents: Sequence[Document]) -> None:
         ids = [document["_id"] for document in documents]
-        customers = {str(document["customer_id"]) for document in documents}
-        touches = [
-            *(Ref(ContactState, contact_id) for contact_id in ids),
-            *(Ref(CustomerState, customer_id) for customer_id in customers),
-        ]
         published = announcement(self._policies.book.latest)
         decide = partial(_decide, ids=ids, published=published, policies=self._policies)
-        await self._processor.act(ContactState, ids[0], decide, touches=touches)
+        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents))
+        await self._clock.sleep(_REST)
 
     async def _finish(self, version: int, *, superseded: bool = False) -> None:
         done = {"finished_at": self._clock.now(), "superseded": superseded}

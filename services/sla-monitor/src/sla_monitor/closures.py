@@ -5,14 +5,13 @@ Whichever replica holds the lease does it; another goes on where it stopped. It
 waits until every replica has read the closure, so that none takes it back.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NoReturn
 
 from rapport.contracts import format_instant
-from rapport.decision import Decision, Ref, States
+from rapport.decision import Decision, States
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
@@ -25,12 +24,11 @@ from sla_monitor.domain.closing import close
 from sla_monitor.domain.policy_book import Closure
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.policies import Policies
+from sla_monitor.walking import Document, touched, walk
 
 log = shared.logger()
 
 _LOOK_EVERY: Final = 1.0
-_BATCH: Final = 200
-_AT_ONCE: Final = 25
 _READ_BY_ALL: Final = timedelta(seconds=3)
 
 
@@ -80,29 +78,18 @@ class Closures:
         closure = next((one for one in self._policies.book.latest.closures if one.id == row["_id"]), None)
         if closure is None:
             return False  # this replica has not read it yet
-        where = {"open": True, "_id": {"$gt": row["after"]}}
-        found = [d async for d in self._contacts.find(where, {"p": 1, "customer_id": 1}).sort("_id", 1).limit(_BATCH)]
-        if not found:
+        after = await walk(self._contacts, {"open": True}, row["after"], partial(self._close, closure))
+        if after is None:
             await self._rows.update_one({"_id": closure.id}, {"$set": {"finished_at": now}})
             log.info("closure carried out", closure=closure.id, calendar=closure.calendar)
             return True
-        by_partition: dict[int, list[dict[str, Any]]] = defaultdict(list)
-        for document in found:
-            by_partition[document["p"]].append(document)
-        for some in by_partition.values():
-            for at in range(0, len(some), _AT_ONCE):
-                await self._close(closure, some[at : at + _AT_ONCE])
-        await self._rows.update_one({"_id": closure.id}, {"$set": {"after": found[-1]["_id"]}})
+        await self._rows.update_one({"_id": closure.id}, {"$set": {"after": after}})
         return True
 
-    async def _close(self, closure: Closure, documents: Sequence[dict[str, Any]]) -> None:
+    async def _close(self, closure: Closure, documents: Sequence[Document]) -> None:
         ids = [document["_id"] for document in documents]
-        touches = [
-            *(Ref(ContactState, contact_id) for contact_id in ids),
-            *(Ref(CustomerState, customer_id) for customer_id in {str(d["customer_id"]) for d in documents}),
-        ]
         decide = partial(_decide, ids=ids, closure=closure, policies=self._policies)
-        await self._processor.act(ContactState, ids[0], decide, touches=touches)
+        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents))
 
 
 def _decide(

@@ -16,6 +16,7 @@ from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
 from sla_monitor.domain.cutting import cut_if_due, when_to_cut
+from sla_monitor.domain.erasing import ERASED, forget_customer, without_words
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.owed import PUBLISHED
@@ -24,6 +25,7 @@ from sla_monitor.domain.states import ContactState, CustomerState, Entry
 from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
 
 _TOO_LATE = "too_late"
+_FORGOTTEN = "of somebody who has been erased since"
 _AFTER_SLA = 6
 
 
@@ -37,6 +39,8 @@ class SlaDomain:
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         if event.type in log.CONTACT_TYPES and log.counts(event):
             return (Ref(ContactState, _contact_id(event)), Ref(CustomerState, _customer_id(event)))
+        if event.type == ERASED:
+            return (Ref(CustomerState, _customer_id(event)),)
         if event.type in CUSTOMER_TYPES:
             customer_id = _customer_id(event)
             return (
@@ -50,6 +54,9 @@ class SlaDomain:
             return self._on_contact(event, partition, states, now) if log.counts(event) else Decision()
         if event.type in CUSTOMER_TYPES:
             return self._on_customer(event, partition, states, now)
+        if event.type == ERASED:
+            known = states.get(CustomerState, _customer_id(event))
+            return Decision(states=(forget_customer(known, _customer_id(event), partition, event),), why=ERASED)
         return Decision()
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
@@ -80,6 +87,8 @@ class SlaDomain:
         else:
             entries = contact.log
         entry = log.entry(event, self.book.asked)
+        if customer is not None and entry.millis <= customer.erased:
+            entry = without_words(entry, self.book.asked)
         if entry.millis < contact.cut:
             return Decision(why=_TOO_LATE)
         longer = log.with_entry(entries, entry)
@@ -103,7 +112,10 @@ class SlaDomain:
     def _on_customer(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         customer_id = _customer_id(event)
         change = change_of(event)
-        customer = fold_customer(states.get(CustomerState, customer_id), customer_id, partition, change)
+        known = states.get(CustomerState, customer_id)
+        if known is not None and change.millis <= known.erased:
+            return Decision(why=_FORGOTTEN)
+        customer = fold_customer(known, customer_id, partition, change)
         decisions: list[Decision[Any]] = [Decision(states=(customer,))]
         asked = relevant(change, self.book.asked)
         contacts = [c for c in states.of(ContactState) if c.customer_id == customer_id and c.open] if asked else []
@@ -143,7 +155,11 @@ def announce(
     later, and never past `now`.
     """
     clocks, cycles = number(folding, contact.cycles, horizon)
-    update = _summed_up(contact, entries, folding, clocks, cause)
+    update = _summed_up(contact, entries, folding, clocks)
+    if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
+        update["source"] = cause.source
+        if customer is None or log.to_millis(cause.time) > customer.erased:
+            update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
     said = say(contact, folding, clocks, cause)
     alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
     if contact.alerts or any(one.news for one in clocks):
@@ -201,9 +217,7 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
     return min(instants, default=None)
 
 
-def _summed_up(
-    known: ContactState, entries: list[Entry], folding: Folding, clocks: list[Numbered], cause: Event[Data] | None
-) -> dict[str, Any]:
+def _summed_up(known: ContactState, entries: list[Entry], folding: Folding, clocks: list[Numbered]) -> dict[str, Any]:
     """A contact's log, and what lists show of it."""
     due_at: datetime | None = None
     breached = paused = False
@@ -217,7 +231,7 @@ def _summed_up(
         elif due_at is None or clock.due_at < due_at:
             due_at = clock.due_at
     facts = folding.facts
-    update: dict[str, Any] = {
+    return {
         "log": entries,
         "status": folding.status,
         "policy": folding.rule.name if folding.rule else None,
@@ -235,10 +249,6 @@ def _summed_up(
         "promises_moved": max(folding.promises_moved, known.promises_moved if known.cut else 0),
         "backfill": log.is_backfilled(entries),
     }
-    if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
-        update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
-        update["source"] = cause.source
-    return update
 
 
 def _history(contact: ContactState, said: Said, cause: Event[Data] | None, now: datetime) -> tuple[Counted, ...]:

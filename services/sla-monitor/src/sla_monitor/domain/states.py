@@ -184,6 +184,13 @@ class CustomerState(State, frozen=True, kw_only=True):
     """When each field got its value, in milliseconds."""
     changes: list[Entry] = field(default_factory=list)
     """The changes that policies may ask about, in order, for contacts that arrive late; the newest 32."""
+    erased: int = 0
+    """When they were erased, in milliseconds; what is dated before is not learnt again."""
+    erasing: bool = False
+    """Whether there may still be words on their contacts."""
+
+    def index(self) -> dict[str, Any]:
+        return {"erasing": True} if self.erasing else {}
 
 
 class AlertState(State, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from rapport.contracts import Data, Event, tell
 from rapport.contracts.sla_events import RiskRaised
 from rapport.decision import Decision, Ref, State, States, Tell, Touch
 
+from sla_monitor.domain.erasing import ERASED, forget_risk
 from sla_monitor.domain.log import instant
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
@@ -45,6 +46,8 @@ class WatchDomain:
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         touches = tuple(self._deadlines.touches(event))
+        if event.type == ERASED:
+            return (*touches, Ref(RiskState, vars(event.data)["customer_id"]))
         if self._rules is None or not (touches or event.type == "survey.answered"):
             return touches
         customer_id: str = vars(event.data)["customer_id"]
@@ -52,9 +55,12 @@ class WatchDomain:
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         decision = self._deadlines.on_event(event, partition, states, now)
+        customer_id = vars(event.data).get("customer_id")
+        if event.type == ERASED:
+            forgotten = forget_risk(states.get(RiskState, vars(event.data)["customer_id"]))
+            return Decision(states=(*decision.states, *forgotten), why=ERASED)
         if self._rules is None:
             return decision
-        customer_id = vars(event.data).get("customer_id")
         if customer_id is None:
             return decision
         seen = of_survey(event, self._rules) if event.type == "survey.answered" else None
@@ -92,7 +98,8 @@ class WatchDomain:
         if customer is not None and customer.audience in _UNWATCHED:
             return decision
         known = states.get(RiskState, customer_id) or RiskState(id=customer_id, partition=partition)
-        signals = with_signals(known.signals, seen.new, seen.gone)
+        learnt = (one for one in seen.new if customer is None or one.millis > customer.erased)
+        signals = with_signals(known.signals, learnt, seen.gone)
         if signals == known.signals:
             return decision
         news = list(untold(raised(signals, rules), known.told))
