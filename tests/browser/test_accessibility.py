@@ -12,6 +12,8 @@ from playwright.async_api import Browser, expect
 from tests.support.browser import NEEDS_A_BROWSER, NEEDS_AXE, shoot, signed_in, tab, violations
 from tests.support.followup import event
 from tests.support.followup_world import followup_world
+from tests.support.intake import BATCH, batch, real_intake
+from tests.support.intake import event as happened
 from tests.support.metrics import answered, at, opened, received, responded, verdict
 from tests.support.metrics_service import running_metrics
 from tests.support.receivers import Receiver, receiver
@@ -234,6 +236,26 @@ async def test_the_dashboard(tmp_path: Path, stack: Addresses, unique: Callable[
             assert await violations(page) == []
             await page.set_viewport_size({"width": 360, "height": 740})
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+async def test_the_dead_letters(tmp_path: Path, stack: Addresses, unique: Callable[[str], str], browser: Browser):
+    async with (
+        real_intake(tmp_path, stack.kafka, stack.mongodb, unique("axe")) as intake,
+        signed_in(browser, f"{intake.service.url}/dead-letters", key="admin-key") as page,
+    ):
+        await shoot(page, "no-dead-letters")
+        assert await violations(page) == []
+        wrong = [happened(id=f"sung-{number}", type="contact.sung") for number in range(3)]
+        wrong.append(happened(id="x" * 90, source="/crm/" + "europe-" * 12, data=[]))
+        wrong.append(happened(id="فاتورة", type="contact.رسالة"))
+        await intake.post(batch(*wrong), BATCH)
+        await intake.letters(len(wrong))
+        await page.reload()
+        await expect(page.get_by_text("unknown type").first).to_be_visible()
+        await shoot(page, "dead-letters")
+        assert await violations(page) == []
+        await page.set_viewport_size({"width": 360, "height": 740})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 async def test_the_survey_and_the_work_list(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rapport.contracts.sla_events import AlertEscalated
-from sla_monitor.domain.board import alert_line, exactly, instants_in
+from sla_monitor.domain.board import alert_line, exactly, instants_in, week
 from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import AlertState, AlertStatus
 from sla_monitor.domain.text import length
@@ -101,3 +101,11 @@ def test_a_silence_concerns_the_teams_it_names_or_all():
     assert muting(team=("mail",)).concerns([])
     assert muting(policy=("quick",)).concerns(["mail"])
     assert not muting(team=("mail",)).concerns(["billing"])
+
+
+def test_days_with_the_same_hours_are_told_together():
+    split = [("09:00", "12:30"), ("13:00", "17:00")]
+    hours = {"mon": split, "tue": split, "wed": [("09:00", "12:00")], "thu": split, "sat": [], "sun": []}
+    assert week(hours) == (
+        "mon to tue 09:00–12:30, 13:00–17:00; wed 09:00–12:00; thu 09:00–12:30, 13:00–17:00; sat to sun closed"
+    )

@@ -9,7 +9,7 @@ from rapport.runtime.pages import SAFE_HEADERS, templates
 from starlette.responses import HTMLResponse
 
 from sla_monitor.board import Doubts
-from sla_monitor.domain.board import Line, duration, exactly
+from sla_monitor.domain.board import Line, duration, exactly, week
 from sla_monitor.domain.board_filter import BoardFilter
 
 _GLYPHS: Final = {"breached": "■", "running": "○", "paused": "‖", "met": "✓", "cancelled": "–"}
@@ -21,7 +21,7 @@ class Drawing:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pages = templates("sla_monitor")
-        self._pages.globals.update(iso=format_instant, duration=duration, exactly=exactly, glyphs=_GLYPHS)
+        self._pages.globals.update(iso=format_instant, duration=duration, exactly=exactly, week=week, glyphs=_GLYPHS)
         self._parts: Any = self._pages.get_template("parts.html").module
 
     def page(self, template: str, **facts: Any) -> HTMLResponse:

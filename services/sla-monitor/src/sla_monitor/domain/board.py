@@ -1,7 +1,7 @@
 """What the on-call board shows of each contact that waits, and its figures."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -211,6 +211,18 @@ def exactly(seconds: float) -> str:
     whole = int(seconds)
     rest = f"{seconds - whole:.3f}".lstrip("0").rstrip("0").rstrip(".")
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}{rest}"
+
+
+def week(hours: Mapping[str, Sequence[tuple[object, object]]]) -> str:
+    """Opening hours in words, days that are alike together: "mon to fri 09:00–17:00; sat 10:00–14:00"."""
+    runs: list[tuple[list[str], str]] = []
+    for day, spans in hours.items():
+        text = ", ".join(f"{opens}–{closes}" for opens, closes in spans) or "closed"
+        if runs and runs[-1][1] == text:
+            runs[-1][0].append(day)
+        else:
+            runs.append(([day], text))
+    return "; ".join(f"{days[0]}{f' to {days[-1]}' if days[1:] else ''} {text}" for days, text in runs)
 
 
 def instants_in(text: str, zone: str, now: datetime) -> str:

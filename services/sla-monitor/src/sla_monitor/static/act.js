@@ -131,7 +131,7 @@
     c: () => start("close"),
     x: pick,
     X: pickAll,
-    "/": () => document.querySelector("[name=q]").focus(),
+    "/": () => { byId("narrow").open = true; document.querySelector("[name=q]").focus(); },
     "?": () => help.showModal(),
     Escape: release,
   };
@@ -151,6 +151,12 @@
       if (act) { event.preventDefault(); act(); }
     }
   });
+
+  // On a phone the filters make room for the rows.
+  const phone = matchMedia("(max-width: 30rem)");
+  const fold = () => { byId("narrow").open = !phone.matches; };
+  phone.addEventListener("change", fold);
+  fold();
 
   try { keysOn.checked = localStorage.getItem("rapport-keys") !== "off"; } catch { /* then they are on */ }
   keysOn.addEventListener("change", () => {

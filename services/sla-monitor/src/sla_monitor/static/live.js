@@ -21,6 +21,11 @@
   const pad = (n) => String(n).padStart(2, "0");
   const clock = (at) => `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
 
+  function date(at, now) {
+    const day = at.toDateString() === now.toDateString() ? "" : `${at.getDate()} ${at.toLocaleString([], { month: "short" })} `;
+    return `${day}${pad(at.getHours())}:${pad(at.getMinutes())}`;
+  }
+
   function span(ms) {
     const s = Math.max(0, Math.floor(ms / 1000));
     const units = [["d", Math.floor(s / 86400)], ["h", Math.floor(s / 3600) % 24], ["min", Math.floor(s / 60) % 60], ["s", s % 60]];
@@ -41,7 +46,7 @@
     const at = new Date(time.dateTime);
     if (time.dataset.style === "due") set(time, at < now ? `${span(now - at)} late` : `due in ${span(at - now)}`);
     else if (time.dataset.style === "clock") set(time, clock(at));
-    else if (time.dataset.style === "date") set(time, at.toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }));
+    else if (time.dataset.style === "date") set(time, date(at, new Date(now)));
     else set(time, span(now - at));
   }
 
@@ -54,7 +59,11 @@
     const here = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
     there.dataset.here = here;
     there.title = at.toLocaleString();
-    if (!there.textContent.includes(here)) there.append(` · ${here} here`);
+    if (there.textContent.includes(here)) return;
+    const own = document.createElement("span");
+    own.className = "own";
+    own.textContent = `${here} here`;
+    there.append(" · ", own);
   }
 
   function tick() {
