@@ -11,7 +11,7 @@ from sla_monitor.domain.board_filter import BoardFilter
 from sla_monitor.domain.states import AlertState
 
 from tests.support.receivers import receiver
-from tests.support.sla_service import RunningSla, policy, running_sla
+from tests.support.sla_service import RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 CONTACTS: dict[str, dict[str, Any]] = {
@@ -134,3 +134,20 @@ async def test_what_a_form_does_to_many_is_answered_in_words_and_leads_nowhere_e
     assert plain.headers["location"].startswith("/?done=1+acknowledged&refused=there+is+no+alert")
     nothing = await sla.http.post("/act", data={"action": "acknowledge"}, headers=headers)
     assert nothing.headers["location"] == "/?refused=nothing+is+selected"
+
+
+async def test_a_long_board_is_sent_packed_to_who_takes_it_so(sla: RunningSla):
+    for number in range(20):
+        await sla.tell("contact.received", f"Z-{number}", customer_id="K-Z", team="packed", priority="low")
+    headers = {"authorization": "Bearer watch-key"}
+
+    async def all_of_them() -> bool:
+        return (await sla.get("/", team="packed")).text.count("data-key=") == 20
+
+    await until(all_of_them)
+    packed = await sla.http.get("/", params={"team": "packed"}, headers={**headers, "accept-encoding": "gzip, br"})
+    plain = await sla.http.get("/", params={"team": "packed"}, headers={**headers, "accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text.count("data-key=") == plain.text.count("data-key=") == 20
+    assert int(packed.headers["content-length"]) * 4 < int(plain.headers["content-length"])

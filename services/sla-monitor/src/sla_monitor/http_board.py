@@ -14,7 +14,7 @@ from sla_monitor.access import may_see, team_condition, teams_looked_at
 from sla_monitor.board import ROWS, Board
 from sla_monitor.commands import Command, Commands, Refused, command_of
 from sla_monitor.domain.board_filter import STATUSES, BoardFilter
-from sla_monitor.drawing import Drawing
+from sla_monitor.drawing import Drawing, packed
 from sla_monitor.live import Live
 
 Watcher = Annotated[Key, Depends(require("watch"))]
@@ -44,11 +44,11 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
     router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
 
     @router.get("/")
-    async def show_board(key: Watcher, wanted: Wanted, refused: str = "", done: str = "") -> Response:
+    async def show_board(request: Request, key: Watcher, wanted: Wanted, refused: str = "", done: str = "") -> Response:
         """The on-call board: who waits beyond the deadline, who is next, what nobody has taken."""
         teams = team_condition(key, wanted.team or None)
         figures, rows, choices = await board.figures(teams), await board.rows(teams, wanted), await board.choices(teams)
-        return drawing.page(
+        page = drawing.page(
             "board.html",
             key=key,
             may_act=key.may("act"),
@@ -65,6 +65,7 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
             refused=refused[:200],
             said=done[:200],
         )
+        return packed(page, request)
 
     @router.get("/board/stream", response_class=StreamingResponse)
     async def stream(key: Watcher, wanted: Wanted) -> StreamingResponse:
