@@ -16,8 +16,8 @@ from tests.support.stack import Addresses
 
 CONTACTS: dict[str, dict[str, Any]] = {
     "A-1": {"agent_id": "agent-7"},
-    "A-2": {"customer_id": "K-2"},
-    "A-3": {"team": "mail", "customer_id": "K-3", "agent_id": "agent-8"},
+    "A-2": {"customer_id": "K-2", "subject": "Invoice wrong", "reference": "#4711"},
+    "A-3": {"team": "mail", "customer_id": "K-3", "agent_id": "agent-8", "subject": "Re: INVOICE WRONG (Hauptstraße"},
     "B-1": {"team": "mail"},
     "B-2": {"priority": "low"},
 }
@@ -35,6 +35,11 @@ FILTERS = (
     BoardFilter(q="A-"),
     BoardFilter(q="K-2"),
     BoardFilter(q="a-"),
+    BoardFilter(q="#471"),
+    BoardFilter(q="invoice W"),
+    BoardFilter(q="straße"),
+    BoardFilter(q="invoice W", status="acknowledged"),
+    BoardFilter(q="(wrong|x"),
     BoardFilter(q=".*"),
     BoardFilter(status="late"),
 )
@@ -64,6 +69,14 @@ async def test_what_a_filter_lists_is_what_it_lets_through_when_it_changes(sla: 
         page = await sla.get("/", **dict(parse_qsl(wanted.address)))
         listed = {key for key in re.findall('data-key="([^"]+)"', page.text) if key.count("/") == 2}
         assert listed == {alert.id for alert in alerts if wanted.fits(alert)}, wanted
+
+
+async def test_an_alert_is_found_by_what_the_message_about_it_says(sla: RunningSla):
+    for q, found in (("#4711", {"A-2"}), ("invoice wrong", {"A-2", "A-3"}), ("HAUPTSTRASSE", {"A-3"}), ("(", {"A-3"})):
+        for path in ("/v1/alerts", "/"):
+            answer = await sla.get(path, q=q)
+            ids = re.findall(r"[AB]-\d(?=/first_response/1)", answer.text)
+            assert set(ids) == found, (q, path)
 
 
 async def test_a_filter_by_contacts_lists_what_no_alert_speaks_of(sla: RunningSla):

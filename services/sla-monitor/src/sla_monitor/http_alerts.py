@@ -1,5 +1,6 @@
 """`/v1/alerts` and `/v1/board`: who waits, who has taken it, and every change as it happens."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -52,7 +53,8 @@ class Filters(BaseModel):
         names = {"owner": self.agent, **{n: getattr(self, n) for n in ("customer_id", "contact_id", "policy", "group")}}
         given += [{name: value} for name, value in names.items() if value is not None]
         if self.q:
-            given.append({"$or": [{name: prefix(self.q)} for name in ("_id", "customer_id")]})
+            words = {"words": {"$regex": re.escape(self.q.casefold())}}
+            given.append({"$or": [words, *({name: prefix(self.q)} for name in ("_id", "customer_id"))]})
         if self.due_before:
             given.append({"due_at": {"$lt": self.due_before}})
         return {"$and": given} if given else {}

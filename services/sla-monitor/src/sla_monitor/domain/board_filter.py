@@ -1,5 +1,6 @@
 """What a board is narrowed to: as conditions for the lists, and as a judgement of each change."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,7 +37,12 @@ STATUSES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class BoardFilter:
-    """Empty fields narrow nothing. `q` begins a contact's or a customer's id, or (of contacts) the reference."""
+    """
+    Empty fields narrow nothing.
+
+    `q` begins a contact's or a customer's id, or stands anywhere in an alert's reference or subject, or begins the
+    reference of a contact that has no alert.
+    """
 
     team: str = ""
     status: str = ""
@@ -59,7 +65,10 @@ class BoardFilter:
         states = _OF_ALERTS.get(self.status)
         if states is None:
             return None
-        return {"active": True, "state": {"$in": list(states)}, **self._fields(("_id", "customer_id"))}
+        given = {"active": True, "state": {"$in": list(states)}, **self._fields(("_id", "customer_id"))}
+        if self.q:
+            given["$or"].append({"words": {"$regex": re.escape(self.q.casefold())}})
+        return given
 
     def contacts(self, now: datetime) -> dict[str, Any] | None:
         """The condition for open contacts; None where only alerts are asked for."""
@@ -83,7 +92,9 @@ class BoardFilter:
             and self.team in ("", alert.team)
             and self.policy in ("", alert.policy)
             and (not self.agent or alert.owner == (None if self.agent == NOBODY else self.agent))
-            and (alert.id.startswith(self.q) or alert.customer_id.startswith(self.q))
+            and (
+                alert.id.startswith(self.q) or alert.customer_id.startswith(self.q) or self.q.casefold() in alert.words
+            )
         )
 
     def _fields(self, searched: tuple[str, ...]) -> dict[str, Any]:

@@ -246,9 +246,15 @@ class AlertState(State, frozen=True, kw_only=True):
     def active(self) -> bool:
         return self.state not in ("cleared", "closed")
 
+    @property
+    def words(self) -> str:
+        """What may be searched for in it, without regard to case."""
+        return " ".join(filter(None, (self.reference, self.subject))).casefold()
+
     def index(self) -> dict[str, Any]:
         return {
             "contact_id": self.contact_id,
+            "words": self.words,
             "customer_id": self.customer_id,
             "state": self.state,
             "active": self.active,
