@@ -1,5 +1,6 @@
 """Beside the board, in a real browser: a contact's page that keeps itself true, and silences begun and ended."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,8 +32,10 @@ async def test_a_contact_s_page_follows_what_happens_and_keeps_what_is_being_wri
     about: dict[str, Any] = {"customer_id": "K-1", "team": "billing", "subject": "Invoice wrong"}
     await sla.tell("contact.received", "C-1", ago=5, **about)
     await sla.alert("C-1/first_response/1", "breached")
-    async with signed_in(browser, f"{sla.service.url}/contacts/C-1") as page:
+    async with signed_in(browser, f"{sla.service.url}/contacts/C-1", timezone_id="Asia/Tokyo") as page:
         first = page.locator('[id="first_response/1"]')
+        await expect(page.locator("#zone")).to_contain_text("Times are those of Europe/Berlin. Now it is")
+        await expect(first.locator("time").first).to_have_attribute("title", re.compile(" here$"))
         await expect(first).to_contain_text("still waiting")
         reason = first.get_by_label("Close because")
         await reason.fill("rang the cust")

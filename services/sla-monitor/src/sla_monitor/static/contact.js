@@ -25,7 +25,13 @@
     return fields.some((field) => field.value !== field.defaultValue) || Boolean(part.querySelector("input:focus, select:focus"));
   }
 
+  // The calendar's time stands there; the viewer's own is said by whoever points at it.
+  function localise(part) {
+    for (const time of part.querySelectorAll("time[datetime]")) time.title = `${new Date(time.dateTime).toLocaleString()} here`;
+  }
+
   function put(old, fresh) {
+    localise(fresh);
     for (const [i, unfolded] of [...old.querySelectorAll("details")].entries()) {
       const other = fresh.querySelectorAll("details")[i];
       if (other) other.open = unfolded.open;
@@ -76,6 +82,11 @@
     fetching = false;
     if (wanted) refresh();
   }
+
+  const zone = byId("zone").dataset.zone;
+  const shown = (timeZone) => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false, timeZone });
+  if (shown(zone) !== shown()) byId("zone").append(` Now it is ${shown(zone)} there and ${shown()} here.`);
+  localise(byId("contact"));
 
   const stream = new EventSource(byId("contact").dataset.stream);
   stream.addEventListener("ready", () => { say(true); refresh(); });
