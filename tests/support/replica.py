@@ -106,16 +106,17 @@ def told_about(contact: str, values: Iterable[bytes | None]) -> list[tuple[str, 
 
 
 class Site:
-    """One database of the toy service, and the replicas that work on it."""
+    """One database, of the toy service unless other states are named, and the replicas that work on it."""
 
-    def __init__(self, mongodb: str, name: str, clock: Clock) -> None:
+    def __init__(self, mongodb: str, name: str, clock: Clock, kinds: Sequence[type[State]] = (Tally,)) -> None:
         # errors by their names: structlog's own rendering shows locals, and ours may hold megabytes
         structlog.configure(processors=[structlog.processors.JSONRenderer(default=lambda value: type(value).__name__)])
         self.client = connect(mongodb)
         self.database = self.client[name]
         self.clock = clock
         self.published = Published()
-        self.store = Store(self.client, self.database, [Tally])
+        self.kinds = kinds
+        self.store = Store(self.client, self.database, kinds)
         self.sessions: list[Any] = []
         start_session = self.client.start_session
 
@@ -146,7 +147,7 @@ class Site:
         made = Processor(
             "tally",
             options.pop("domain", None) or TallyDomain(),
-            Store(self.client, self.database, [Tally]),
+            Store(self.client, self.database, self.kinds),
             publisher or self.published,  # type: ignore[arg-type] # the same call
             clock or self.clock,
             **options,

@@ -93,10 +93,10 @@ class Applications:
         """Carry out what has been asked for, until cancelled."""
         patiently = Patience("sla-monitor", self._clock)
         while True:
-            if not await patiently("applying the policy", self._some):
+            if not await patiently("applying the policy", self.go_on):
                 await self._clock.sleep(_LOOK_EVERY)
 
-    async def _some(self) -> bool:
+    async def go_on(self) -> bool:
         """One batch of the oldest unfinished; False when there is nothing to do here."""
         row = await self._rows.find_one({"finished_at": None}, sort=[("_id", 1)])
         if row is None or await self._lease.held() is None:
