@@ -44,7 +44,7 @@ class Drawing:
 
 
 def packed(page: HTMLResponse, request: Request) -> HTMLResponse:
-    """The page in less than a quarter of its bytes, for who takes it so; a long board is read again every few seconds."""
+    """The page in less than a quarter of its bytes, where that is taken; a long board is read again and again."""
     page.headers["Vary"] = "Accept-Encoding"
     if len(page.body) < _WORTH_PACKING or "gzip" not in request.headers.get("accept-encoding", ""):
         return page
