@@ -142,17 +142,18 @@ async def _measure(settings: Settings) -> list[Row]:
     return rows
 
 
-def events(start: datetime) -> list[Outgoing]:
-    """The lives of all contacts, a step of every one after the other."""
+def events(start: datetime, contacts: int = CONTACTS) -> list[Outgoing]:
+    """The lives of so many contacts of a third as many customers, a step of every one after the other."""
+    customers = contacts // 3
     return [
-        Outgoing(topics.CONTACT_EVENTS, f"c{n % (CONTACTS // 3)}".encode(), _event(n, step, start))
+        Outgoing(topics.CONTACT_EVENTS, f"c{n % customers}".encode(), _event(n, f"c{n % customers}", step, start))
         for step in range(EVENTS_EACH)
-        for n in range(CONTACTS)
+        for n in range(contacts)
     ]
 
 
-def _event(n: int, step: int, start: datetime) -> bytes:
-    who: dict[str, Any] = {"customer_id": f"c{n % (CONTACTS // 3)}", "contact_id": f"contact-{n}"}
+def _event(n: int, customer_id: str, step: int, start: datetime) -> bytes:
+    who: dict[str, Any] = {"customer_id": customer_id, "contact_id": f"contact-{n}"}
     steps: tuple[tuple[str, contact_events.ContactData], ...] = (
         ("contact.received", contact_events.ContactReceived(channel="email", topic="billing", region="eu", **who)),
         ("contact.assigned", contact_events.ContactAssigned(agent_id="agent-7", team="billing", **who)),
