@@ -1,6 +1,7 @@
 """How long a contact remembers what was said on it, and that forgetting changes no verdict."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sla_monitor.domain.log import instant, to_millis
@@ -73,7 +74,7 @@ def test_who_writes_again_after_the_cut_is_owed_the_next_cycles_and_no_first_res
 
 
 def test_history_that_has_just_come_is_remembered_for_thirty_days_from_then():
-    past = {"backfill": True, "recorded": "+400 09:00"}
+    past: dict[str, Any] = {"backfill": True, "recorded": "+400 09:00"}
     played = desk(UNDER)
     played.take(resolved("11:00", **past))
     played.look("+400 10:00")
