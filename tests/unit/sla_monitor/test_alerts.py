@@ -190,6 +190,13 @@ def test_a_late_event_turns_an_announced_met_into_a_breach_and_pages_nobody_who_
     assert played.alert().state == "cleared"
 
 
+def test_how_late_we_are_counts_from_the_deadline_or_from_when_its_cause_was_known():
+    late = play([received("09:00", team="billing", recorded="13:30")], under=NOW)
+    assert {(when(one.due), one.known_at and when(one.known_at)) for one in late.notifications} == {("13:00", "13:30")}
+    prompt = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
+    assert {(when(one.due), one.known_at) for one in prompt.notifications} == {("13:00", None)}
+
+
 def test_merging_clears_the_alert():
     played = play([received("09:00", team="billing"), merged("14:00")], under=NOW, looks=["Tue 09:00"])
     assert played.alert().state == "cleared"

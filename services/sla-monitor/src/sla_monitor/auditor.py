@@ -13,21 +13,17 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
-from rapport.runtime.mongo import Database
-from rapport.runtime.processor import Processor
-from rapport.runtime.store import Store
 
 from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
-from sla_monitor.delivery import Delivery, Letter
+from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
-from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health, Place, names_in, places_in
+from sla_monitor.means import Means
+from sla_monitor.receivers import Place, names_in, places_in
 from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
 log = shared.logger()
@@ -46,43 +42,32 @@ class Auditor:
 
     def __init__(
         self,
+        means: Means,
         *,
-        processor: Processor,
-        store: Store,
-        database: Database,
-        policies: Policies,
-        delivery: Delivery,
-        health: Health,
         holding: Holding,
-        clock: Clock,
         public_url: str,
         every: timedelta,
         overdue: timedelta,
     ) -> None:
-        self._processor = processor
-        self._store = store
-        self._policies = policies
-        self._delivery = delivery
-        self._health = health
+        self._means = means
         self._holding = holding
-        self._clock = clock
         self._public_url = public_url
         self._every = every
         self._overdue = overdue
-        self._contacts = store.collection(ContactState.collection)
-        self._notifications = store.collection(NotificationState.collection)
-        self._trouble = database["trouble"]
-        self._lease = Lease(database, "auditor", clock)
+        self._contacts = means.store.collection(ContactState.collection)
+        self._notifications = means.store.collection(NotificationState.collection)
+        self._trouble = means.database["trouble"]
+        self._lease = Lease(means.database, "auditor", means.clock)
 
     async def run(self) -> None:
         """Until cancelled."""
         try:
             while True:
-                if await self._processor.patiently("auditor", self._lease.held) is not None:
-                    await self._processor.patiently("auditor", self._look)
+                if await self._means.processor.patiently("auditor", self._lease.held) is not None:
+                    await self._means.processor.patiently("auditor", self._look)
                 else:
                     _show({}, 0)
-                await self._clock.sleep(self._every.total_seconds())
+                await self._means.clock.sleep(self._every.total_seconds())
         finally:
             await self._lease.release()
 
@@ -104,7 +89,7 @@ class Auditor:
     # --- looking ----------------------------------------------------------------------
 
     async def _look(self) -> None:
-        now = self._clock.now()
+        now = self._means.clock.now()
         await self._holding.refresh()
         found = {finding.id: finding async for finding in self._findings(now)}
         known = {row["_id"]: row async for row in self._trouble.find({})}
@@ -120,10 +105,10 @@ class Auditor:
                 await self._trouble.update_one({"_id": name}, {"$set": {"confirmed": True, "says": finding.says}})
                 await self._begin(finding, row, now)
         confirmed = Counter(finding.cause for name, finding in found.items() if name in known)
-        _show(confirmed, await self._health.failing(names_in(self._policies.book.latest.file)))
+        _show(confirmed, await self._means.health.failing(names_in(self._means.policies.book.latest.file)))
 
     async def _findings(self, now: datetime) -> AsyncIterator[Finding]:
-        file, rows = self._policies.book.latest.file, await self._health.rows()
+        file, rows = self._means.policies.book.latest.file, await self._means.health.rows()
         names = names_in(file)
         failing = {name for name in names if rows.get(name, {}).get("failures", 0) >= _FAILING_FROM}
         async for finding in self._held_back(now):
@@ -176,17 +161,17 @@ class Auditor:
 
     async def _overdue_messages(self, now: datetime, failing: set[str]) -> list[NotificationState]:
         """What should have been sent, and is held back by nothing."""
-        grouping = self._policies.book.latest.file.grouping
+        grouping = self._means.policies.book.latest.file.grouping
         border = now - self._overdue - grouping.wait - grouping.interval
         where = {"status": "pending", "due": {"$lt": border}, "receiver": {"$nin": sorted(failing)}}
         return [one async for one, why in self._with_reasons(where) if not why]
 
     async def _with_reasons(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[NotificationState, str]]:
         """Of the messages that wait the oldest that are still true, each with what holds it back, if anything does."""
-        waiting = await self._store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
+        waiting = await self._means.store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
         ids = [one.alert_id for one in waiting]
         fields = dict.fromkeys((*FIELDS, "state"), 1)
-        rows = self._store.collection(AlertState.collection).find({"_id": {"$in": ids}}, fields)
+        rows = self._means.store.collection(AlertState.collection).find({"_id": {"$in": ids}}, fields)
         alerts: dict[str, Mapping[str, Any]] = {row["_id"]: row async for row in rows}
         for one in waiting:
             alert = alerts.get(one.alert_id, {})
@@ -200,7 +185,7 @@ class Auditor:
             "state": "breached",
             "due_at": {"$gt": now - _UNREACHED_FOR, "$lt": now - self._overdue},
         }
-        alerts = await self._store.find(AlertState, where, sort=[("due_at", -1)], limit=_LOOKED_AT)
+        alerts = await self._means.store.find(AlertState, where, sort=[("due_at", -1)], limit=_LOOKED_AT)
         at_the_end = [alert.id for alert in alerts if alert.level and alert.next_step_at is None]
         if not at_the_end:
             return []
@@ -211,7 +196,7 @@ class Auditor:
     # --- telling -----------------------------------------------------------------------
 
     async def _begin(self, finding: Finding, row: Mapping[str, Any], now: datetime) -> None:
-        names = listeners(self._policies.book.latest.file, finding.about)
+        names = listeners(self._means.policies.book.latest.file, finding.about)
         report = Report(finding, row["since"], now, self._public_url)
         told = await self._tell(report, [name for name in names if name not in row["told"]])
         if told:
@@ -228,13 +213,13 @@ class Auditor:
         """Whom it could be told, of these."""
         told = []
         for name in names:
-            place = next(iter(places_in(self._policies.book.latest.file, name)), None)
-            if place is None or self._health.closed_until(name) is not None:
+            place = next(iter(places_in(self._means.policies.book.latest.file, name)), None)
+            if place is None or self._means.health.closed_until(name) is not None:
                 continue
             posts = tuple(report.posts(kind_of(place.url)))
             letter = Letter(report.name, report.text[:120], report.text, report.body(name), posts)
-            outcome = await self._delivery.send(place.url, letter)
-            await self._health.note(name, outcome)
+            outcome = await self._means.delivery.send(place.url, letter)
+            await self._means.health.note(name, outcome)
             if outcome.ok:
                 told.append(name)
         return told

@@ -11,6 +11,7 @@ from sla_monitor.auditor import Auditor
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Delivery
 from sla_monitor.links import Links
+from sla_monitor.means import Means
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health
 from sla_monitor.sender import Sender
@@ -41,42 +42,26 @@ def reach_out(
     delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
     silences = Silences(service.database, now)
     links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
+    means = Means(processor, store, service.database, policies, delivery, health, now)
     composer = Composer(store, policies, links, now, settings.public_url)
     sources = Sources(now, url=settings.intake_url, key=settings.intake_key)
     holding = partial(
         Holding, silences, reading, sources, now, lag_limit=settings.lag_limit, silent_hold=settings.silent_hold
     )
     sender = Sender(
-        processor=processor,
-        store=store,
-        database=service.database,
-        policies=policies,
+        means,
         composer=composer,
-        delivery=delivery,
-        health=health,
         holding=holding(),
-        clock=now,
         attempts=settings.send_attempts,
     )
     standing = Standing(
-        processor=processor,
-        store=store,
-        policies=policies,
+        means,
         sender=sender,
-        delivery=delivery,
-        health=health,
-        clock=now,
         every=settings.tell_again_every,
     )
     auditor = Auditor(
-        processor=processor,
-        store=store,
-        database=service.database,
-        policies=policies,
-        delivery=delivery,
-        health=health,
+        means,
         holding=holding(),
-        clock=now,
         public_url=settings.public_url,
         every=settings.audit_every,
         overdue=settings.overdue_after,

@@ -13,21 +13,16 @@ from functools import partial
 from typing import Final
 
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
-from rapport.runtime.mongo import Database
-from rapport.runtime.processor import Processor
-from rapport.runtime.store import Store
 
 from sla_monitor import telemetry
 from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via
-from sla_monitor.delivery import Delivery, Outcome
+from sla_monitor.delivery import Outcome
 from sla_monitor.domain import sending
 from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot
 from sla_monitor.domain.message import Message
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
-from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health
+from sla_monitor.means import Means
 from sla_monitor.records import Records
 from sla_monitor.silences import Holding
 from sla_monitor.waiting import Waiting
@@ -47,30 +42,19 @@ class Sender:
 
     def __init__(
         self,
+        means: Means,
         *,
-        processor: Processor,
-        store: Store,
-        database: Database,
-        policies: Policies,
         composer: Composer,
-        delivery: Delivery,
-        health: Health,
         holding: Holding,
-        clock: Clock,
         attempts: int,
     ) -> None:
-        self._processor = processor
-        self._store = store
-        self._policies = policies
+        self._means = means
         self._composer = composer
-        self._delivery = delivery
-        self._health = health
         self._holding = holding
-        self._clock = clock
         self._attempts = attempts
-        self._records = Records(processor)
-        self._waiting = Waiting(store, database, clock)
-        self._lease = Lease(database, "sender", clock)
+        self._records = Records(means.processor)
+        self._waiting = Waiting(means.store, means.database, means.clock)
+        self._lease = Lease(means.database, "sender", means.clock)
         self._looked_around: datetime | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.token: int | None = None
@@ -80,11 +64,11 @@ class Sender:
         """Until cancelled. While MongoDB is away nothing is sent."""
         try:
             while True:
-                await self._processor.patiently("sender", self._look)
-                await self._clock.sleep(_LOOK_EVERY)
+                await self._means.processor.patiently("sender", self._look)
+                await self._means.clock.sleep(_LOOK_EVERY)
         finally:
             await self._stop()
-            await self._delivery.close()
+            await self._means.delivery.close()
             await self._lease.release()
 
     async def _look(self) -> None:
@@ -99,8 +83,8 @@ class Sender:
             telemetry.HELD.set(0)
             return
         self._reap()
-        now = self._clock.now()
-        grouping = self._policies.book.latest.file.grouping
+        now = self._means.clock.now()
+        grouping = self._means.policies.book.latest.file.grouping
         if self._looked_around is None or now - self._looked_around >= _LOOK_AROUND_EVERY:
             self._looked_around = now
             await self._holding.refresh()
@@ -114,7 +98,7 @@ class Sender:
             if may_go(batch, now, behind=behind):
                 ready[batch.key.receiver].append(batch)
         for receiver, waiting in ready.items():
-            if receiver not in self._tasks and self._health.closed_until(receiver) is None:
+            if receiver not in self._tasks and self._means.health.closed_until(receiver) is None:
                 self._tasks[receiver] = asyncio.create_task(self._serve(waiting, token))
 
     async def _take_over(self) -> None:
@@ -123,12 +107,12 @@ class Sender:
         await self._records.carry_out(
             unsure, lambda ids: sending.give_back(ids, None, "the sender stopped", perhaps=True)
         )
-        await self._health.load()
+        await self._means.health.load()
 
     async def _behind(self, now: datetime) -> bool:
         """Whether deadlines have passed that nobody has looked at yet."""
         where = {"wake_at": {"$gt": datetime(1, 1, 1, tzinfo=now.tzinfo), "$lt": now - _PROMPT}, "backfill": False}
-        return await self._store.collection(ContactState.collection).find_one(where, {"_id": 1}) is not None
+        return await self._means.store.collection(ContactState.collection).find_one(where, {"_id": 1}) is not None
 
     # --- one receiver -----------------------------------------------------------------
 
@@ -136,7 +120,7 @@ class Sender:
         for batch in waiting:
             if await self._send(batch, token):
                 continue
-            if self._health.failures(batch.key.receiver) >= self._attempts:
+            if self._means.health.failures(batch.key.receiver) >= self._attempts:
                 await self._pass_over([one for other in waiting for one in other.members])
             return
 
@@ -154,7 +138,7 @@ class Sender:
         message = await self._composer.message(key, wanted, alerts, heard)
         await self._take(message, wanted, alerts, token)
         outcome = await self._deliver(message, wanted)
-        await self._health.note(key.receiver, outcome)
+        await self._means.health.note(key.receiver, outcome)
         if outcome.ok:
             await self._note_sent(key, wanted, token)
         else:
@@ -202,7 +186,7 @@ class Sender:
         if place is None:
             return Outcome(ok=False, detail="no policy knows where this receiver is")
         with shared.timed(telemetry.SEND_SECONDS, receiver=key.receiver):
-            outcome = await self._delivery.send(place.url, letter_of(message, place))
+            outcome = await self._means.delivery.send(place.url, letter_of(message, place))
         said = "sent" if outcome.ok else "retried" if outcome.again else "failed"
         telemetry.MESSAGES.labels(key.receiver, said).inc()
         log.info(
@@ -217,18 +201,18 @@ class Sender:
         return outcome
 
     async def _alerts(self, members: Sequence[NotificationState]) -> dict[str, AlertState]:
-        found = await self._store.find(AlertState, {"_id": {"$in": [one.alert_id for one in members]}})
+        found = await self._means.store.find(AlertState, {"_id": {"$in": [one.alert_id for one in members]}})
         return {alert.id: alert for alert in found}
 
     # --- what is recorded ---------------------------------------------------------------
 
     async def _note_sent(self, key: GroupKey, members: Sequence[NotificationState], token: int) -> None:
-        now = self._clock.now()
+        now = self._means.clock.now()
         await self._waiting.note_sent(key, now)
         await self._records.carry_out(members, lambda ids: sending.sent(ids, token, now), contacts=True)
         telemetry.ALERTS_SENT.labels(key.receiver, key.kind).inc(len(members))
         for one in members:
-            telemetry.ALERT_LAG.observe(max(0.0, (now - one.due).total_seconds()))
+            telemetry.ALERT_LAG.observe(max(0.0, (now - (one.known_at or one.due)).total_seconds()))
 
     async def _note_failed(self, members: Sequence[NotificationState], token: int, outcome: Outcome) -> None:
         """
@@ -236,7 +220,7 @@ class Sender:
 
         It is tried on all the same, for when nobody else takes the alert either.
         """
-        oldest = self._clock.now() - _TRIED_FOR
+        oldest = self._means.clock.now() - _TRIED_FOR
         last = [one for one in members if not outcome.again or one.due < oldest]
         names = {one.id for one in last}
         others = [one for one in members if one.id not in names]
@@ -244,18 +228,18 @@ class Sender:
             others, lambda ids: sending.give_back(ids, token, outcome.detail, perhaps=outcome.perhaps)
         )
         await self._records.carry_out(last, lambda ids: sending.give_up(ids, outcome.detail, perhaps=outcome.perhaps))
-        dead = self._health.failures(members[0].receiver) >= self._attempts
+        dead = self._means.health.failures(members[0].receiver) >= self._attempts
         await self._pass_over([one for one in others if dead or one.attempts + 1 >= self._attempts])
         for one in last:
             if one.kind == "breach" and not one.passed:
-                await self._records.climb(one, self._policies.book)
+                await self._records.climb(one, self._means.policies.book)
 
     async def _pass_over(self, members: Sequence[NotificationState]) -> None:
         """Let these alerts climb past their receiver, each once."""
         left = [one for one in members if one.kind == "breach" and not one.passed]
         await self._records.carry_out(left, sending.pass_over)
         for one in left:
-            await self._records.climb(one, self._policies.book)
+            await self._records.climb(one, self._means.policies.book)
 
     # --- tasks ------------------------------------------------------------------------------
 

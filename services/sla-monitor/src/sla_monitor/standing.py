@@ -7,16 +7,13 @@ from typing import Any, Final, NoReturn
 
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock
-from rapport.runtime.processor import Processor
-from rapport.runtime.store import Store
 
 from sla_monitor.addresses import kind_of
-from sla_monitor.delivery import Delivery, Letter
+from sla_monitor.delivery import Letter
 from sla_monitor.domain.signals import STANDS_FOR
 from sla_monitor.domain.states import AlertState, NotificationState
-from sla_monitor.policies import Policies
-from sla_monitor.receivers import Health, Place, names_in, places_in
+from sla_monitor.means import Means
+from sla_monitor.receivers import Place, names_in, places_in
 from sla_monitor.sender import Sender
 
 log = shared.logger()
@@ -29,53 +26,43 @@ class Standing:
 
     def __init__(
         self,
+        means: Means,
         *,
-        processor: Processor,
-        store: Store,
-        policies: Policies,
         sender: Sender,
-        delivery: Delivery,
-        health: Health,
-        clock: Clock,
         every: timedelta,
     ) -> None:
-        self._processor = processor
-        self._store = store
-        self._alerts = store.collection(AlertState.collection)
-        self._policies = policies
+        self._means = means
+        self._alerts = means.store.collection(AlertState.collection)
         self._sender = sender
-        self._delivery = delivery
-        self._health = health
-        self._clock = clock
         self._every = every
 
     async def run(self) -> NoReturn:
         """Until cancelled."""
         while True:
-            await self._clock.sleep(self._every.total_seconds())
+            await self._means.clock.sleep(self._every.total_seconds())
             if self._sender.token is not None:
-                await self._processor.patiently("standing alerts", self._tell_all)
+                await self._means.processor.patiently("standing alerts", self._tell_all)
 
     async def _tell_all(self) -> None:
-        file = self._policies.book.latest.file
+        file = self._means.policies.book.latest.file
         places = [(n, at, place) for n in names_in(file) for at, place in enumerate(places_in(file, n))]
         products = [(n, at, place) for n, at, place in places if kind_of(place.url) == "alertmanager"]
         if not products:
             return
         ids = [row["_id"] async for row in self._alerts.find({"active": True}, {"_id": 1})]
         for name, entry, place in products:
-            if self._health.closed_until(name) is None:
+            if self._means.health.closed_until(name) is None:
                 await self._tell(name, entry, place, ids)
 
     async def _tell(self, name: str, entry: int, place: Place, ids: Sequence[str]) -> None:
         """All that one of them has been told, in pieces; the first that it does not take ends the round."""
         for at in range(0, len(ids), _AT_ONCE):
             where = {"alert_id": {"$in": list(ids[at : at + _AT_ONCE])}, "receiver": name}
-            rows = [one for one in await self._store.find(NotificationState, where) if _stands(one, entry)]
+            rows = [one for one in await self._means.store.find(NotificationState, where) if _stands(one, entry)]
             latest = {one.alert_id: one for one in sorted(rows, key=lambda one: (one.due, one.level))}
             if not latest:
                 continue
-            now = self._clock.now()
+            now = self._means.clock.now()
             if not await self._post(name, place, latest.values(), now + STANDS_FOR):
                 return
             over = {"_id": {"$in": list(latest)}, "active": False}
@@ -85,8 +72,8 @@ class Standing:
 
     async def _post(self, name: str, place: Place, rows: Iterable[NotificationState], until: datetime) -> bool:
         posts = ([_again(one, until) for one in rows],)
-        outcome = await self._delivery.send(place.url, Letter("standing", "standing", "standing", {}, posts))
-        await self._health.note(name, outcome)
+        outcome = await self._means.delivery.send(place.url, Letter("standing", "standing", "standing", {}, posts))
+        await self._means.health.note(name, outcome)
         if not outcome.ok:
             log.warning("not told again of what stands", receiver=name, detail=outcome.detail)
         return outcome.ok

@@ -11,7 +11,7 @@ ALERTS_SENT = Counter(
 SEND_SECONDS = Histogram("rapport_sla_send_seconds", "Seconds that a receiver took for a message", ["receiver"])
 ALERT_LAG = Histogram(
     "rapport_sla_alert_lag_seconds",
-    "Seconds from the instant a step was due to its message being taken by the receiver",
+    "Seconds to a message being taken by its receiver from when it was due, or its cause known if that was later",
     buckets=(0.1, 0.5, 1, 5, 10, 15, 30, 60, 300, 900, 3600),
 )
 WAITING = Gauge("rapport_sla_messages_waiting", "Notifications that wait to be sent, seen by the replica that sends")

@@ -33,6 +33,8 @@ class Alerting:
     horizon: datetime
     now: datetime
     alerts: dict[str, Alert]
+    told_at: datetime | None = None
+    """When the event that is being taken in was recorded."""
     states: list[AlertState] = field(default_factory=list)
     notifications: list[NotificationState] = field(default_factory=list)
     events: list[tuple[str, Data, str, datetime, bool]] = field(default_factory=list)
@@ -287,6 +289,7 @@ class Alerting:
                 policy_version=self.folding.version.number if self.folding.version else None,
                 level=alert.level,
                 due=at,
+                known_at=self.told_at if self.told_at and self.told_at > at else None,
                 late=self.now - at > LATE,
                 source=self.contact.source,
                 text=line,

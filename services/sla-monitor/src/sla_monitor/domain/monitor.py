@@ -161,7 +161,8 @@ def announce(
         if customer is None or log.to_millis(cause.time) > customer.erased:
             update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
     said = say(contact, folding, clocks, cause)
-    alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts))
+    told_at = cause.recorded if cause else None
+    alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts), told_at)
     if contact.alerts or any(one.news for one in clocks):
         alerting.contact = contact.but(**update)
         alerting.settle(clocks, cause.time if cause else horizon)

@@ -295,6 +295,8 @@ class NotificationState(State, frozen=True, kw_only=True):
     policy_version: int | None = None
     level: int = 0
     due: datetime
+    known_at: datetime | None = None
+    """When the event that led to it was taken in, where that was after it had become due."""
     late: bool = False
     source: str = ""
     """Where its contact comes from, and with it the news that may make this needless."""
