@@ -9,6 +9,13 @@ from rapport.runtime.openapi import problem
 _REF: Final = "#/components/schemas/"
 _EVENT: Final = {"$ref": f"{_REF}CloudEvent"}
 _ID: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 500}
+_EXTENSION: Final[dict[str, Any]] = {
+    "type": ["string", "boolean", "integer", "null"],
+    "minimum": -(2**31),
+    "maximum": 2**31 - 1,
+}
+"""An extension in the JSON types that CloudEvents allows; it travels on as a string."""
+
 _ERRORS: Final[dict[str, Any]] = {
     "type": "array",
     "items": {
@@ -58,11 +65,11 @@ def event_schemas() -> dict[str, Any]:
             "subject": {"type": ["string", "null"], "minLength": 1},
             "datacontenttype": {"enum": ["application/json", None]},
             "sequence": {
-                "type": ["string", "null"],
+                **_EXTENSION,
                 "minLength": 1,
                 "description": "orders events of one contact and instant",
             },
-            "traceparent": {"type": ["string", "null"], "minLength": 1, "description": "W3C trace context"},
+            "traceparent": {**_EXTENSION, "description": "W3C trace context"},
             "backfill": {"type": ["boolean", "null"], "description": "history, not news"},
             "data": {"type": "object"},
         },

@@ -164,8 +164,9 @@ def _add_problems(app: FastAPI) -> None:
 
 
 def _allowed(app: FastAPI, path: str) -> str:
-    """All methods of a path; a router names only those of the first route that it finds there."""
-    matching = (route for route in routes_of(app.routes) if route.path_regex.match(path))
+    """All methods of a path, a router names only those of its first route; where it is named whole, none for an id."""
+    matching = [route for route in routes_of(app.routes) if route.path_regex.match(path)]
+    matching = [route for route in matching if route.path == path] or matching
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 

@@ -164,7 +164,9 @@ def _roles(dependant: Dependant) -> Iterator[str]:
 
 
 def _say_how_it_fails(operation: dict[str, Any]) -> None:
-    """FastAPI's own form of a refused parameter is not what is answered here."""
+    """FastAPI's own form of a refused parameter is not what is answered, and of what is no JSON it says nothing."""
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):
+        operation["responses"].setdefault("400", problem(400, "There was an error parsing the body"))
     refused = operation["responses"].get("422", {})
     if "HTTPValidationError" in str(refused):
         operation["responses"]["422"] = problem(422, "/query/limit: Input should be greater than or equal to 1")
