@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from devkit.stack import Stack, local_stack
+from hypothesis import HealthCheck, settings
 
 from tests.support import stack as support
 
 _SHARED = pytest.StashKey[support.SharedStack]()
 _NEED_A_STACK = {"stack", "own_stack"}
+
+settings.register_profile(
+    "rapport", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # how long an example takes says how busy the machine is
+settings.load_profile("rapport")
 
 
 def pytest_configure(config: pytest.Config) -> None:

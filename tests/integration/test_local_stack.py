@@ -28,6 +28,7 @@ from pathlib import Path
 from devkit.stack.data import DataFolder
 from devkit.stack.mongodb import MongoServer
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started deaf to it
 folder = DataFolder(Path({data!r}), said=print)
 server = MongoServer(folder.path / "mongodb", folder.path / "mongodb.log", port={port}, kept_fds=(folder.lock_fd,))
 starter = threading.Thread(target=server.start)

@@ -163,7 +163,6 @@ def test_the_first_free_instant_is_free_and_none_before_it_is(at, wanted, most, 
 zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"])
 
 
-@settings(deadline=None)
 @given(minutes=st.integers(0, 366 * 1440), zone=zones)
 def test_the_end_of_a_quiet_time_is_not_quiet_and_lies_ahead(minutes, zone):
     told = Story(PLAYS).take_in(profile(timezone=zone))

@@ -181,7 +181,6 @@ def by_hand(history: list[Event[Data]]) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None)
 @given(history=histories(), data=st.data())
 def test_what_is_taken_in_is_kept_or_a_repeat(history, data):
     again = data.draw(st.lists(st.sampled_from(history), max_size=5)) if history else []

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from metrics.domain.periods import (
     is_whole_hour_zone,
@@ -21,7 +21,6 @@ zones = st.sampled_from(
 instants = st.datetimes(datetime(1971, 1, 1), datetime(2039, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 
 
-@settings(deadline=None)
 @given(name=zones, ends=st.lists(instants, min_size=3, max_size=3).map(sorted))
 def test_the_offsets_of_a_range_give_every_local_day_in_it(name, ends):
     since, at, until = ends

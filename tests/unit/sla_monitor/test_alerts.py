@@ -191,8 +191,8 @@ def test_a_late_event_turns_an_announced_met_into_a_breach_and_pages_nobody_who_
 
 
 def test_how_late_we_are_counts_from_the_deadline_or_from_when_its_cause_was_known():
-    late = play([received("09:00", team="billing", recorded="13:30")], under=NOW)
-    assert {(when(one.due), one.known_at and when(one.known_at)) for one in late.notifications} == {("13:00", "13:30")}
+    late = play([received("09:00", team="billing", recorded="13:30")], under=NOW, looks=["13:30:01"])
+    assert {(when(one.due), one.known_at and when(one.known_at)) for one in late.notifications} == {("13:15", "13:30")}
     prompt = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
     assert {(when(one.due), one.known_at) for one in prompt.notifications} == {("13:00", None)}
 

@@ -14,7 +14,7 @@ from rapport.contracts.sla_events import AlertCleared, AlertEscalated
 
 from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking
 from sla_monitor.domain.fold import Folding
-from sla_monitor.domain.log import arrived
+from sla_monitor.domain.log import arrived, instant
 from sla_monitor.domain.rules import Facts
 from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.telling import WITHDRAWN, Numbered
@@ -179,8 +179,9 @@ class Alerting:
             )
         line = text(self.project(one, alert, escalation), self.customer, self.now)
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
+        known = self._heard_of(one)
         for name, entry in reached:
-            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", line)
+            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", line, known)
         return alert
 
     def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> None:
@@ -191,7 +192,14 @@ class Alerting:
         line = text(self.project(one, alert, escalation), self.customer, self.now)
         for name, entry in escalation.reached(("owner",), alert.owner or self.folding.owner, None, at):
             due = clock.due_at or at
-            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", line)
+            known = self._heard_of(one)
+            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", line, known)
+
+    def _heard_of(self, one: Numbered) -> datetime | None:
+        """When the event that its clock began with was taken in, where that came late."""
+        name = one.clock.key or (self.folding.opening.name if self.folding.opening else "")
+        began = next((entry for entry in self.contact.log if entry.name == name), None)
+        return instant(began.facts["heard"]) if began and "heard" in began.facts else None
 
     # --- what is written ------------------------------------------------------------
 
@@ -275,8 +283,10 @@ class Alerting:
         at: datetime,
         step: str,
         line: str = "",
+        known: datetime | None = None,
     ) -> None:
         facts = self.facts(key, alert, due)
+        known = known or self.told_at
         self.notifications.append(
             NotificationState(
                 id=f"{facts['alert_id']}/{step}",
@@ -289,7 +299,7 @@ class Alerting:
                 policy_version=self.folding.version.number if self.folding.version else None,
                 level=alert.level,
                 due=at,
-                known_at=self.told_at if self.told_at and self.told_at > at else None,
+                known_at=known if known and known > at else None,
                 late=self.now - at > LATE,
                 source=self.contact.source,
                 text=line,

@@ -37,8 +37,13 @@ _KEPT = {
 CONTACT_TYPES: Final = frozenset({"contact.received", "contact.reclassified", *_KEPT})
 _TALK = frozenset({"contact.received", "contact.responded", "contact.updated", "contact.promised", "contact.escalated"})
 _BEGINNING = _TALK | {"contact.reopened"}
-MARKS: Final = frozenset({"recorded", "sealed"})
-"""Facts about the entry itself, not about the contact. `sealed` lists the targets that one from before a cut begins."""
+MARKS: Final = frozenset({"recorded", "heard", "sealed"})
+"""
+Facts about the entry itself, not about the contact.
+
+`heard`: when news that came late was taken in. `sealed` lists the targets that one from before a cut begins.
+"""
+_LATE: Final = timedelta(seconds=1)
 _ATTRIBUTES = 32
 _ATTRIBUTE_LENGTH = 200
 
@@ -90,6 +95,8 @@ def entry(event: Event[Data], asked: frozenset[str]) -> Entry:
         facts["promised_by"] = to_millis(promised_by)
     if event.backfill:
         facts["recorded"] = to_millis(event.recorded)
+    elif event.recordedtime is not None and event.recordedtime - event.time >= _LATE:
+        facts["heard"] = to_millis(event.recordedtime)
     return Entry(*natural_order(event.time, event.sequence, event.type, event.identity), event.type, facts)
 
 
