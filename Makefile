@@ -5,6 +5,7 @@ PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTEST := .venv/bin/pytest
+unexport PYTHONDONTWRITEBYTECODE  # with it every start of every service compiles everything anew, for seconds
 
 .PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser promtool bench clean
 
