@@ -29,6 +29,12 @@ async def until(intake: RealIntake, status: int, number: int) -> None:
             await intake.service.clock.sleep(0.1)
 
 
+async def ready_again(intake: RealIntake) -> None:
+    async with asyncio.timeout(60):
+        while (await intake.http.get("/readyz")).status_code != 200:
+            await intake.service.clock.sleep(0.1)
+
+
 async def test_503_while_kafka_is_away_and_202_once_it_is_back(intake: RealIntake, own_stack: Stack):
     assert (await intake.post(news(0))).status_code == 202
     own_stack.kafka_server.pause()
@@ -41,6 +47,7 @@ async def test_503_while_kafka_is_away_and_202_once_it_is_back(intake: RealIntak
     own_stack.kafka_server.kill()
     assert (await intake.post(news(3))).status_code == 503
     own_stack.kafka_server.start()
+    await ready_again(intake)
     await until(intake, 202, 4)
     missing = {"e-0", "e-2", "e-4"}
     for record in await intake.everything():
@@ -56,8 +63,6 @@ async def test_events_are_taken_while_mongodb_is_away_and_the_mirror_catches_up(
     assert len(await intake.stored(2)) == 2
     assert "mongodb" in (await intake.http.get("/readyz")).json()["wrong"]
     own_stack.mongodb_server.start()
-    async with asyncio.timeout(60):
-        while (await intake.http.get("/readyz")).status_code != 200:
-            await intake.service.clock.sleep(0.1)
+    await ready_again(intake)
     [letter] = await intake.letters(1)
     assert letter["event_id"] == "e-1"

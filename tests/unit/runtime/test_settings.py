@@ -14,6 +14,9 @@ from tests.support.toy_service import environment_of, settings_for
         ("RAPPORT_LIVE_WINDOW", "soon"),
         ("RAPPORT_LOG_LEVEL", "LOUD"),
         ("RAPPORT_DEAD_LETTER_SHARE", "2"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka:nine"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092,kafka-2:99999"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://kafka:9092"),
     ],
 )
 def test_a_wrong_setting_is_named_by_its_variable(monkeypatch, capsys, variable, value):
@@ -25,6 +28,11 @@ def test_a_wrong_setting_is_named_by_its_variable(monkeypatch, capsys, variable,
     assert said.startswith(f"cannot start: {variable}: ")
     assert said.count("\n") == 1
     assert value in said
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "k-1.example.org:9092, k-2:9093", "[::1]:9092"])
+def test_brokers_are_hosts_with_or_without_a_port(brokers):
+    assert Settings(kafka_bootstrap_servers=brokers).kafka_bootstrap_servers == brokers
 
 
 def test_a_secret_is_not_shown():

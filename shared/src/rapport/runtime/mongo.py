@@ -15,6 +15,7 @@ from motor.motor_asyncio import AsyncIOMotorClient  # noqa: TID251 - the one pla
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
     DuplicateKeyError,
@@ -23,6 +24,8 @@ from pymongo.errors import (
     PyMongoError,
     WTimeoutError,
 )
+
+from rapport.runtime.settings import Misconfigured
 
 Client = Any
 Database = Any
@@ -60,18 +63,25 @@ _ABANDONED_AFTER: Final = 5_000_000
 
 
 def connect(uri: str) -> Client:
-    """A client whose failures come within seconds, and whose writes are acknowledged by a majority."""
-    return AsyncIOMotorClient(
-        uri,
-        appname=_APP,
-        tz_aware=True,
-        w="majority",
-        journal=True,
-        serverSelectionTimeoutMS=3000,
-        connectTimeoutMS=3000,
-        socketTimeoutMS=30_000,
-        retryWrites=True,
-    )
+    """
+    A client whose failures come within seconds, and whose writes are acknowledged by a majority.
+
+    `Misconfigured` for what is no address of a MongoDB; what it says holds no password.
+    """
+    try:
+        return AsyncIOMotorClient(
+            uri,
+            appname=_APP,
+            tz_aware=True,
+            w="majority",
+            journal=True,
+            serverSelectionTimeoutMS=3000,
+            connectTimeoutMS=3000,
+            socketTimeoutMS=30_000,
+            retryWrites=True,
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise Misconfigured(f"MONGODB_URI: {error}") from error
 
 
 @asynccontextmanager

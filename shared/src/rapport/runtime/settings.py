@@ -1,11 +1,12 @@
 """Settings from the environment, checked before anything starts."""
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Annotated, Final, NoReturn, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,12 +14,24 @@ class Misconfigured(Exception):
     """The start can't go on; the message is the one line for the operator."""
 
 
+_BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,\[\]/]+)(:(?P<port>[0-9]{1,5}))?")
+_LAST_PORT: Final = 65_535
+
+
+def _brokers(value: str) -> str:
+    for broker in value.split(","):
+        found = _BROKER.fullmatch(broker.strip())
+        if not found or int(found["port"] or 1) > _LAST_PORT:
+            raise ValueError(f"{broker.strip()!r} is not host:port")
+    return value
+
+
 class Settings(BaseSettings):
     """What every service needs to know. Variables are `RAPPORT_<NAME>` unless said otherwise."""
 
     model_config = SettingsConfigDict(env_prefix="RAPPORT_", extra="ignore", populate_by_name=True)
 
-    kafka_bootstrap_servers: str = Field(
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_brokers)] = Field(
         "127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS", description="host:port of the Kafka brokers"
     )
     mongodb_uri: str = Field(
