@@ -1,7 +1,7 @@
 """Out of Kafka: batches to a processor, with MongoDB as the truth about positions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -25,25 +25,13 @@ from rapport.runtime.clock import SystemClock, backoff
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.settings import Misconfigured, Settings
 from rapport.runtime.store import Row, Store
+from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch, Records, whole_message
 
 log = telemetry.logger()
 
-Records = Sequence[Any]
-OnBatch = Callable[[Records], Awaitable[None]]
-
 _FRESH: Final = timedelta(seconds=2)
 _COMMIT_EVERY: Final = timedelta(seconds=1)
-_ASK_TIMEOUT: Final = 2.0
 _MOST_LOOKS: Final = 30
-
-_MEMBERSHIP: Final[dict[str, Any]] = {
-    "batch_timeout_ms": 20,
-    "fetch_max_wait_ms": 100,
-    "session_timeout_ms": 10_000,
-    "heartbeat_interval_ms": 2_000,
-    "max_poll_interval_ms": 600_000,
-}
-"""After a crash the others take over within 10 s; one slow batch is no crash."""
 
 
 async def ensure_topics(settings: Settings) -> None:
@@ -133,7 +121,7 @@ class Reader:
         self._processor = processor
         self._store = store
         self._fail = fail
-        self._guard = _Guard(fail)
+        self._guard = Guard(fail)
         self._committed_at = datetime.min.replace(tzinfo=UTC)
         self._subscriber = broker.subscriber(
             *self._topics,
@@ -144,7 +132,7 @@ class Reader:
             partition_assignment_strategy=[RangePartitionAssignor],
             max_records=settings.batch_records,
             listener=_Listener(self),
-            **_MEMBERSHIP,
+            **MEMBERSHIP,
         )
 
     def attach(self, on_batch: OnBatch) -> None:
@@ -154,7 +142,7 @@ class Reader:
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._commit_for_lag_tools(message)
 
-        self._subscriber(handle, decoder=_whole_message)
+        self._subscriber(handle, decoder=whole_message)
 
     async def _commit_for_lag_tools(self, message: KafkaMessage) -> None:
         now = datetime.now(UTC)  # noqa: TID251 - only spaces out commits that nothing depends on
@@ -169,6 +157,11 @@ class Reader:
     @property
     def consumer(self) -> Any:
         return self._subscriber.consumer
+
+    @property
+    def progressed_at(self) -> datetime:
+        """When a batch was last settled."""
+        return self._processor.progressed_at
 
     async def assigned(self, given: set[TopicPartition]) -> None:
         """Seek to where the rows say; one before, so that the last settled record is seen to be the same."""
@@ -259,7 +252,7 @@ class Reader:
         """Records per topic that wait in our partitions, asked of the broker itself."""
         consumer = self.consumer
         ours = [tp for tp in (consumer.assignment() if consumer else ()) if tp.partition in self._processor.owned]
-        ends = await asyncio.wait_for(consumer.end_offsets(ours), _ASK_TIMEOUT) if ours else {}
+        ends = await asyncio.wait_for(consumer.end_offsets(ours), ASK_SECONDS) if ours else {}
         behind = dict.fromkeys(self._topics, 0)
         for tp, end in ends.items():
             behind[tp.topic] += max(0, end - self._processor.positions.get((tp.topic, tp.partition), 0))
@@ -277,61 +270,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         await self._reader.assigned(assigned)
-
-
-def forward(
-    broker: KafkaBroker,
-    settings: Settings,
-    service: str,
-    topic: str,
-    on_batch: OnBatch,
-    fail: Callable[[BaseException], None],
-) -> None:
-    """Hand batches to a handler that keeps no state; its offsets are committed after each batch."""
-    subscriber = broker.subscriber(
-        settings.topic_prefix + topic,
-        batch=True,
-        group_id=f"{settings.topic_prefix}rapport-{service}-{topic}",
-        auto_offset_reset="earliest",
-        ack_policy=AckPolicy.MANUAL,
-        max_records=settings.batch_records,
-        **_MEMBERSHIP,
-    )
-
-    guard = _Guard(fail)
-
-    async def handle(message: KafkaMessage) -> None:
-        if await guard(lambda: on_batch(message.raw_message)):
-            try:
-                await message.ack()
-            except KafkaError as error:
-                log.info("a batch will come again", topic=topic, error=str(error))
-
-    subscriber(handle, decoder=_whole_message)
-
-
-class _Guard:
-    """
-    Ends the service on the first error of a handler, and lets nothing more through.
-
-    FastStream logs an exception and goes on past the records; so none reaches it.
-    """
-
-    def __init__(self, fail: Callable[[BaseException], None]) -> None:
-        self._fail = fail
-        self._failed = False
-
-    async def __call__(self, work: Callable[[], Awaitable[None]]) -> bool:
-        if self._failed:
-            return False
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - told by the service as it ends
-            self._failed = True
-            self._fail(error)
-        return not self._failed
-
-
-async def _whole_message(message: Any) -> Any:
-    """Not only its bodies: our handlers want keys, headers and offsets."""
-    return message

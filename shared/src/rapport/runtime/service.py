@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import uvicorn
@@ -18,18 +18,21 @@ from rapport.runtime.cluster import hold_to_cluster
 from rapport.runtime.connection import MOST_CONNECTIONS, Connection
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.followed import Following
+from rapport.runtime.forwarding import Forwarder
 from rapport.runtime.http import Auth, create_http
-from rapport.runtime.kafka import OnBatch, Reader, ensure_topics, forward, make_broker
+from rapport.runtime.kafka import Reader, ensure_topics, make_broker
 from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.lanes import Lanes
 from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
+from rapport.runtime.progress import Progress
 from rapport.runtime.publisher import NotAcknowledged, Publisher
 from rapport.runtime.retention import Over, forget_for_ever
 from rapport.runtime.settings import Misconfigured, Settings, load, refuse
 from rapport.runtime.store import Store
+from rapport.runtime.subscribing import OnBatch
 from rapport.runtime.sweep import publish_left_overs_for_ever, sweep_for_ever
 
 log = telemetry.logger()
@@ -73,7 +76,8 @@ class Service:
         self._receives: list[str] = []
         self._sends: list[str] = []
         self._stores: list[Store] = []
-        self._readers: list[tuple[Reader, Processor]] = []
+        self._readers: list[Reader] = []
+        self._progress = Progress()
         self._lanes: list[Lanes] = []
         self._backgrounds: list[Background] = []
         self._starts: list[Background] = []
@@ -103,7 +107,8 @@ class Service:
         lanes = Lanes(processor.process, at_once=self.settings.batch_records, fail=self.fail)
         reader.attach(lanes.feed)
         self._lanes.append(lanes)
-        self._readers.append((reader, processor))
+        self._readers.append(reader)
+        self._progress.watch(reader)
         self._receives += topics
         self._sends += sends
         self.background(lambda: sweep_for_ever(processor, reader, self.clock))
@@ -112,7 +117,7 @@ class Service:
 
     def forward(self, topic: str, on_batch: OnBatch, *, sends: Sequence[str] = ()) -> None:
         """Hand batches of a topic to a handler that keeps no state; at least once, by Kafka's own offsets."""
-        forward(self.broker, self.settings, self.name, topic, on_batch, self.fail)
+        self._progress.watch(Forwarder(self.broker, self.settings, self.name, topic, on_batch, self.fail, self.clock))
         self._receives.append(topic)
         self._sends += sends
 
@@ -214,10 +219,9 @@ class Service:
             await asyncio.wait_for(self.publisher.ping(), _PING_SECONDS)
         except (TimeoutError, NotAcknowledged, KafkaError) as error:
             found["kafka"] = f"does not answer: {type(error).__name__}"
-        for reader, processor in self._readers:
-            idle = self.clock.now() - processor.progressed_at
-            if not found and idle > self.settings.stuck_after / 2 and any((await self._lag(reader)).values()):
-                found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
+        idle = self._progress.idle(self.clock.now())
+        if not found and idle > self.settings.stuck_after / 2:
+            found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
         if self.http.state.starting and not found:
             found["service"] = "starting"
         if self.failed.done():
@@ -228,31 +232,21 @@ class Service:
         """Up to which instant each partition that this replica owns has been read, by all its readers."""
         now = self.clock.now()
         found: dict[int, datetime] = {}
-        for reader, _ in self._readers:
+        for reader in self._readers:
             for partition, horizon in reader.horizons(now).items():
                 found[partition] = min(horizon, found.get(partition, horizon))
         return found
 
-    async def _lag(self, reader: Reader) -> dict[str, int]:
-        try:
-            return await reader.lag()
-        except (TimeoutError, KafkaError):
-            return {}
-
     async def _watch(self) -> None:
         """End the process when it is stuck; the supervisor starts it anew."""
-        since = self.clock.now()
         while True:
             await self.clock.sleep(_WATCH_EVERY)
-            waiting = [(await self._lag(reader), processor) for reader, processor in self._readers]
-            now = self.clock.now()
-            behind = [p for lag, p in waiting if any(lag.values())]
-            if not behind or set(await self.wrong()) - {"consumer"}:
-                since = now
-                continue
-            newest = max([since, *(p.progressed_at for p in behind)])
-            if now - newest > self.settings.stuck_after:
-                raise Stuck(f"no progress for {(now - newest) / timedelta(seconds=1):.0f} s despite lag")
+            await self._progress.look(self.clock.now())
+            if set(await self.wrong()) - {"consumer"}:
+                self._progress.forgive()
+            idle = self._progress.idle(self.clock.now())
+            if idle > self.settings.stuck_after:
+                raise Stuck(f"no progress for {idle.total_seconds():.0f} s despite lag")
 
     def _notes(self) -> dict[str, str]:
         return {file.name: file.note for file in self._followed if file.note}
