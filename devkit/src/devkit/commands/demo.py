@@ -62,7 +62,7 @@ def _balance(facts: Facts, killer: Killer | None) -> int:
     sent = facts.emitters.sent
     console.print(f"{facts.emitters.done} sent, {sent.again} batches again; {facts.pager.repeats} pages came twice")
     if killer:
-        console.print(f"{killer.kills} times a service was killed with kill −9")
+        console.print(f"killed with kill −9: {', '.join(killer.killed) or 'nobody, it was over too soon'}")
     good = all(line.balances for line in lines)
     console.print("[green]It balances.[/]" if good else "[bold red]It does not balance.[/]")
     return 0 if good else 1

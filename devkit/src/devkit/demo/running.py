@@ -4,7 +4,7 @@ import contextlib
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -26,11 +26,11 @@ _LOOK_EVERY: Final = 0.25
 
 @dataclass(slots=True)
 class Killer:
-    """Kills a service at random moments, as a power cut would, and starts it again."""
+    """Kills services at random moments, as a power cut would, and starts them again; each once before any twice."""
 
     platform: Platform
     chance: random.Random
-    kills: int = 0
+    killed: list[str] = field(default_factory=list)
     _next: float = 0.0
 
     def look(self) -> None:
@@ -39,11 +39,18 @@ class Killer:
             self._next = now + self.chance.uniform(*_KILL_EVERY)
         if now < self._next:
             return
-        service = self.platform.services[self.chance.choice(sorted(self.platform.services))]
-        service.kill()
-        service.launch()
-        self.kills += 1
+        name = self._whom()
+        self.platform.services[name].kill()
+        self.platform.services[name].launch()
+        self.killed.append(name)
         self._next = now + self.chance.uniform(*_KILL_EVERY)
+
+    def _whom(self) -> str:
+        names = sorted(self.platform.services)
+        spared = names[:]
+        for name in self.killed[len(self.killed) - len(self.killed) % len(names) :]:
+            spared.remove(name)
+        return self.chance.choice(spared)
 
     def rest(self) -> None:
         """Return when all that was killed serves again."""

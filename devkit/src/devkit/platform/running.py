@@ -99,7 +99,7 @@ class Platform:
             }
             own = {
                 "followup": _for_followup(ports, keys, mail, plays),
-                "sla_monitor": {"RAPPORT_POLICY": str(policy.absolute())} if policy else {},
+                "sla_monitor": _for_sla_monitor(ports, keys, policy),
             }
             processes = {
                 name: ServiceProcess(
@@ -175,12 +175,26 @@ def _ports(services: Iterable[str], *, fixed: bool, said: Say) -> dict[str, int]
 
 
 def _for_followup(ports: Mapping[str, int], keys: KeyRing, mail: MailSink, plays: Path | None) -> dict[str, str]:
-    own = {"RAPPORT_INTAKE_KEY": keys.followup, "RAPPORT_SMTP_URL": mail.url}
-    if "intake" in ports:
-        own["RAPPORT_INTAKE_URL"] = f"http://{HOST}:{ports['intake']}"
+    own = {"RAPPORT_SMTP_URL": mail.url, **_intake(ports, keys.followup)}
     if plays:
         own["RAPPORT_PLAYS"] = str(plays.absolute())
     return own
+
+
+def _for_sla_monitor(ports: Mapping[str, int], keys: KeyRing, policy: Path | None) -> dict[str, str]:
+    own = _intake(ports, keys.watch)
+    if policy:
+        own["RAPPORT_POLICY"] = str(policy.absolute())
+    return own
+
+
+def _intake(ports: Mapping[str, int], key: str) -> dict[str, str]:
+    """Where a service finds intake, if that runs here, and with which key."""
+    return (
+        {"RAPPORT_INTAKE_URL": f"http://{HOST}:{ports['intake']}", "RAPPORT_INTAKE_KEY": key}
+        if "intake" in ports
+        else {}
+    )
 
 
 def _wait_for_all(processes: Iterable[ServiceProcess]) -> None:
