@@ -1,7 +1,8 @@
-"""`python -m devkit.docs [--check]`: docs/events.md and docs/settings.md, written from the code."""
+"""`python -m devkit.docs [--check]`: docs/events.md, docs/settings.md and docs/figures.md, written from the code."""
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 import json
 import sys
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 from rapport.contracts import EVENT_DATA, TOPIC_OF, Event
@@ -32,7 +34,12 @@ _TOPICS: Final = {
 
 def main(arguments: list[str]) -> int:
     """Write the pages; with --check compare them instead, status 1 where one differs."""
-    pages = {ROOT / "docs" / "events.md": events_page(), ROOT / "docs" / "settings.md": settings_page()}
+    folder = ROOT / "docs"
+    pages = {
+        folder / "events.md": events_page(),
+        folder / "settings.md": settings_page(),
+        folder / "figures.md": figures_page(),
+    }
     if arguments not in ([], ["--check"]):
         print("usage: python -m devkit.docs [--check]", file=sys.stderr)
         return 2
@@ -205,6 +212,36 @@ def _shown(default: Any) -> str:
     if isinstance(default, timedelta):
         return f"`{TypeAdapter(timedelta).dump_python(default, mode='json')}`"
     return f"`{default}`"
+
+
+# --- figures ------------------------------------------------------------------------
+
+
+def figures_page() -> str:
+    """Every Prometheus metric: its name and labels, its kind, what it means."""
+    parts = [_WRITTEN, "# Figures about ourselves", _FIGURES_INTRO, "## Every service"]
+    parts.append(_table(_figures("rapport.runtime.telemetry")))
+    for package in SERVICES:
+        if importlib.util.find_spec(f"{package}.telemetry"):
+            parts += [f"## {package.replace('_', '-')}", _table(_figures(f"{package}.telemetry"))]
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+_FIGURES_INTRO: Final = """\
+What `GET /metrics` of a service shows. Which to look at when, and what to do then: [operations.md](operations.md)."""
+
+
+def _figures(module: str) -> list[tuple[str, ...]]:
+    declared = inspect.getmembers(importlib.import_module(module), lambda found: isinstance(found, MetricWrapperBase))
+    rows = []
+    for _, metric in declared:
+        [family] = metric.describe()
+        suffix = "_total" if family.type == "counter" else ""
+        labels = ",".join(metric._labelnames)  # noqa: SLF001 - prometheus_client shows them nowhere else
+        rows.append(
+            (f"`{family.name}{suffix}{'{' + labels + '}' if labels else ''}`", family.type, family.documentation)
+        )
+    return [("metric", "kind", "meaning"), *sorted(rows)]
 
 
 # --- Markdown -----------------------------------------------------------------------
