@@ -41,6 +41,11 @@ def urls_here(services: Iterable[str]) -> dict[str, str]:
     return {service: local[service] for service in services}
 
 
+def runs_here() -> bool:
+    """Whether the platform that a command without an address speaks to is one that runs in this folder."""
+    return "RAPPORT_INTAKE_URL" not in os.environ and _running_here() is not None
+
+
 def _running_here() -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads((Path(DEFAULT_DATA) / STATE_FILE).read_text())

@@ -19,7 +19,7 @@ from devkit.errors import CommandFailed
 from devkit.mapping import find_mapping, table_of
 from devkit.sending import Sender, Sent
 from devkit.stages import CONSUMERS, Stages, print_stages
-from devkit.target import url_and_key, urls_here
+from devkit.target import runs_here, url_and_key, urls_here
 
 _TICK_SECONDS = 0.2
 _EXAMPLES = 5
@@ -34,7 +34,12 @@ def replay(
     shuffle: Annotated[int | None, typer.Option(help="in the random order of this seed, not in that of time")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="only so many rows of the file")] = None,
     constants: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, a constant of the mapping")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="say how fast each service here was")] = False,
+    follow: Annotated[
+        bool | None,
+        typer.Option(
+            help="wait, and say how fast each service here was; done where a platform runs here, if not paced"
+        ),
+    ] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
@@ -46,6 +51,8 @@ def replay(
     made = table.made
     if shuffle is not None:
         random.Random(shuffle).shuffle(made)
+    if follow is None:
+        follow = factor is None and url is None and runs_here()
     stages = Stages(urls_here(CONSUMERS)) if follow else None
     started = time.monotonic()
     with Sender(*url_and_key("intake", "emit", url, key)) as sender:
