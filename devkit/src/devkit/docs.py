@@ -1,4 +1,4 @@
-"""`python -m devkit.docs [--check]`: docs/events.md, docs/settings.md and docs/figures.md, written from the code."""
+"""`python -m devkit.docs [--check]`: docs/events.md, docs/settings.md and docs/telemetry.md, written from the code."""
 
 import difflib
 import importlib
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     pages = {
         folder / "events.md": events_page(),
         folder / "settings.md": settings_page(),
-        folder / "figures.md": figures_page(),
+        folder / "telemetry.md": figures_page(),
     }
     if arguments not in ([], ["--check"]):
         print("usage: python -m devkit.docs [--check]", file=sys.stderr)
