@@ -5,13 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from followup.domain import sending
-from followup.domain.state import Message
+from followup.domain.state import Message, SurveyLink
 from followup.mails import Links, Writer
 from followup.playbook import Version
 from followup.sender import Sender
 from followup.smtp import Server
 from followup.tokens import Seal
+from rapport.decision import Ref
 
 from tests.support.clock import ManualClock
 from tests.support.followup import Story, at, profile, received, resolved
@@ -26,7 +26,8 @@ class StoryStore:
 
     async def find(self, kind: type[Any], where: Mapping[str, Any], **_: Any) -> list[Any]:
         found = [state for (one, _id), state in self._told.states.items() if one is kind]
-        return [state for state in found if state.status == where["status"]]  # type: ignore[attr-defined]
+        due = where.get("next_at", {"$lte": self._told.now})["$lte"]
+        return [s for s in found if s.status == where["status"] and s.next_at <= due]  # type: ignore[attr-defined]
 
 
 class StoryProcessor:
@@ -36,8 +37,9 @@ class StoryProcessor:
         self._told = told
 
     async def act(self, kind: type[Any], name: str, decide: Any, *, touches: Any = ()) -> Any:
-        decision = decide(self._told.states.get((kind, name)), self._told._loaded(touches), self._told.now)
-        self._told._apply(decision)
+        states = self._told.loaded([Ref(kind, name), *touches])
+        decision = decide(states.get(kind, name), states, self._told.now)
+        self._told.apply(decision, states)
         return decision
 
 
@@ -80,6 +82,18 @@ async def test_what_waits_is_sent_once(mails: MailServer):
     assert [one.followup_id for one in told.of("followup.sent")] == [message.id]
 
 
+async def test_what_a_server_puts_off_is_sent_at_the_next_try_with_a_link_of_its_own(mails: MailServer):
+    told, message = waiting()
+    mails.answers = ["450 come back later"]
+    assert await sender(told, mails, token=1).round() == 1
+    first = told.states[SurveyLink, message.id]
+    told.now = told.message(message.id).next_at
+    assert await sender(told, mails, token=1).round() == 1
+    assert [one["To"] for one in mails.mails] == ["ada@example.org"]
+    assert [one.followup_id for one in told.of("followup.sent")] == [message.id]
+    assert told.states[SurveyLink, message.id] != first
+
+
 async def test_without_the_lease_nothing_is_sent(mails: MailServer):
     told, _ = waiting()
     assert await sender(told, mails, token=None).round() == 0
@@ -88,9 +102,7 @@ async def test_without_the_lease_nothing_is_sent(mails: MailServer):
 
 async def test_what_a_crash_left_on_its_way_has_failed_and_is_not_sent_again(mails: MailServer):
     told, message = waiting()
-    decision, taken = sending.take(message, told.customer(), told.rules, told.now, fence=1, token="hash")
-    assert taken is not None
-    told._apply(decision)  # and here the process died
+    assert told.take(message, fence=1)  # and here the process died
 
     assert await sender(told, mails, token=2).round() == 0
     assert mails.mails == []
@@ -100,7 +112,6 @@ async def test_what_a_crash_left_on_its_way_has_failed_and_is_not_sent_again(mai
 
 async def test_the_replica_that_holds_the_lease_leaves_its_own_messages_alone(mails: MailServer):
     told, message = waiting()
-    decision, _ = sending.take(message, told.customer(), told.rules, told.now, fence=2, token="hash")
-    told._apply(decision)
+    assert told.take(message, fence=2)
     assert await sender(told, mails, token=2).round() == 0
     assert told.of("followup.failed") == []

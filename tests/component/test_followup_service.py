@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from followup.domain.state import Message
 from rapport.contracts import Data, Event, encode
 
 from tests.support.followup import event
@@ -226,6 +227,23 @@ async def test_a_refused_address_is_told_and_not_tried_again(world: World):
     [failed] = await world.hear("followup.failed")
     assert failed.data.reason == "550 no such user"
     assert world.mails.mails == []
+
+
+async def test_a_mail_that_a_server_puts_off_goes_out_at_the_next_try(world: World):
+    world.mails.answers = ["450 come back later"]
+    await world.happen(*helped())
+    messages = world.service.database[Message.collection]
+
+    async def put_off() -> bool:
+        due_now = {"$set": {"next_at": ago(1)}}
+        return bool(
+            (await messages.update_one({"status": "pending", "next_at": {"$gt": ago(0)}}, due_now)).matched_count
+        )
+
+    await eventually(put_off)
+    path = link(await world.mail(), "s")
+    await world.hear("survey.sent")
+    assert (await world.http.get(path)).status_code == 200
 
 
 async def test_a_line_that_broke_is_never_sent_again(world: World):

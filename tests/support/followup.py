@@ -1,6 +1,6 @@
 """A customer's story in virtual time: events in, what followup tells and sends out. Speaks the domain."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +10,12 @@ from followup.domain.draft import Rules
 from followup.domain.followups import Followups
 from followup.domain.plays import parse_plays
 from followup.domain.rule_book import RuleBook
-from followup.domain.state import CustomerState, Message
+from followup.domain.state import CustomerState, Message, SurveyLink
 from pydantic_core import to_json
 from rapport.contracts import Data, Event, decode, encode
-from rapport.decision import Decision, Ref, State, States
+from rapport.decision import Decision, Ref, State, States, Touch
+
+from tests.support.declared import assert_declared
 
 PLAYS = """
 plays:
@@ -105,8 +107,8 @@ class Story:
 
     def take_in(self, *events: Event[Data]) -> "Story":
         for one in events:
-            refs = [touch for touch in self.domain.touches(one) if isinstance(touch, Ref)]
-            self._apply(self.domain.on_event(one, 0, self._loaded(refs), max(self.now, one.time)))
+            states = self.loaded(self.domain.touches(one))
+            self.apply(self.domain.on_event(one, 0, states, max(self.now, one.time)), states)
         return self
 
     def look(self, when: datetime, *, send: bool = True) -> "Story":
@@ -114,10 +116,11 @@ class Story:
         self.now = max(self.now, when)
         for state in list(self.states.values()):
             if isinstance(state, CustomerState) and state.wake_at and state.wake_at <= self.now:
-                decision = self.domain.on_clock(state, self._loaded([Ref(CustomerState, state.id)]), self.now)
+                states = self.loaded([Ref(CustomerState, state.id), *self.domain.touches_on_clock(state)])
+                decision = self.domain.on_clock(state, states, self.now)
                 woken = next(one for one in decision.states if isinstance(one, CustomerState))
                 assert woken.wake_at is None or woken.wake_at > self.now
-                self._apply(decision)
+                self.apply(decision, states)
         if send:
             self.send()
         return self
@@ -141,15 +144,35 @@ class Story:
 
     def send(self) -> None:
         for message in self.pending():
-            decision, taken = sending.take(
-                message, self.customer(message.customer_id), self.rules, self.now, fence=1, token="hash"
-            )
-            self._apply(decision)
-            if taken:
+            if taken := self.take(message):
                 self.sends.append((message.id, self.now))
-                current = self.states[Message, message.id]
-                assert isinstance(current, Message)
-                self._apply(sending.sent(current, self.customer(message.customer_id), taken.link, self.rules, self.now))
+                self._arrive(message, taken)
+
+    def take(self, message: Message, *, fence: int = 1) -> sending.Taken | None:
+        """The sender takes a message up; answers with what may go out now."""
+        decision, taken = sending.take(
+            self.message(message.id),
+            self.customer(message.customer_id),
+            self.rules,
+            self.now,
+            fence=fence,
+            token="hash",
+        )
+        self.apply(decision, self._loaded_to_send(message))
+        return taken
+
+    def settle(self, message: Message, become: Callable[[Message, CustomerState], Decision[Any]]) -> None:
+        """What became of a message that was taken up."""
+        decision = become(self.message(message.id), self.customer(message.customer_id))
+        self.apply(decision, self._loaded_to_send(message))
+
+    def _arrive(self, message: Message, taken: sending.Taken) -> None:
+        self.settle(message, lambda one, customer: sending.sent(one, customer, taken.link, self.rules, self.now))
+
+    def message(self, name: str) -> Message:
+        found = self.states[Message, name]
+        assert isinstance(found, Message)
+        return found
 
     def pending(self) -> list[Message]:
         found = [s for s in self.states.values() if isinstance(s, Message) and s.status == "pending"]
@@ -163,17 +186,26 @@ class Story:
     def of(self, kind: str) -> Sequence[Any]:
         return [one.data for one in self.told if one.type == kind]
 
-    def _loaded(self, refs: Sequence[Ref]) -> States:
+    def loaded(self, touches: Iterable[Touch]) -> States:
+        """The states of what was declared to be touched, and no others."""
+        refs = [touch for touch in touches if isinstance(touch, Ref)]
         states = States()
         states.loaded(refs, [self.states[r.kind, r.id] for r in refs if (r.kind, r.id) in self.states])
         return states
 
-    def _apply(self, decision: Decision[Any]) -> None:
+    def apply(self, decision: Decision[Any], loaded: States) -> None:
+        """Carry a decision out on what was `loaded` for it; it may write nothing else."""
+        assert_declared(decision, loaded)
         for state in decision.states:
             self.states[type(state), state.id] = type(state).restored(state.stored())
         for told in decision.events:
             assert decode(encode(told.event)) == told.event
             self.told.append(told.event)
+
+    def _loaded_to_send(self, message: Message) -> States:
+        return self.loaded(
+            [Ref(Message, message.id), Ref(CustomerState, message.customer_id), Ref(SurveyLink, message.id)]
+        )
 
 
 def story(*events: Event[Data], until: str, plays: str = PLAYS) -> list[tuple[str, str]]:

@@ -15,6 +15,8 @@ from rapport.contracts import Data, Event, decode, format_instant
 from rapport.contracts.registry import EVENT_DATA
 from rapport.decision import Match, Ref, State, States
 
+from tests.support.declared import assert_declared
+
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -123,7 +125,9 @@ class Memory:
 
     def feed(self, *events: Event[Data], now: datetime = NOW) -> "Memory":
         for one in events:
-            decision = self.domain.on_event(one, self._partition(one), self._load(one), now)
+            loaded = self._load(one)
+            decision = self.domain.on_event(one, self._partition(one), loaded, now)
+            assert_declared(decision, loaded)
             for state in decision.states:
                 again = type(state).restored(state.stored())
                 assert again == state, "a state survives being stored"

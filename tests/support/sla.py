@@ -8,10 +8,12 @@ from itertools import count
 from typing import Any
 
 from rapport.contracts import EVENT_DATA, Data, Event, tell
-from rapport.decision import Counted, Decision, Ref, State, States
+from rapport.decision import Counted, Decision, Ref, State, States, Touch
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+
+from tests.support.declared import assert_declared
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 """The day on which everything happens, unless said otherwise."""
@@ -173,8 +175,11 @@ class Desk:
 
     def take(self, event: Event[Data], now: str | datetime | None = None) -> Decision[Any]:
         instant = at(now) if now else max(event.time, event.recorded)
-        states = self.states(*(touch for touch in self.domain.touches(event) if isinstance(touch, Ref)))
-        return self.carry_out(self.domain.on_event(event, 1, states, instant))
+        touches = list(self.domain.touches(event))
+        states = self.states(*(touch for touch in touches if isinstance(touch, Ref)))
+        decision = self.domain.on_event(event, 1, states, instant)
+        self.check_declared(decision, touches)
+        return self.carry_out(decision)
 
     def look(self, now: str | datetime) -> None:
         """A sweep up to that instant, of all that wants to be woken by then."""
@@ -185,6 +190,7 @@ class Desk:
                 return
             for state in due:
                 decision = self.domain.on_clock(state, self.states(), instant)
+                self.check_declared(decision, [Ref(type(state), state.id), *self.domain.touches_on_clock(state)])
                 self.carry_out(decision)
                 assert all(s.wake_at is None or s.wake_at > instant for s in decision.states), "wake_at must move on"
         raise AssertionError("the sweep never ends")
@@ -201,6 +207,19 @@ class Desk:
         refs += [Ref(CustomerState, "anonymous:7")]
         states.loaded(refs, [state for state in self.kept.values() if not state.projection])
         return states
+
+    def check_declared(self, decision: Decision[Any], touches: Iterable[Touch]) -> None:
+        """What is there already and was not declared to be touched would be inserted once more."""
+        states = States()
+        for touch in touches:
+            if isinstance(touch, Ref):
+                found = self.kept.get((touch.kind, touch.id))
+                states.loaded([touch], [found] if found else [])
+            else:
+                of_kind = [s for (kind, _), s in self.kept.items() if kind is touch.kind]
+                states.loaded([], [s for s in of_kind if s.index().get(touch.field) == touch.value])
+        there = tuple(s for s in decision.states if (type(s), s.id) in self.kept)
+        assert_declared(Decision(there), states)
 
     def carry_out(self, decision: Decision[Any]) -> Decision[Any]:
         for state in decision.states:

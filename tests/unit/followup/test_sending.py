@@ -19,16 +19,13 @@ def reserved() -> tuple[Story, Message]:
     return told, message
 
 
-def take(told: Story, message: Message) -> sending.Taken | None:
-    decision, taken = sending.take(message, told.customer(), told.rules, told.now, fence=1, token="hash")
-    told._apply(decision)
-    return taken
+def fail(told: Story, message: Message, reason: str) -> None:
+    told.settle(message, lambda one, customer: sending.failed(one, customer, told.rules, told.now, reason))
 
 
-def current(told: Story, message: Message) -> Message:
-    found = told.states[Message, message.id]
-    assert isinstance(found, Message)
-    return found
+def put_back(told: Story, message: Message) -> Message:
+    told.settle(message, lambda one, customer: sending.try_again(one, customer, told.rules, told.now, "450"))
+    return told.message(message.id)
 
 
 def slots(told: Story) -> list[str]:
@@ -44,23 +41,23 @@ def test_the_slot_is_taken_before_anything_is_sent():
 def test_whoever_withdrew_consent_a_moment_ago_gets_nothing():
     told, message = reserved()
     told.take_in(consent("1 10:00", "survey", granted=False))
-    assert take(told, message) is None
-    assert (current(told, message).status, slots(told)) == ("withdrawn", [])
+    assert told.take(message) is None
+    assert (told.message(message.id).status, slots(told)) == ("withdrawn", [])
     assert [one.reason for one in told.of("followup.suppressed")] == ["no_consent"]
 
 
 def test_a_reopening_takes_a_waiting_message_back():
     told, message = reserved()
     told.take_in(reopened("1 10:00"))
-    assert take(told, message) is None
-    assert (current(told, message).status, slots(told)) == ("withdrawn", [])
+    assert told.take(message) is None
+    assert (told.message(message.id).status, slots(told)) == ("withdrawn", [])
 
 
 def test_a_message_that_waited_into_the_night_goes_in_the_morning():
     told, message = reserved()
     told.now = at("1 23:00")
-    assert take(told, message) is None
-    assert current(told, message).status == "withdrawn"
+    assert told.take(message) is None
+    assert told.message(message.id).status == "withdrawn"
     told.until("3 00:00")
     [(name, instant)] = told.sends
     assert name == message.id
@@ -69,18 +66,18 @@ def test_a_message_that_waited_into_the_night_goes_in_the_morning():
 
 def test_what_nobody_knows_to_have_gone_out_keeps_its_slot_and_is_not_sent_again():
     told, message = reserved()
-    take(told, message)
-    told._apply(sending.failed(current(told, message), told.customer(), told.rules, told.now, sending.UNKNOWN))
+    told.take(message)
+    fail(told, message, sending.UNKNOWN)
     told.until("1 20:00")
-    assert (current(told, message).status, slots(told)) == ("failed", [message.id])
+    assert (told.message(message.id).status, slots(told)) == ("failed", [message.id])
     assert [one.reason for one in told.of("followup.failed")] == ["unknown"]
     assert told.sends == []
 
 
 def test_what_surely_failed_gives_its_slot_back():
     told, message = reserved()
-    take(told, message)
-    told._apply(sending.failed(current(told, message), told.customer(), told.rules, told.now, "550 no such user"))
+    told.take(message)
+    fail(told, message, "550 no such user")
     assert slots(told) == []
 
 
@@ -88,14 +85,14 @@ def test_what_surely_failed_gives_its_slot_back():
 def test_a_mail_server_that_is_away_is_tried_again_ever_more_slowly_for_a_day(reopen):
     told, message = reserved()
     waits = []
-    while take(told, current(told, message)):
+    while told.take(message):
         if reopen:
             told.take_in(reopened("1 11:00"))
-        told._apply(sending.try_again(current(told, message), told.customer(), told.rules, told.now, "450"))
-        waits.append(current(told, message).next_at - told.now)
-        if current(told, message).status != "pending" or len(waits) > 20:
+        again = put_back(told, message)
+        waits.append(again.next_at - told.now)
+        if again.status != "pending" or len(waits) > 20:
             break
-        told.now = current(told, message).next_at
+        told.now = again.next_at
     if reopen:
         assert [one.reason for one in told.of("followup.cancelled")] == ["contact.reopened", "withdrawn"]
     else:
@@ -105,5 +102,5 @@ def test_a_mail_server_that_is_away_is_tried_again_ever_more_slowly_for_a_day(re
 
 def test_no_message_is_taken_twice():
     told, message = reserved()
-    assert take(told, message) is not None
-    assert take(told, current(told, message)) is None
+    assert told.take(message) is not None
+    assert told.take(message) is None

@@ -15,7 +15,7 @@ from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
 
 from followup.domain import sending
-from followup.domain.state import CustomerState, Message
+from followup.domain.state import CustomerState, Message, SurveyLink
 from followup.mails import Links, Unwritable, Writer
 from followup.playbook import Playbook, Version
 from followup.smtp import Outcome, deliver
@@ -148,4 +148,5 @@ class Sender:
         log.info("message", followup=message.id, result=outcome.result, reason=outcome.reason)
 
     async def _act(self, message: Message, decide: Callable[[Message | None, States, datetime], Decision[Any]]) -> None:
-        await self._processor.act(Message, message.id, decide, touches=[Ref(CustomerState, message.customer_id)])
+        touches = [Ref(CustomerState, message.customer_id), Ref(SurveyLink, message.id)]
+        await self._processor.act(Message, message.id, decide, touches=touches)

@@ -15,7 +15,7 @@ from followup.domain.folding import fold, forget_old, is_caused_by_us, order_of
 from followup.domain.planning import end, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
-from followup.domain.state import CustomerState
+from followup.domain.state import WAITING, CustomerState, Message
 
 
 class NotOwed(Exception):
@@ -61,8 +61,12 @@ class Followups:
             return Decision(why="nothing new")
         return draft.decision()
 
-    def touches_on_clock(self, _: State) -> Iterable[Touch]:
-        return ()
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:
+        """The messages that may be written: one whose sending was put off has been written before."""
+        if not isinstance(state, CustomerState):
+            return []
+        waiting = (one for one in state.followups.values() if one.status in WAITING and one.do != "check_in")
+        return [Ref(Message, one.id) for one in waiting]
 
     def on_clock(self, state: State, _: States, now: datetime) -> Decision[Any]:
         """What falls due by `now` is let go: sent, owed, put off or dropped."""
