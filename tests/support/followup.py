@@ -50,9 +50,12 @@ def said(instant: datetime) -> str:
     return f"{passed.days} {passed.seconds // 3600:02}:{passed.seconds // 60 % 60:02}"
 
 
+_ENVELOPE = ("source", "backfill", "causationid", "sequence", "recordedtime")
+
+
 def event(kind: str, when: datetime, *, customer: str = "K-1", id: str = "", **more: Any) -> Event[Data]:  # noqa: A002
     """An event as it would be read from a topic; envelope attributes by their names."""
-    envelope: dict[str, Any] = {n: more.pop(n) for n in ("source", "backfill", "causationid", "sequence") if n in more}
+    envelope: dict[str, Any] = {n: more.pop(n) for n in _ENVELOPE if n in more}
     name = id or f"{kind}:{more.get('contact_id', customer)}:{when.isoformat()}"
     attributes: dict[str, Any] = {
         "specversion": "1.0",

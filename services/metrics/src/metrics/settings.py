@@ -1,8 +1,9 @@
 """What metrics can be told by the environment."""
 
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from rapport.runtime.settings import Settings
 
 
@@ -12,3 +13,12 @@ class MetricsSettings(Settings):
     port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
     agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("is no time zone of the IANA database, such as Europe/Berlin") from None
+        return name

@@ -131,7 +131,12 @@ def standing(contact: Contact) -> Standing:
 
 
 def anything_open(customer: CustomerState) -> bool:
-    return any(standing(contact).status == "open" for contact in customer.contacts.values())
+    return any(_is_open(contact) for contact in customer.contacts.values())
+
+
+def _is_open(contact: Contact) -> bool:
+    """Whether somebody waits for an answer; of what is known from old history alone, nobody knows the end."""
+    return standing(contact).status == "open" and not all(entry.old for entry in contact.entries)
 
 
 def fold(
@@ -167,11 +172,17 @@ def fold(
 
 
 def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> CustomerState:
-    """Without contacts closed for 30 days, and without follow-ups and slots that bind nobody any more."""
+    """
+    Without contacts that are not open and of which nothing has come for 30 days, and without
+    follow-ups and slots that bind nobody any more.
+
+    The days count from when events came: history comes in any order, and an opening
+    that is read after its closing must find it.
+    """
     contacts = {
         name: contact
         for name, contact in customer.contacts.items()
-        if contact.touched_at > now - _KEPT_CLOSED or standing(contact).status == "open"
+        if contact.touched_at > now - _KEPT_CLOSED or _is_open(contact)
     }
     horizon = now - max(memory, _KEPT_CLOSED) - _KEPT_CLOSED
     followups = {
@@ -217,8 +228,9 @@ def _fold_contact(
     cancelling: frozenset[str],
     attributes: frozenset[str],
 ) -> Contact:
-    contact = contact or Contact(touched_at=event.time)
-    update: dict[str, Any] = {"touched_at": max(contact.touched_at, event.time)}
+    came = max(event.time, event.recorded)
+    contact = contact or Contact(touched_at=came)
+    update: dict[str, Any] = {"touched_at": max(contact.touched_at, came)}
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
     if event.type in _OPENS_OR_CLOSES and not outbound:
         update["entries"] = _with(contact.entries, event, data, key)
@@ -242,8 +254,10 @@ def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: Order
     if any(entry.identity == name for entry in entries):
         return entries
     outcome = data.outcome if isinstance(data, ContactResolved) else None
+    old = event.backfill and event.recorded - event.time > _KEPT_CLOSED
+    entry = Entry(key=key, type=event.type, outcome=outcome, live=not event.backfill, old=old)
     result = list(entries)
-    insort(result, Entry(key=key, type=event.type, outcome=outcome, live=not event.backfill), key=lambda one: one.key)
+    insort(result, entry, key=lambda one: one.key)
     if len(result) > _MOST_ENTRIES:  # of messages that follow each other the later ones change nothing
         pairs = zip(result[1:], result, strict=False)
         again = next(

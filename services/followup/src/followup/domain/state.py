@@ -35,12 +35,18 @@ HEARD: frozenset[Status] = frozenset({"reserved", "sending", "sent"})
 
 
 class Entry(Part, frozen=True, kw_only=True):
-    """One event that opens or closes a contact. `live` is not history: it may start plays."""
+    """
+    One event that opens or closes a contact. `live` is not history: it may start plays.
+
+    History that was `old` when it came may be of a contact that was closed and forgotten
+    long ago: by itself it opens nothing.
+    """
 
     key: OrderKey
     type: str
     outcome: str | None = None
     live: bool = True
+    old: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -52,7 +58,8 @@ class Contact(Part, frozen=True, kw_only=True):
     What is known of a contact: its openings and closings in order, and its newest fields.
 
     `opened` holds the fields that its earliest message gave, `changed` those that
-    were said since; `latest` the newest event of each type that cancels a play.
+    were said since; `latest` the newest event of each type that cancels a play;
+    `touched_at` is when the newest of its events came.
     """
 
     entries: tuple[Entry, ...] = ()
