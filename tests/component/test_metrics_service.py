@@ -111,6 +111,18 @@ async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
     assert (await metrics.ask("/v1/events", source="/crm", id="never")).status_code == 404
 
 
+async def test_the_fate_of_a_refused_event_tells_who_refused_it_and_why(metrics: RunningMetrics):
+    await metrics.feed_raw(
+        "contact.received", {"specversion": "1.0", "source": "/crm", "id": "bad", "type": "nonsense"}
+    )
+    fate = await metrics.eventually("/v1/events", source="/crm", id="bad")
+    [refused] = fate["rejections"]
+    assert (fate["fate"], fate["why"]) == ("rejected", refused["reason"])
+    assert (refused["service"], refused["topic"], refused["pointer"]) == ("metrics", "contact-events", "/type")
+    assert (await metrics.ask("/v1/events", key="team-a", source="/crm", id="bad")).status_code == 403
+    assert (await metrics.get("/v1/events", source=FIRST.source, id=FIRST.id))["rejections"] == []
+
+
 async def test_the_timeline_has_every_contact_with_its_events(metrics: RunningMetrics):
     timeline = await metrics.get("/v1/customers/K-1/timeline")
     [contact] = timeline["contacts"]

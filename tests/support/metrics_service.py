@@ -2,7 +2,8 @@
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ class RunningMetrics:
         while (await self.get("/v1/balance"))["total"]["taken"] < self._sent:
             assert clock.now().timestamp() < deadline, "the events are not taken in"
             await clock.sleep(0.05)
+
+    async def feed_raw(self, kind: str, document: Mapping[str, Any]) -> None:
+        """Publish what need not be an event to the topic of a type of event."""
+        await self.service.publisher.publish([Outgoing(TOPIC_OF[kind], b"", json.dumps(document).encode())])
+
+    async def eventually(self, path: str, **parameters: Any) -> Any:
+        """What is answered once there is something."""
+        clock = SystemClock()
+        deadline = clock.now().timestamp() + _PATIENCE
+        while (await self.ask(path, **parameters)).status_code == 404:
+            assert clock.now().timestamp() < deadline, "nothing is there"
+            await clock.sleep(0.05)
+        return await self.get(path, **parameters)
 
     async def get(self, path: str, **parameters: Any) -> Any:
         response = await self.ask(path, **parameters)

@@ -8,6 +8,7 @@ from rapport.contracts import format_instant
 
 from metrics.domain import ContactFact, JournalEntry
 from metrics.domain.states import DIMENSIONS, instant
+from metrics.rejections import Rejection
 
 
 def nature(fact: ContactFact) -> dict[str, Any]:
@@ -80,6 +81,27 @@ def fate(entry: JournalEntry, fact: ContactFact | None, caused: Sequence[Journal
     }
 
 
+def rejected(refused: Sequence[Rejection]) -> dict[str, Any]:
+    """The fate of an event that never came into the journal; `why` is the last reason."""
+    last = refused[0]
+    told = {"source": last.source, "id": last.event_id, "fate": "rejected", "why": last.reason}
+    return {**told, "rejections": rejections(refused)}
+
+
+def rejections(refused: Iterable[Rejection]) -> list[dict[str, Any]]:
+    """Which services refused an event; another may have folded it, or this one after a replay."""
+    return [
+        {
+            "service": one.service,
+            "topic": one.topic,
+            "pointer": one.pointer,
+            "reason": one.reason,
+            "at": format_instant(one.at),
+        }
+        for one in refused
+    ]
+
+
 def balance(hours: Mapping[datetime, Mapping[str, int]], now: datetime) -> dict[str, Any]:
     """
     Per hour and in total: taken in = duplicates + journal, journal = folded + rejected.
@@ -87,7 +109,7 @@ def balance(hours: Mapping[datetime, Mapping[str, int]], now: datetime) -> dict[
     Rejected are events dated before what has been folded for good (too_late).
     `difference` sums how far each side is from the other; 0 means that nothing
     was lost or counted twice. What metrics itself could not read is in the dead
-    letters and was never taken in.
+    letters and among the rejections, and was never taken in.
     """
     rows = [{"hour": format_instant(hour), **_balanced(held)} for hour, held in hours.items()]
     totals: dict[str, int] = {}

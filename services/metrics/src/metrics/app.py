@@ -6,7 +6,9 @@ from rapport.runtime.service import Service
 
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.http import routes
+from metrics.http_traces import traces
 from metrics.pages import pages
+from metrics.rejections import Rejections, keeper
 from metrics.settings import MetricsSettings
 from metrics.store import Reports
 
@@ -14,12 +16,16 @@ CONSUMED = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.FOLLOWUP_EVENTS, to
 
 
 def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service:
-    """The service: four topics in, figures out."""
+    """The service: four topics and what was refused in, figures out."""
     service = Service("metrics", settings, clock)
     store = service.store(JournalEntry, ContactFact, CustomerFact)
     service.consume(Figures(), topics=CONSUMED, store=store)
     reports = Reports(store)
+    rejections = Rejections(service.database, settings.retention_rejections)
+    service.forward(topics.DEAD_LETTERS, keeper(rejections, service.clock, settings.topic_prefix))
     service.on_start(reports.prepare)
+    service.on_start(rejections.prepare)
     service.http.include_router(routes(reports, service.clock, settings))
+    service.http.include_router(traces(reports, rejections, service.clock))
     service.http.include_router(pages(reports, service.clock, settings))
     return service

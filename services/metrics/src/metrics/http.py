@@ -12,9 +12,9 @@ from rapport.runtime.problem import Problem
 from starlette.responses import JSONResponse, Response
 
 from metrics import answers
-from metrics.domain import ContactFact, report
+from metrics.domain import report
 from metrics.domain.measures import MEASURES
-from metrics.domain.question import BadQuestion, Granularity, Question, parse, parse_range
+from metrics.domain.question import BadQuestion, Granularity, Question, parse
 from metrics.settings import MetricsSettings
 from metrics.store import BadCursor, Reports
 
@@ -30,14 +30,14 @@ def _parameter(name: str, text: str, *, among: Iterable[str] = (), required: boo
     return {"name": name, "in": "query", "required": required, "description": text, "schema": schema}
 
 
-_RANGE_PARAMETERS = [
+RANGE_PARAMETERS = [
     _parameter("from", "first instant of the range: a date (its midnight in tz) or RFC 3339; all when absent"),
     _parameter("to", "end of the range, itself left out: a date (its midnight in tz) or RFC 3339; all when absent"),
     _parameter("tz", "IANA time zone of dates and periods; UTC when absent"),
 ]
 _REPORT_PARAMETERS = [
     _parameter("measure", "what is counted", among=MEASURES, required=True),
-    *_RANGE_PARAMETERS,
+    *RANGE_PARAMETERS,
     _parameter("by", "dimensions to group by, comma separated"),
     _parameter("granularity", "the periods; without it one row per group", among=get_args(Granularity)),
     _parameter("week_start", "the day that weeks begin on; monday when absent"),
@@ -49,13 +49,13 @@ _REPORT_PARAMETERS = [
 def asked(request: Request, key: Key, settings: MetricsSettings, *, also: frozenset[str] = frozenset()) -> Question:
     """The question of a request, within what the key may see; a problem names each parameter that is wrong."""
     try:
-        question = parse(_parameters(request), also=also)
+        question = parse(parameters_of(request), also=also)
     except BadQuestion as error:
-        raise _problem(error) from None
+        raise problem_of(error) from None
     return allowed(question, key, settings)
 
 
-def _parameters(request: Request) -> dict[str, list[str]]:
+def parameters_of(request: Request) -> dict[str, list[str]]:
     return {name: request.query_params.getlist(name) for name in request.query_params}
 
 
@@ -73,12 +73,12 @@ def allowed(question: Question, key: Key, settings: MetricsSettings) -> Question
     return replace(question, where={**question.where, "team": seen})
 
 
-def _problem(error: BadQuestion) -> Problem:
+def problem_of(error: BadQuestion) -> Problem:
     return Problem(422, str(error), title="The question can't be answered", errors=error.errors)
 
 
 def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
-    """All routes that answer with JSON or CSV."""
+    """Reports, and the contacts behind them."""
     router = APIRouter(prefix="/v1", tags=["figures"])
 
     @router.get("/report", openapi_extra={"parameters": _REPORT_PARAMETERS})
@@ -100,54 +100,13 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     ) -> Mapping[str, Any]:
         """The contacts behind a cell of a report."""
         question = asked(request, key, settings, also=frozenset({"figure", "limit", "cursor"}))
-        page, following = await _paged(reports.contacts(question, figure=figure, limit=limit, cursor=cursor))
+        page, following = await paged(reports.contacts(question, figure=figure, limit=limit, cursor=cursor))
         return {"contacts": [answers.counted(fact, marks) for fact, marks in page], "cursor": following}
-
-    @router.get("/events")
-    async def get_event(
-        key: Watcher,
-        source: Annotated[str, Query(description="the event's source")],
-        event_id: Annotated[str, Query(alias="id", description="the event's id")],
-    ) -> Mapping[str, Any]:
-        """The fate of one event: when it was taken in, where it went, what it caused."""
-        entry = await reports.entry(source, event_id)
-        if entry is None:
-            raise Problem(404, "no event of this source and id has been taken in")
-        fact = await reports.fact(entry.contact_id) if entry.contact_id else None
-        _check_team(key, fact)
-        return answers.fate(entry, fact, await reports.caused_by(entry))
-
-    @router.get("/customers/{customer_id:path}/timeline")
-    async def get_timeline(
-        customer_id: str, key: Watcher, limit: Limit = 100, cursor: Cursor = None
-    ) -> Mapping[str, Any]:
-        """Every contact of a customer, newest first: its nature, its outcome, its events."""
-        found = await _paged(reports.timeline(customer_id, teams=key.teams, limit=limit, cursor=cursor))
-        contacts, entries, following = found
-        if not contacts and cursor is None and not await reports.knows_customer(customer_id):
-            raise Problem(404, "nothing has been taken in of this customer")
-        told = [answers.contact(fact, entries.get(fact.id, ())) for fact in contacts]
-        return {"customer_id": customer_id, "contacts": told, "cursor": following}
-
-    @router.get("/balance", openapi_extra={"parameters": _RANGE_PARAMETERS})
-    async def get_balance(request: Request, _: Watcher) -> Mapping[str, Any]:
-        """Whether every event taken in is in the journal and every one there was folded or refused, per hour."""
-        try:
-            since, until = parse_range(_parameters(request))
-        except BadQuestion as error:
-            raise _problem(error) from None
-        return answers.balance(await reports.balance(since, until), clock.now())
 
     return router
 
 
-def _check_team(key: Key, fact: ContactFact | None) -> None:
-    team = fact.dimensions.get("team") if fact else None
-    if key.teams and team not in key.teams:
-        raise Problem(403, f"the key {key.name!r} may not see contacts of this team")
-
-
-async def _paged(page: Awaitable[T]) -> T:
+async def paged(page: Awaitable[T]) -> T:
     try:
         return await page
     except BadCursor as error:

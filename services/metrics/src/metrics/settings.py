@@ -1,5 +1,6 @@
 """What metrics can be told by the environment."""
 
+from datetime import timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,9 @@ class MetricsSettings(Settings):
     port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
     agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
+    retention_rejections: timedelta = Field(
+        timedelta(days=90), gt=timedelta(0), description="how long it can be told of an event that it was refused"
+    )
 
     @field_validator("timezone")
     @classmethod

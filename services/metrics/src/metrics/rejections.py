@@ -1,0 +1,108 @@
+"""What any service refused for good, by the event that it was: where no journal has it, this is its fate."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from pydantic_core import from_json
+from rapport.contracts import identity
+from rapport.runtime import dead_letter as names
+from rapport.runtime.clock import Clock
+from rapport.runtime.mongo import Database, UpdateOne
+from rapport.runtime.patience import Patience
+
+COLLECTION: Final = "rejections"
+_MOST_OF_ONE: Final = 50
+
+Handler = Callable[[Sequence[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Who refused an event, whence and why. What it said is in the dead letters, not here."""
+
+    source: str
+    event_id: str
+    service: str
+    topic: str
+    reason: str
+    pointer: str
+    at: datetime
+
+    @property
+    def name(self) -> str:
+        """Delivered twice, or refused again for the same reason, it is the same rejection."""
+        return identity(identity(self.source, self.event_id), f"{self.service}\0{self.topic}\0{self.reason}")
+
+
+def rejection_of(record: Any, topic_prefix: str = "") -> Rejection | None:
+    """The rejection in a record of the topic dead-letters; None where source or id can't be read."""
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    given = {name: headers[f"ce_{name}"] for name in ("source", "id") if f"ce_{name}" in headers}
+    found = given or _document(record.value)
+    source, event_id = found.get("source"), found.get("id")
+    if not (isinstance(source, str) and isinstance(event_id, str) and source and event_id):
+        return None
+    return Rejection(
+        source=source,
+        event_id=event_id,
+        service=headers.get(names.SERVICE, ""),
+        topic=headers.get(names.TOPIC, "").removeprefix(topic_prefix),
+        reason=headers.get(names.REASON, "unknown"),
+        pointer=headers.get(names.POINTER, ""),
+        at=_instant(headers.get(names.AT, ""), record.timestamp),
+    )
+
+
+class Rejections:
+    """Kept for `retention` and then deleted by MongoDB itself."""
+
+    def __init__(self, database: Database, retention: timedelta) -> None:
+        self._kept = database[COLLECTION]
+        self._retention = retention
+
+    async def prepare(self) -> None:
+        await self._kept.create_index([("event", 1), ("at", -1)])
+        await self._kept.create_index([("until", 1)], expireAfterSeconds=0)
+
+    async def add(self, rejections: Iterable[Rejection]) -> None:
+        writes = [
+            UpdateOne({"_id": one.name}, {"$setOnInsert": self._document(one)}, upsert=True) for one in rejections
+        ]
+        if writes:
+            await self._kept.bulk_write(writes, ordered=False)
+
+    async def of(self, source: str, event_id: str) -> list[Rejection]:
+        """The rejections of one event, the newest first."""
+        found = self._kept.find({"event": identity(source, event_id)}, {"_id": 0, "event": 0, "until": 0})
+        return [Rejection(**document) async for document in found.sort("at", -1).limit(_MOST_OF_ONE)]
+
+    def _document(self, one: Rejection) -> dict[str, Any]:
+        return {"event": identity(one.source, one.event_id), "until": one.at + self._retention, **asdict(one)}
+
+
+def keeper(rejections: Rejections, clock: Clock, topic_prefix: str) -> Handler:
+    patiently = Patience("metrics", clock)
+
+    async def on_dead_letters(records: Sequence[Any]) -> None:
+        """Remember which events were refused, by whom and why."""
+        found = [one for one in (rejection_of(record, topic_prefix) for record in records) if one]
+        await patiently("rejections", lambda: rejections.add(found))
+
+    return on_dead_letters
+
+
+def _document(value: bytes | None) -> Mapping[str, Any]:
+    try:
+        document = from_json(value or b"null")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _instant(text: str, timestamp_ms: int) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
