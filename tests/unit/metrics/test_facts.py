@@ -102,6 +102,22 @@ def test_a_verdict_belongs_to_the_day_of_its_due_instant_and_to_who_had_the_cont
     assert (row["period"], row["agent"], row["team"], row["breached"]) == ("2026-03-03", "ann", "a", 1)
 
 
+def test_a_breach_while_nobody_had_the_contact_is_nobodys():
+    memory = Memory().feed(
+        received(at("09:00")),
+        verdict("breached", at("10:00"), at("10:00"), owner="bob", team="b"),
+        event("contact.assigned", at("11:00"), agent_id="bob", team="b"),
+    )
+    [row] = memory.report("sla", by="agent,team")
+    assert (row["agent"], row["team"], row["breached"]) == (None, None, 1)
+
+
+def test_a_deadline_of_a_contact_of_which_nothing_else_is_known_is_credited_as_sla_monitor_says():
+    memory = Memory().feed(verdict("breached", at("10:00"), at("10:00"), owner="ann", team="a"))
+    [row] = memory.report("sla", by="agent,team")
+    assert (row["agent"], row["team"]) == ("ann", "a")
+
+
 def test_a_correction_takes_the_verdict_back():
     memory = Memory().feed(received(at("09:00")), verdict("breached", at("10:00"), at("10:00")))
     told: dict[str, Any] = {"announced": "breached", "verdict": "met", "sequence": 3}
@@ -136,6 +152,46 @@ def test_a_response_is_credited_to_who_answered_and_a_score_to_who_answered_last
     )
     assert memory.report("first_response", by="agent")[0]["agent"] == "ann"
     assert memory.report("csat", by="agent")[0]["agent"] == "bob"
+
+
+def test_a_score_stays_with_the_resolution_that_it_is_about():
+    begun = (
+        received(at("09:00"), team="a"),
+        responded(at("09:10"), agent_id="ann"),
+        resolved(at("09:30")),
+        answered(at("12:00"), 5, "S", contact_id="C-1"),
+    )
+    again = (
+        event("contact.reopened", at("13:00")),
+        event("contact.assigned", at("13:10"), agent_id="bob", team="b"),
+        responded(at("13:20"), agent_id="bob"),
+        resolved(at("13:30")),
+        answered(at("15:00"), 1, "T", contact_id="C-1"),
+    )
+    for order in ((*begun, *again), (*again[::-1], *begun)):
+        [good, bad] = Memory().feed(*order).report("csat", by="agent,team")
+        assert (good["agent"], good["team"], good["score"]) == ("ann", "a", 1.0)
+        assert (bad["agent"], bad["team"], bad["score"]) == ("bob", "b", 0.0)
+
+
+def test_a_second_word_of_a_resolution_changes_its_outcome_and_not_its_instant():
+    memory = Memory().feed(received(at("09:00")), resolved(at("10:00")), resolved(at("12:00"), outcome="declined"))
+    memory.feed(resolved(at("13:00"), outcome=None))
+    row = first(memory, "resolution", by="outcome")
+    assert (row["outcome"], row["count"], row["calendar_mean"], row["first_calendar_mean"]) == (
+        "declined",
+        1,
+        3600,
+        3600,
+    )
+
+
+def test_what_turns_out_to_be_spam_was_never_resolved_and_what_turns_out_not_to_be_was_resolved_at_once():
+    begun = (received(at("09:00")), resolved(at("10:00")), resolved(at("12:00"), outcome="spam"))
+    row = first(Memory().feed(*begun), "resolution")
+    assert (row["count"], row["still_waiting"], row["first_count"]) == (0, 0, 0)
+    row = first(Memory().feed(*begun, resolved(at("13:00"))), "resolution")
+    assert (row["count"], row["calendar_mean"], row["first_calendar_mean"]) == (1, 3600, 3600)
 
 
 def test_the_last_answer_to_a_survey_counts():

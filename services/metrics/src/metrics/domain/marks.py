@@ -62,7 +62,7 @@ def marks_of(story: Story, runs: Mapping[str, Run], answers: Mapping[str, Answer
     if runs:
         marks += _sla_marks(story, runs)
     if answers:
-        marks += survey_marks(answers.values(), story.credited or story.last_answered_by, story.now.team)
+        marks += survey_marks(answers.values(), story)
     return tuple(marks)
 
 
@@ -127,23 +127,31 @@ def _open_time(prefix: str, cycles: list[Run]) -> dict[str, int]:
 
 
 def _sla_marks(story: Story, runs: Mapping[str, Run]) -> Iterator[Mark]:
-    """One mark per deadline, on the day of its due instant, credited to whoever had the contact then."""
+    """
+    One mark per deadline, on the day of its due instant, credited to whoever had the contact then, if anybody.
+
+    sla-monitor's word counts where no event has said whose the contact is.
+    """
     for key, run in runs.items():
         due = run.due
         if due is None:
             continue
-        held = story.at(due)
-        target = key.partition("/")[0]
-        yield Mark("sla", due, held.agent or run.owner, held.team or run.team, target, {run.verdict: 1})
+        held = story.held_at(due)
+        agent, team = (held.agent, held.team) if held else (None, None)
+        if not story.hands:
+            agent, team = run.owner, run.team
+        yield Mark("sla", due, agent, team, key.partition("/")[0], {run.verdict: 1})
 
 
 _GOOD: Final[Mapping[str, int]] = {"csat": 4, "ces": 5}
 _PROMOTER, _DETRACTOR = 9, 6
 
 
-def survey_marks(answers: Iterable[Answer], agent: str | None = None, team: str | None = None) -> Iterator[Mark]:
-    """One mark per answered survey, at the instant of the answer that stands."""
+def survey_marks(answers: Iterable[Answer], story: Story | None = None) -> Iterator[Mark]:
+    """One mark per answered survey, at the instant of the answer that stands; of a contact's, to whom it is due."""
     for answer in answers:
+        credit = story.credited(answer.at) if story else None
+        agent, team = (credit.agent, credit.team) if credit else (None, None)
         figures = {"answers": 1, "sum": answer.score}
         if answer.survey == "nps":
             figures |= {"promoters": int(answer.score >= _PROMOTER), "detractors": int(answer.score <= _DETRACTOR)}

@@ -23,6 +23,14 @@ class Hands(NamedTuple):
     team: str | None
 
 
+class Credit(NamedTuple):
+    """To whom a score goes that is given after a resolution and before the next: who answered last before it."""
+
+    since: int
+    agent: str | None
+    team: str | None
+
+
 @dataclass(slots=True)
 class Story:
     """
@@ -44,9 +52,9 @@ class Story:
     """The resolution that stands; None while the contact is open."""
     first_resolved_at: int | None = None
     resolved_by: str | None = None
-    credited: str | None = None
-    """Who answered last before the resolution: a score is theirs."""
     outcome: str | None = None
+    credits: list[Credit] = field(default_factory=list)
+    """One for each resolution, in order."""
     dimensions: dict[str, str] = field(default_factory=dict)
     hands: list[Hands] = field(default_factory=list)
     messages: dict[int, int] = field(default_factory=dict)
@@ -54,11 +62,24 @@ class Story:
 
     def at(self, millis: int) -> Hands:
         """Whose work the contact was at an instant; before anybody had it, whoever got it first."""
-        found = self.hands[0] if self.hands else Hands(millis, None, None)
+        return self.held_at(millis) or (self.hands[0] if self.hands else Hands(millis, None, None))
+
+    def held_at(self, millis: int) -> Hands | None:
+        """Whose work the contact was at an instant; None while it was nobody's."""
+        found = None
         for hands in self.hands:
             if hands.since > millis:
                 break
             found = hands
+        return found
+
+    def credited(self, millis: int) -> Credit:
+        """Whose a score given at an instant is: of the last resolution by then, before any that of the first."""
+        found = self.credits[0] if self.credits else Credit(millis, self.last_answered_by, self.now.team)
+        for credit in self.credits:
+            if credit.since > millis:
+                break
+            found = credit
         return found
 
     @property
@@ -76,6 +97,7 @@ class Story:
                 **fields,
                 "dimensions": dict(self.dimensions),
                 "hands": list(self.hands),
+                "credits": list(self.credits),
                 "messages": dict(self.messages),
             }
         )
@@ -147,15 +169,20 @@ def _reclassified(story: Story, note: Note) -> None:
 
 
 def _resolved(story: Story, note: Note) -> None:
-    if story.is_closed_for_good:
+    """The first word of a resolution says when it was and whose; the newest that tells one says with what outcome."""
+    if story.status == "merged":
         return
-    story.status = "resolved"
-    story.outcome = note.what.get("outcome")
-    story.resolved_at = note.millis
-    story.resolved_by = note.what.get("agent") or story.now.agent
-    story.credited = story.last_answered_by or story.resolved_by
-    if story.first_resolved_at is None and story.outcome not in NO_REAL_CONTACT:
-        story.first_resolved_at = note.millis
+    if story.status != "resolved":
+        story.status = "resolved"
+        story.resolved_at = note.millis
+        story.resolved_by = note.what.get("agent") or story.now.agent
+        story.credits.append(Credit(note.millis, story.last_answered_by or story.resolved_by, story.now.team))
+    story.outcome = note.what.get("outcome") or story.outcome
+    if story.outcome in NO_REAL_CONTACT:
+        if story.first_resolved_at == story.resolved_at:
+            story.first_resolved_at = None
+    elif story.first_resolved_at is None:
+        story.first_resolved_at = story.resolved_at
 
 
 def _reopened(story: Story, _: Note) -> None:
