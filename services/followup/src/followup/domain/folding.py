@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,7 +54,13 @@ _KEPT_CLOSED = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """A stretch during which a contact counts as done. `ended_by` is the type of the event that opened it again."""
+    """
+    A stretch during which a contact counts as done.
+
+    Its first word says since when, the newest that tells an outcome says with which;
+    it is `live` if any word of it was. `ended_by` is the type of the event that
+    opened it again.
+    """
 
     key: OrderKey
     outcome: str | None
@@ -80,9 +86,20 @@ class Standing:
 
     def end(self, entry: Entry, status: str) -> None:
         if self.status == "resolved":
-            last = self.resolutions[-1]
-            self.resolutions[-1] = Resolution(last.key, last.outcome, last.live, last.confirmed, entry.key, entry.type)
+            self.correct(ended=entry.key, ended_by=entry.type)
         self.status = status
+
+    def resolve(self, entry: Entry) -> None:
+        if self.status == "resolved":
+            last = self.resolutions[-1]
+            self.correct(outcome=entry.outcome or last.outcome, live=last.live or entry.live)
+        else:
+            self.resolutions.append(Resolution(entry.key, entry.outcome, entry.live))
+            self.status = "resolved"
+
+    def correct(self, **fields: Any) -> None:
+        """Say more of the last resolution."""
+        self.resolutions[-1] = replace(self.resolutions[-1], **fields)
 
 
 def order_of(event: Event[Data]) -> OrderKey:
@@ -117,12 +134,10 @@ def standing(contact: Contact) -> Standing:
                     result.end(entry, "open")
             case "contact.reopened":
                 result.end(entry, "open")
-            case "contact.resolved" if result.status != "resolved":
-                result.resolutions.append(Resolution(entry.key, entry.outcome, entry.live))
-                result.status = "resolved"
+            case "contact.resolved":
+                result.resolve(entry)
             case "contact.confirmed" if result.status == "resolved":
-                last = result.resolutions[-1]
-                result.resolutions[-1] = Resolution(last.key, last.outcome, last.live, confirmed=True)
+                result.correct(confirmed=True)
             case "contact.merged":
                 result.end(entry, "merged")
             case "contact.abandoned" if result.status in {"open", "unknown"}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from rapport.contracts import ContactData, Data, Event, identity
 from rapport.contracts.contact_events import ContactReceived
@@ -12,9 +13,9 @@ from rapport.contracts.envelope import OrderKey
 from rapport.contracts.sla_events import SlaOpened
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
-from followup.domain.folding import Resolution, is_caused_by_us, order_of, standing
+from followup.domain.folding import Resolution, Standing, is_caused_by_us, order_of, standing
 from followup.domain.plays import Play, Step, Value
-from followup.domain.state import CANCELLABLE, Contact, CustomerState, Followup, from_millis
+from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, from_millis
 from followup.domain.timetable import due_at
 
 RESOLVED = "contact.resolved"
@@ -36,22 +37,49 @@ def follow_contact(draft: Draft, contact_id: str) -> None:
     Bring the follow-ups of a contact's resolutions in line with how the contact stands now.
 
     Each resolution that is news starts the plays it fits once, whichever of its
-    events came first; one that has ended cancels what it started, and withdraws
-    the survey that has already gone out.
+    events came first; one that has ended, is none after all or fits no longer
+    cancels what it started, and withdraws the survey that has already gone out.
     """
     contact = draft.customer.contacts[contact_id]
-    resolutions = standing(contact).resolutions
+    stands = standing(contact)
     for followup in _of_resolutions(draft.customer, contact_id):
-        over = next((one for one in reversed(resolutions) if one.key <= followup.trigger_key), None)
-        if over is None:
-            continue
-        if over.ended_by:
-            end(draft, followup, over.ended_by, over.ended)
-        elif over.confirmed and followup.silent:
-            end(draft, followup, "contact.confirmed", over.key)
-    for resolution in resolutions:
+        _keep_in_line(draft, followup, contact, stands)
+    for resolution in stands.resolutions:
         if resolution.live and not resolution.ended:
             _start_for(draft, contact_id, contact, resolution)
+
+
+def _keep_in_line(draft: Draft, followup: Followup, contact: Contact, stands: Standing) -> None:
+    """End a follow-up whose resolution has ended, is none, or has another place in time than it was known to have."""
+    over = next((one for one in reversed(stands.resolutions) if one.key <= followup.trigger_key), None)
+    if over is None:
+        if any(entry.key == followup.trigger_key for entry in contact.entries):
+            end(draft, followup, "contact.merged", None, for_good=False)
+    elif over.ended_by:
+        end(draft, followup, over.ended_by, over.ended, for_good=False)
+    elif over.confirmed and followup.silent:
+        end(draft, followup, "contact.confirmed", over.key)
+    elif not fits(_of_contact(followup.match, contact), {**contact.fields, "outcome": over.outcome}):
+        end(draft, followup, "no_longer_matches", None, for_good=False)
+    elif over.key != followup.trigger_key and _nothing_let_go(draft, followup):
+        end(draft, followup, "resolved_before", None, for_good=False)
+
+
+def _of_contact(match: Mapping[str, Any], contact: Contact) -> dict[str, Any]:
+    """What of a match is asked of the contact, not of its customer."""
+    return {name: wanted for name, wanted in match.items() if name == "outcome" or name in contact.fields}
+
+
+def _nothing_let_go(draft: Draft, followup: Followup) -> bool:
+    """Whether the play, as this trigger started it, waits still, so that it may as well be started by another."""
+    siblings = [
+        f
+        for f in draft.customer.followups.values()
+        if f.play == followup.play and f.trigger_key == followup.trigger_key
+    ]
+    return any(play.name == followup.play for play in draft.rules.plays.plays) and all(
+        f.may_return or f.status in WAITING for f in siblings
+    )
 
 
 def _of_resolutions(customer: CustomerState, contact_id: str) -> list[Followup]:
@@ -61,7 +89,8 @@ def _of_resolutions(customer: CustomerState, contact_id: str) -> list[Followup]:
 def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Resolution) -> None:
     facts = _facts(draft.customer, contact, {"outcome": resolution.outcome})
     trigger = Trigger(RESOLVED, resolution.key, contact_id, facts)
-    started = {f.play for f in _of_resolutions(draft.customer, contact_id) if resolution.covers(f.trigger_key)}
+    of_contact = _of_resolutions(draft.customer, contact_id)
+    started = {f.play for f in of_contact if resolution.covers(f.trigger_key) and not f.may_return}
     for play in draft.rules.plays.plays:
         silent = play.on.silent is not None and play.on.silent.resolved_unconfirmed is not None
         if play.name in started or not (play.on.type == RESOLVED or silent) or not matches(play, facts):
@@ -112,25 +141,32 @@ def start(draft: Draft, play: Play, trigger: Trigger) -> None:
     quiet_first = (silent.resolved_unconfirmed or silent.quiet_for or timedelta()) if silent else timedelta()
     for index, step in enumerate(play.steps):
         name = _name(play, index, draft.customer, trigger)
-        if name in draft.customer.followups:
+        before = draft.customer.followups.get(name)
+        if before and not before.may_return:
             continue
         due = due_at(step, from_millis(trigger.key[0]) + quiet_first, draft.customer, draft.rules.plays)
         followup = _planned(name, play, index, step, trigger, due)
+        followup = followup.but(returned=before.returned + 1 if before else 0)
         owner, team = owners(followup, draft.customer)
         followup = draft.put(followup.but(owner=owner, team=team))
         if not silent:
-            draft.tell("followup.scheduled", followup, followup.triggered_at, due_at=due)
+            draft.tell("followup.scheduled", followup, followup.triggered_at, mark=_again(followup), due_at=due)
 
 
-def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None) -> None:
-    """What it was for has gone: cancel what is not done, withdraw what was asked."""
-    at = from_millis(key[0]) if key else followup.triggered_at
+def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None, *, for_good: bool = True) -> None:
+    """
+    What it was for has gone: cancel what is not done, withdraw what was asked.
+
+    Unless `for_good`, what nobody has heard of may be planned anew.
+    """
+    at = max(from_millis(key[0]), followup.triggered_at) if key else followup.triggered_at
     if followup.status == "watched":
         draft.drop(followup)
     elif followup.status in CANCELLABLE:
         draft.free(followup)
-        draft.put(finished(followup, "cancelled", at, reason))
-        draft.tell("followup.cancelled", followup, at, reason=reason)
+        may_return = not for_good and followup.status in WAITING
+        draft.put(finished(followup, "cancelled", at, reason, may_return=may_return))
+        draft.tell("followup.cancelled", followup, at, mark=_again(followup), reason=reason)
     elif not followup.withdrawn and (
         followup.status == "sending" or (followup.do == "survey" and followup.status in {"sent", "failed"})
     ):
@@ -138,10 +174,17 @@ def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None) -> 
 
 
 def matches(play: Play, facts: Mapping[str, Value]) -> bool:
+    return fits(play.on.match, facts)
+
+
+def fits(match: Mapping[str, Any], facts: Mapping[str, Value]) -> bool:
     """Whether every field asked for is what is asked, or one of it."""
-    return all(
-        facts.get(name) in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in play.on.match.items()
-    )
+    return all(facts.get(name) in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in match.items())
+
+
+def _again(followup: Followup) -> str:
+    """Tells what is planned or cancelled once more from the first time."""
+    return str(followup.returned) if followup.returned else ""
 
 
 def _cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | None) -> None:
@@ -193,6 +236,7 @@ def _planned(name: str, play: Play, index: int, step: Step, trigger: Trigger, du
         sender=step.sender,
         priority=play.priority,
         within=int(step.within.total_seconds()),
+        match=dict(play.on.match),
         cancel_on=play.cancel_on,
         silent=None if silent is None else "quiet" if silent.quiet_for else "unconfirmed",
         needs_risk=silent is not None and silent.risk,

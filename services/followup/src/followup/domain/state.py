@@ -89,7 +89,12 @@ class Slot(Part, frozen=True, kw_only=True):
 
 
 class Followup(Part, frozen=True, kw_only=True):
-    """One step of a play for one customer, as the file had it when its trigger came."""
+    """
+    One step of a play for one customer, as the file had it when its trigger came.
+
+    One that was cancelled because its contact turned out to stand otherwise
+    `may_return` when that turns out to be wrong again; `returned` counts how often it has.
+    """
 
     id: str
     play: str
@@ -102,6 +107,7 @@ class Followup(Part, frozen=True, kw_only=True):
     sender: str = "default"
     priority: int = 0
     within: int = 0
+    match: dict[str, Any] = field(default_factory=dict)
     cancel_on: tuple[str, ...] = ()
     silent: Literal["unconfirmed", "quiet"] | None = None
     needs_risk: bool = False
@@ -121,6 +127,8 @@ class Followup(Part, frozen=True, kw_only=True):
     team: str | None = None
     finished_at: datetime | None = None
     withdrawn: bool = False
+    may_return: bool = False
+    returned: int = 0
     outcome: str | None = None
     note: str | None = None
     done_by: str | None = None

@@ -1,0 +1,136 @@
+"""What is learned late about a contact: its follow-ups stand as if all had come in order."""
+
+from datetime import timedelta
+
+from followup.domain.state import WAITING
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rapport.contracts import Data, Event
+
+from tests.support.followup import MONDAY, Story, at, event, profile, received, resolved
+
+HELPED = (profile(), received("0 08:00"), resolved("0 10:00"))
+
+
+def merged(when: str) -> Event[Data]:
+    return event("contact.merged", at(when), contact_id="C-1", into="C-9")
+
+
+def late(*events: Event[Data]) -> Story:
+    """A settled matter of which more is learned at noon, before anything has gone out."""
+    told = Story().take_in(*HELPED)
+    told.now = at("0 12:00")
+    return told.take_in(*events)
+
+
+def waiting(told: Story) -> list[tuple[str, str]]:
+    return [(one.play, one.do) for one in told.customer().followups.values() if one.status in WAITING]
+
+
+def test_what_was_merged_before_it_was_resolved_is_followed_by_nothing():
+    told = late(merged("0 09:00"))
+    assert waiting(told) == []
+    assert [one.reason for one in told.of("followup.cancelled")] == ["contact.merged", "contact.merged"]
+    assert told.until("20 00:00").sends == []
+
+
+def test_a_resolution_that_turns_out_to_be_of_spam_is_followed_by_nothing():
+    told = late(resolved("0 11:00", outcome="spam"))
+    assert waiting(told) == []
+    assert [one.reason for one in told.of("followup.cancelled")] == ["no_longer_matches", "no_longer_matches"]
+
+
+def test_what_turns_out_to_be_no_spam_is_asked_about_from_its_first_resolution_on():
+    told = Story().take_in(profile(), received("0 08:00"), resolved("0 09:00", outcome="spam"), resolved("0 10:00"))
+    assert {one.triggered_at for one in told.customer().followups.values()} == {at("0 09:00")}
+    assert waiting(told) == [("after-resolution", "survey"), ("after-resolution", "check_in")]
+
+
+def test_a_survey_about_what_turns_out_to_be_spam_is_taken_back():
+    told = Story().play(HELPED, "2 00:00").take_in(resolved("0 11:00", outcome="spam"))
+    (survey,) = [one for one in told.customer().followups.values() if one.do == "survey"]
+    assert (survey.status, survey.withdrawn) == ("sent", True)
+
+
+def test_an_earlier_word_of_the_same_resolution_moves_what_follows_it_and_doubles_nothing():
+    told = late(resolved("0 09:00", id="from-another-system"))
+    assert waiting(told) == [("after-resolution", "survey"), ("after-resolution", "check_in")]
+    assert {one.due_at for one in told.customer().followups.values() if one.status in WAITING} == {
+        at("1 09:00"),
+        at("14 09:00"),
+    }
+    assert len(told.until("20 00:00").sends) == 1
+
+
+def test_once_asked_an_earlier_word_of_the_same_resolution_asks_no_second_time():
+    told = Story().play(HELPED, "2 00:00").take_in(resolved("0 09:00", id="from-another-system"))
+    assert len(told.until("40 00:00").of("survey.sent")) == 1
+    assert len(told.of("followup.owed")) == 1
+
+
+def test_what_was_called_off_in_error_comes_back_and_is_told_of_once_more():
+    bare = PLAYS.split("    cancel_on", maxsplit=1)[0]
+    told = Story(bare).take_in(*HELPED, received("0 11:00"))
+    assert waiting(told) == []
+    told.take_in(resolved("0 10:30", outcome="spam"), resolved("0 12:00"))  # nothing opens spam again
+    assert len(waiting(told)) == 2
+    names = [one.id for one in told.told if one.type == "followup.scheduled"]
+    assert len(names) == len(set(names)) == 4
+
+
+PLAYS = """
+plays:
+  - name: asked
+    on: {type: contact.resolved, match: {outcome: [solved]}}
+    steps: [{after: 10d, do: survey}, {after: 12d, do: check_in}]
+    cancel_on: [contact.reclassified]
+  - {name: billed, on: {type: contact.resolved, match: {topic: bill}}, steps: [{after: 10d, do: check_in}]}
+  - {name: silent, on: {silent: {resolved_unconfirmed: 10d}}, steps: [{after: 0m, do: check_in}]}
+  - {name: quiet, on: {silent: {quiet_for: 90d}}, steps: [{after: 0m, do: check_in}]}
+consent: {default: {survey: true}}
+senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
+"""
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> Event[Data]:
+    when = MONDAY + timedelta(hours=draw(st.integers(0, 12)))
+    kind, given = draw(
+        st.sampled_from(
+            [
+                ("received", {"channel": "email"}),
+                ("received", {"channel": "email", "direction": "outbound"}),
+                ("resolved", {"outcome": "solved"}),
+                ("resolved", {"outcome": "spam"}),
+                ("resolved", {"outcome": "declined"}),
+                ("resolved", {}),
+                ("reopened", {}),
+                ("confirmed", {}),
+                ("merged", {"into": "C-9"}),
+                ("abandoned", {}),
+                ("reclassified", {"topic": "bill"}),
+                ("reclassified", {"topic": "bike"}),
+            ]
+        )
+    )
+    name = f"{kind}{draw(st.integers(0, 10_000))}"
+    return event(f"contact.{kind}", when, id=name, contact_id="C-1", **given)
+
+
+def planned(told: Story) -> dict[str, tuple[object, ...]]:
+    """What is to happen, and when."""
+    customer = told.customer().followups
+    return {name: (f.status, f.play, f.trigger_key, f.due_at) for name, f in customer.items() if f.status in WAITING}
+
+
+@settings(max_examples=80, deadline=None)
+@given(events=st.lists(happenings(), max_size=8, unique_by=lambda one: one.id), data=st.data())
+def test_any_order_and_duplication_of_a_contacts_events_plans_the_same(events, data):
+    again = data.draw(st.lists(st.sampled_from(events), max_size=4)) if events else []
+    shuffled = data.draw(st.permutations([*events, *again]))
+    straight = Story(PLAYS).take_in(profile(), *sorted(events, key=lambda one: one.time))
+    mixed = Story(PLAYS).take_in(profile(), *shuffled)
+    assert planned(mixed) == planned(straight)
+    end = "200 00:00"
+    assert mixed.until(end).sends == straight.until(end).sends
+    assert len({one.id for one in mixed.told}) == len(mixed.told)
