@@ -84,8 +84,8 @@ def profile(when: str = "0 00:00", **fields: Any) -> Event[Data]:
     return event("customer.updated", at(when), **{"email": "ada@example.org", "name": "Ada Rossi", **fields})
 
 
-def consent(when: str, purpose: str, *, granted: bool) -> Event[Data]:
-    return event("consent.changed", at(when), purpose=purpose, granted=granted)
+def consent(when: str, purpose: str, *, granted: bool, **more: Any) -> Event[Data]:
+    return event("consent.changed", at(when), purpose=purpose, granted=granted, **more)
 
 
 @dataclass

@@ -60,7 +60,7 @@ def test_a_reopening_withdraws_the_survey_that_has_gone_out():
 def test_each_resolution_has_its_own_follow_up_within_the_cap_of_the_survey():
     told = Story().play((*HELPED, reopened("2 10:00"), resolved("2 15:00")), "30 00:00")
     assert len(told.of("survey.sent")) == 1
-    assert "per_survey" in [one.reason for one in told.of("followup.suppressed")]
+    assert [(one.reason, said(one.until)) for one in told.of("followup.suppressed")] == [("per_survey", "31 10:00")]
 
 
 def test_a_second_word_of_the_same_resolution_asks_no_second_time():
@@ -83,7 +83,30 @@ def test_a_second_word_of_the_same_resolution_asks_no_second_time():
 def test_whoever_must_not_be_asked_is_not_and_the_reason_is_told(circumstance, reason):
     told = Story().play((*HELPED, circumstance), "10 00:00")
     assert told.of("survey.sent") == []
-    assert [one.reason for one in told.of("followup.suppressed")] == [reason]
+    assert [(one.reason, one.until) for one in told.of("followup.suppressed")] == [(reason, None)]
+
+
+@pytest.mark.parametrize("channel", ["sms", "phone", "chat"])
+def test_what_is_said_of_another_channel_neither_opens_nor_closes_mail(channel):
+    withdrawn = consent("0 11:00", "survey", granted=False, channel=channel)
+    assert len(Story().play((*HELPED, withdrawn), "10 00:00").of("survey.sent")) == 1
+    refused = consent("0 01:00", "survey", granted=False)
+    granted = consent("0 11:00", "survey", granted=True, channel=channel)
+    assert Story().play((*HELPED, refused, granted), "10 00:00").of("survey.sent") == []
+
+
+@pytest.mark.parametrize(("channel", "calls"), [("phone", 0), (None, 0), ("email", 0), ("sms", 1)])
+def test_whoever_wants_no_calls_or_chose_so_on_our_page_gets_none(channel, calls):
+    refused = consent("0 11:00", "check_in", granted=False, channel=channel, id=f"by {channel}")
+    assert len(Story().play((*HELPED, refused), "20 00:00").of("followup.owed")) == calls
+    wanted = consent("0 12:00", "check_in", granted=True, channel="phone")
+    assert len(Story().play((*HELPED, refused, wanted), "20 00:00").of("followup.owed")) == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"permanent": False}])
+def test_a_mail_that_came_back_once_may_arrive_next_time(more):
+    bounced = event("message.bounced", at("0 11:00"), address="ada@example.org", **more)
+    assert len(Story().play((*HELPED, bounced), "10 00:00").of("survey.sent")) == 1
 
 
 def test_no_consent_before_the_customer_says_so_means_no():

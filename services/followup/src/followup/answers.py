@@ -32,12 +32,12 @@ def followups_answer(
         place = "done" if one.status in _DONE else "planned" if one.status in _PLANNED else "suppressed"
         lists[place].append(_followup(one))
     quiet = quiet_until(now, customer, rules.plays)
-    purposes = {p for p in _PURPOSES if p != "message"} | set(customer.consent)
+    purposes = {p for p in _PURPOSES if p != "message"} | set(customer.consent) | set(customer.consent_to_calls)
     return {
         "customer_id": customer.id,
         **lists,
         "slots": _slots(customer, rules, now),
-        "consent": {purpose: consents(purpose, customer, rules) for purpose in sorted(purposes)},
+        "consent": {one: consents(one, customer, rules, calls=one == "check_in") for one in sorted(purposes)},
         "timezone": zone_of(customer, rules.plays).key,
         "quiet": {"until": format_instant(quiet[0]), "reason": quiet[1]} if quiet else None,
     }

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from rapport.contracts.contact_events import CustomerData
 from rapport.contracts.envelope import Data
 from rapport.contracts.fields import Channel, Id, Instant, Label, SurveyContext, SurveyKind, Text
@@ -36,9 +38,10 @@ class FollowupDeferred(FollowupData):
 
 
 class FollowupSuppressed(FollowupData):
-    """It will not happen, and why."""
+    """It will not happen, why, and until when not, where that is known."""
 
     reason: Text
+    until: Instant | None = Field(None, description="when nothing would have stood in the way")
 
 
 class FollowupCancelled(FollowupData):

@@ -47,6 +47,8 @@ _LOW = {"csat": 2, "nps": 6, "ces": 3}
 _BAD = {"declined", "no_response"}
 _NO_REOPENING = {"spam", "duplicate"}
 _FIELDS = ("channel", "kind", "priority", "topic", "region", "location", "team", "language", "product", "agent_id")
+_CONSENTS = {None: "consent", "email": "consent", "phone": "consent_to_calls"}
+"""What is said of other channels opens and closes nothing: we use none of them."""
 _MOST_ENTRIES = 200
 _MOST_SUBJECT = 200
 _KEPT_CLOSED = timedelta(days=30)
@@ -222,10 +224,11 @@ def _fold_customer(customer: CustomerState, data: Data, key: OrderKey) -> dict[s
                 if name not in profile or profile[name][0] < key:
                     profile[name] = (key, getattr(data, name))
             update["profile"] = profile
-        case ConsentChanged(purpose=purpose, granted=granted):
-            known = customer.consent.get(purpose)
-            if known is None or known[0] < key:
-                update["consent"] = {**customer.consent, purpose: (key, granted)}
+        case ConsentChanged(channel=channel) if channel in _CONSENTS:
+            name = _CONSENTS[channel]
+            said: dict[str, tuple[OrderKey, bool]] = getattr(customer, name)
+            if data.purpose not in said or said[data.purpose][0] < key:
+                update[name] = {**said, data.purpose: (key, data.granted)}
         case MessageBounced(address=address, permanent=True):
             update["blocked"] = {address.lower(): "bounced", **customer.blocked}
         case MessageComplained(address=address):
@@ -324,7 +327,8 @@ def _forget(customer: CustomerState) -> CustomerState:
         for name, contact in customer.contacts.items()
     }
     followups = {name: one.but(note=None) for name, one in customer.followups.items()}
-    return customer.but(profile={}, consent={}, blocked={}, contacts=contacts, followups=followups, erased=True)
+    known_no_more: dict[str, Any] = {"profile": {}, "consent": {}, "consent_to_calls": {}, "blocked": {}}
+    return customer.but(**known_no_more, contacts=contacts, followups=followups, erased=True)
 
 
 def _without_words(fields: dict[str, Value]) -> dict[str, Value]:

@@ -63,12 +63,13 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
 
 def suppress(draft: Draft, followup: Followup, reason: str, at: datetime, until: datetime | None = None) -> None:
     draft.put(finished(followup, "suppressed", at, reason, until=until))
-    draft.tell("followup.suppressed", followup, at, reason=reason)
+    draft.tell("followup.suppressed", followup, at, reason=reason, until=until)
 
 
 def refusal(followup: Followup, customer: CustomerState, rules: Rules) -> str | None:
     """Why this customer must not get this at all, as things stand; None when they may."""
-    reasons = [_who_not(customer), None if consents(followup.purpose, customer, rules) else "no_consent"]
+    calls = followup.do == "check_in"
+    reasons = [_who_not(customer), None if consents(followup.purpose, customer, rules, calls=calls) else "no_consent"]
     if followup.do == "survey":
         reasons.append(_no_survey(followup, customer))
     if followup.do != "check_in":
@@ -95,10 +96,11 @@ def _unreachable(followup: Followup, customer: CustomerState, rules: Rules) -> s
     return customer.blocked.get(customer.address.lower())
 
 
-def consents(purpose: str, customer: CustomerState, rules: Rules) -> bool:
-    """What the customer said last; before that, what the file presumes for their region."""
-    said = customer.consent.get(purpose)
-    return said[1] if said else rules.plays.consent.presumed(purpose, customer.text("region"))
+def consents(purpose: str, customer: CustomerState, rules: Rules, *, calls: bool = False) -> bool:
+    """What the customer said last of mails, or of calls; before that, what the file presumes for their region."""
+    said = [customer.consent.get(purpose), customer.consent_to_calls.get(purpose) if calls else None]
+    last = max((one for one in said if one), default=None)
+    return last[1] if last else rules.plays.consent.presumed(purpose, customer.text("region"))
 
 
 def earliest(

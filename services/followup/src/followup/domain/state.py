@@ -139,7 +139,12 @@ class Followup(Part, frozen=True, kw_only=True):
 
 
 class CustomerState(State, frozen=True, kw_only=True):
-    """Everything that decides what a customer hears from us; the unit that a slot is reserved in."""
+    """
+    Everything that decides what a customer hears from us; the unit that a slot is reserved in.
+
+    `consent` is what they said of no channel or of e-mail, which is also the channel
+    of the page where they choose; `consent_to_calls` what they said of the phone alone.
+    """
 
     collection: ClassVar[str] = "customers"
     wakeful: ClassVar[bool] = True
@@ -147,6 +152,7 @@ class CustomerState(State, frozen=True, kw_only=True):
     profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None
     consent: dict[str, tuple[OrderKey, bool]] = field(default_factory=dict)
+    consent_to_calls: dict[str, tuple[OrderKey, bool]] = field(default_factory=dict)
     blocked: dict[str, Literal["bounced", "complained"]] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     firsts: dict[str, OrderKey] = field(default_factory=dict)

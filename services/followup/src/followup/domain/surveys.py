@@ -67,8 +67,10 @@ def wishes(customer: CustomerState | None, about: str, rules: Rules) -> dict[str
     """Whether the customer gets messages of each purpose there is: those of the plays, and the one `about` a link."""
     known = customer or CustomerState(id="", partition=0)
     used = {step.purpose for play in rules.plays.plays for step in play.steps}
-    purposes = {about} | used | rules.plays.consent.default.keys() | known.consent.keys()
-    return {purpose: consents(purpose, known, rules) for purpose in sorted(purposes)}
+    purposes = (
+        {about} | used | rules.plays.consent.default.keys() | known.consent.keys() | known.consent_to_calls.keys()
+    )
+    return {one: consents(one, known, rules, calls=one == "check_in") for one in sorted(purposes)}
 
 
 def change_consent(
