@@ -40,7 +40,7 @@ MEANINGS: Final[dict[str, str]] = {
     "language": "BCP 47 tag, such as de or pt-BR",
     "product": "what it was about or bought",
     "purchase_id": "the purchase",
-    "promised_by": "when the customer was told to hear from us: a deadline of its own",
+    "promised_by": "when the customer was told to hear from us: a deadline of its own; from 1970 to before 9000",
     "sentiment": "−1 (angry) to 1 (delighted)",
     "attributes": "whatever else policies and figures go by",
     "automated": "an automatic answer counts for nothing but the journal",

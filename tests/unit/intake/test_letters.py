@@ -107,6 +107,11 @@ def test_whatever_is_in_the_topic_there_is_a_letter_that_can_beshown(value, key,
     json.dumps(shown(kept), allow_nan=False)
 
 
+def test_a_letter_dated_outside_of_the_calendar_is_dated_by_its_record():
+    kept = letter_of(Record(b"{}", headers=(("rapport-at", b"0001-01-01T00:00:00+14:00"),)))
+    assert kept.at.year == 2026
+
+
 @pytest.mark.parametrize("value", [b'{"a": NaN}', b"[" * 190 + b"]" * 190, None])
 def test_json_that_others_could_not_read_is_shown_too(value: bytes | None):
     json.dumps(shown(letter_of(Record(value))), allow_nan=False)

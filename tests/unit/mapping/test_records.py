@@ -108,7 +108,9 @@ def test_the_ways_in_which_products_write_an_instant(at, time):
     assert read_payload(to_json({"at": at}), hook(), NOW).events[0]["time"] == time
 
 
-@pytest.mark.parametrize("at", [True, {"a": 1}, [1], 1e300, -1e300, "99999999999999999999"])
+@pytest.mark.parametrize(
+    "at", [True, {"a": 1}, [1], 1e300, -1e300, "99999999999999999999", "0001-01-01T00:00:00+01:00"]
+)
 def test_what_is_no_instant_is_a_fault_and_no_crash(at):
     assert read_payload(to_json({"at": at}), hook(), NOW).faults
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic_core import from_json
+from rapport.contracts import cut_to_milliseconds
 from rapport.runtime import dead_letter as names
 
 _OURS: Final = frozenset(
@@ -126,6 +127,6 @@ def _number(text: str | None) -> int:
 
 def _instant(text: str | None, timestamp_ms: int) -> datetime:
     try:
-        return datetime.fromisoformat(text or "")
+        return cut_to_milliseconds(datetime.fromisoformat(text or ""))
     except ValueError:
         return datetime.fromtimestamp(timestamp_ms / 1000, UTC)

@@ -14,12 +14,12 @@ from rapport.contracts.fields import (
     Direction,
     Formality,
     Id,
-    Instant,
     Kind,
     Label,
     Lifecycle,
     Outcome,
     Priority,
+    Promised,
     SurveyContext,
     SurveyKind,
     Text,
@@ -62,7 +62,7 @@ class ContactReceived(ContactData):
     language: Label | None = None
     product: Label | None = None
     purchase_id: Id | None = None
-    promised_by: Instant | None = None
+    promised_by: Promised | None = None
     sentiment: Sentiment | None = None
     attributes: Attributes = Field(default_factory=dict)
 
@@ -75,20 +75,20 @@ class ContactResponded(ContactData):
     channel: Channel | None = None
     language: Label | None = None
     handle_seconds: Seconds | None = None
-    promised_by: Instant | None = None
+    promised_by: Promised | None = None
 
 
 class ContactUpdated(ContactData):
     """A progress report to the customer that is no answer."""
 
     agent_id: Id | None = None
-    promised_by: Instant | None = None
+    promised_by: Promised | None = None
 
 
 class ContactPromised(ContactData):
     """We told the customer when they will hear."""
 
-    promised_by: Instant
+    promised_by: Promised
     agent_id: Id | None = None
 
 

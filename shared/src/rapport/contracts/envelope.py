@@ -15,9 +15,12 @@ Identity = str
 
 
 def cut_to_milliseconds(value: datetime) -> datetime:
-    """The instant in UTC, without what BSON can't keep."""
+    """The instant in UTC, without what BSON can't keep; ValueError where its date in UTC would leave the calendar."""
     if value.tzinfo is not UTC:
-        value = value.astimezone(UTC)
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("must be between the years 1 and 9999 in UTC") from None
     microsecond = value.microsecond
     return value if microsecond % 1000 == 0 else value.replace(microsecond=microsecond - microsecond % 1000)
 

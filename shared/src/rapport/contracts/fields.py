@@ -1,8 +1,8 @@
 """The kinds of field that the events are made of, each with its limits."""
 
 import re
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
@@ -32,6 +32,19 @@ Url = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(cut_to_milliseconds)]
 """An RFC 3339 instant with an offset, kept as UTC, cut to milliseconds."""
+
+_PROMISES: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC))
+
+
+def _can_be_kept(value: datetime) -> datetime:
+    first, end = _PROMISES
+    if not first <= value < end:
+        raise ValueError(f"must be between the years {first.year} and {end.year}")
+    return value
+
+
+Promised = Annotated[Instant, AfterValidator(_can_be_kept)]
+"""When somebody was told to hear from us: sums with it stay within the calendar."""
 
 Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")]
 """An amount of money as a decimal string, such as "19.90"."""

@@ -104,9 +104,9 @@ def instant(value: Any, path: str, mapping: Mapping) -> datetime:
             return _unix(value)
         text = str(value).strip()
         read = _local(text, mapping)
+        return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(mapping.timezone), fold=0)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{path}: {value!r} is no time") from None
-    return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(mapping.timezone), fold=0)).astimezone(UTC)
 
 
 def _local(text: str, mapping: Mapping) -> datetime:
