@@ -1,4 +1,5 @@
 import gzip
+import os
 import tracemalloc
 import zlib
 
@@ -52,6 +53,19 @@ def test_a_bomb_costs_no_more_memory_than_the_limit(encoding: str):
 def test_many_small_members_count_together():
     with pytest.raises(TooMuch):
         inflate("gzip", gzip.compress(b"x" * 1000) * 11, 10_000)
+
+
+def test_a_body_may_have_64_members_and_a_million_empty_ones_are_given_up_on_at_once():
+    assert inflate("gzip", gzip.compress(b"x") * 64, LIMIT) == b"x" * 64
+    with pytest.raises(TooMuch, match="64 gzip members"):
+        inflate("gzip", gzip.compress(b"") * 65, LIMIT)
+
+
+@given(st.integers((1 << 16) - 40, (1 << 16) + 40), st.integers(0, 30))
+def test_it_does_not_matter_where_one_piece_ends_and_the_next_begins(first: int, second: int):
+    noise = os.urandom(first)
+    packed = gzip.compress(noise, compresslevel=0) + gzip.compress(noise[:second])
+    assert inflate("gzip", packed, LIMIT) == noise + noise[:second]
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
