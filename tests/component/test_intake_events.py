@@ -101,6 +101,43 @@ async def test_a_malformed_event_does_not_keep_the_others_of_its_batch_out(intak
     assert response.json()["results"][1]["errors"] == [{"pointer": "/id", "reason": "appears twice"}]
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rb'"half an emoji \ud83d"',
+        b"[" * 300 + b"]" * 300,
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        b"NaN",
+        b'"\xff"',
+        b"9" * 9000,
+    ],
+    ids=["surrogate", "deep", "very deep", "nan", "not UTF-8", "a number of 9,000 digits"],
+)
+async def test_an_event_that_no_reader_of_json_takes_does_not_keep_the_others_of_its_batch_out(
+    intake: Intake, odd: bytes
+):
+    written = [json.dumps(event(id=f"e-{n}", data=data(ours="ODD" if n == 1 else ", [\\]"))).encode() for n in range(3)]
+    body = b" [" + b", ".join(written).replace(b'"ODD"', odd) + b"]\n"
+    response = await intake.post(body, BATCH)
+    assert response.status_code == 207
+    results = [(one["index"], one["status"], one.get("code")) for one in response.json()["results"]]
+    assert results[0::2] == [(0, "accepted", None), (2, "accepted", None)]
+    assert results[1][:2] == (1, "refused")
+    assert [stored["id"] for stored in intake.kafka.events()] == ["e-0", "e-2"]
+
+
+async def test_a_batch_with_an_odd_event_alone_names_its_place(intake: Intake):
+    body = problem(await intake.post(b"[" + json.dumps(event(data=data(ours="\ud83d"))).encode() + b"]", BATCH), 400)
+    assert body["errors"][0]["pointer"].startswith("/0")
+
+
+@pytest.mark.parametrize("rest", [b",]", b"", b"]]", b"] x", b',"\\ud83d]', b"}"])
+async def test_400_for_what_is_no_json_array(intake: Intake, rest: bytes):
+    odd = json.dumps(event(data=data(ours="\ud83d"))).encode()
+    assert problem(await intake.post(b"[" + odd + rest, BATCH), 400)["errors"][0]["pointer"] == ""
+    assert not intake.kafka.stored
+
+
 async def test_a_batch_of_which_nothing_is_taken_is_a_problem_with_pointers_into_the_batch(intake: Intake):
     body = problem(await intake.post(batch(event(type="a.b"), event(data=[1])), BATCH), 422)
     assert [e["pointer"] for e in body["errors"]] == ["/0/type", "/1/data"]

@@ -1,15 +1,15 @@
 """From a request to its events, each for itself: one that is malformed does not keep the others of its batch out."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
-from pydantic_core import from_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, UnsupportedFormat, from_http
 from rapport.cloudevents.json_format import BATCH, EVENT, envelope
 from rapport.runtime.problem import Problem
 
-from intake.domain import Accepted, Door, Refusal, Refused, admit, malformed, wave_through
+from intake.domain import Accepted, Door, Refusal, Refused, admit, malformed, slices, wave_through
 
 MAX_EVENTS: Final = 1000
 """Events that one batch may have."""
@@ -60,11 +60,11 @@ def judged(came: Came, door: Door) -> tuple[Accepted | Refused, CloudEvent | Non
 def _name(document: bytes) -> str:
     """The id that a malformed event bears, so that its sender can tell which one it was; may be none."""
     try:
-        members = from_json(document)
-    except ValueError:
+        members = json.loads(document)
+        name = members.get("id") if isinstance(members, dict) else None
+        return name.encode().decode() if isinstance(name, str) else ""
+    except (ValueError, RecursionError):
         return ""
-    name = members.get("id") if isinstance(members, dict) else None
-    return name if isinstance(name, str) else ""
 
 
 def not_an_event(error: MalformedEvent) -> Problem:
@@ -72,13 +72,18 @@ def not_an_event(error: MalformedEvent) -> Problem:
 
 
 def _of_a_batch(body: bytes) -> list[Came]:
-    """The documents that the batch holds, each as it stands there; no batch is refused with its reason."""
+    """
+    The documents that the batch holds, each as it stands there; no batch is refused with its reason.
+
+    What one reader of JSON gives up on altogether is cut by another: so an event
+    with half of an emoji in it is refused alone.
+    """
     try:
         documents = _slices(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        events: list[Came] = [*from_http({"content-type": BATCH}, body)]
+        events: list[Came] = [*(slices(body, MAX_EVENTS + 1) or from_http({"content-type": BATCH}, body))]
     else:
         events = [bytes(document) for document in documents]
     if len(events) > MAX_EVENTS:
-        raise Problem(413, f"a batch has at most {MAX_EVENTS} events, this one has {len(events)}")
+        raise Problem(413, f"a batch has at most {MAX_EVENTS} events")
     return events

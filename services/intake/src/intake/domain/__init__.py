@@ -12,6 +12,7 @@ from intake.domain.admission import (
 from intake.domain.faults import Fault, Refusal, malformed
 from intake.domain.inflate import NotCompressed, TooMuch, UnknownEncoding, inflate
 from intake.domain.rate import Bucket
+from intake.domain.slices import slices
 from intake.domain.swift import wave_through
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "inflate",
     "malformed",
     "may_send",
+    "slices",
     "wave_through",
 ]
