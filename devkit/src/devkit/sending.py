@@ -63,6 +63,8 @@ class Sender:
             results = self._client.send(events, lambda settled: done(len(settled)))
         except NotSent as error:
             raise CommandFailed(f"intake at {self._url} does not take events in: {error}") from None
+        except ValueError as error:
+            raise CommandFailed(str(error)) from None
         sent = Sent(again=self._client.again - before)
         for event, result in zip(events, results, strict=True):
             if result.accepted:

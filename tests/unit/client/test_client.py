@@ -103,13 +103,43 @@ async def test_giving_up_says_how_far_it_got():
     assert len(caught.value.results) == 500
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 415])
+@pytest.mark.parametrize("status", [401, 403, 404, 415])
 async def test_what_sending_again_cannot_mend_is_not_sent_again(status: int):
     intake = FakeIntake(says(status))
     async with intake.client() as client:
-        with pytest.raises(NotSent, match=f"answered {status}: no"):
+        with pytest.raises(NotSent, match=f"answered {status}: no") as caught:
             await client.send(events(2))
     assert len(intake.asked) == 1
+    assert caught.value.final
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_batch_refused_without_a_word_on_which_event_is_halved_until_that_one_is_alone(status: int):
+    def objects(batch: list[dict[str, Any]]) -> httpx.Response:
+        return says(status)(batch) if any(event["id"] == "e-5" for event in batch) else taken(batch)
+
+    intake = FakeIntake(*[objects] * 9)
+    async with intake.client() as client:
+        results = await client.send(events(8))
+    assert results == [Result(f"e-{n}", accepted=n != 5, reason="no" if n == 5 else "") for n in range(8)]
+    assert [len(ids) for ids in intake.asked] == [8, 4, 4, 2, 1, 1, 2]
+
+
+async def test_giving_up_in_the_middle_of_a_halved_batch_says_how_far_it_got():
+    intake = FakeIntake(says(400), taken, *[unreachable] * 4)
+    async with intake.client() as client:
+        with pytest.raises(NotSent, match="ConnectError") as caught:
+            await client.send(events(5))
+    assert [result.id for result in caught.value.results] == ["e-0", "e-1"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud83d"])
+async def test_what_json_can_not_say_is_refused_where_it_is_written_and_not_sent(value: object):
+    intake = FakeIntake()
+    async with intake.client() as client:
+        with pytest.raises(ValueError, match="'e-0'"):
+            await client.send(events(1, data={"score": value}))
+    assert not intake.asked
 
 
 def test_a_program_without_an_event_loop_sends_too():

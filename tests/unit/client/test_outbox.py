@@ -21,6 +21,7 @@ class FakeIntake:
 
     def __init__(self) -> None:
         self.there = True
+        self.answers = 202
         self.got: list[str] = []
         self.asked = 0
 
@@ -29,6 +30,8 @@ class FakeIntake:
         if not self.there:
             raise httpx.ConnectError("refused")
         ids = [event["id"] for event in json.loads(request.content)]
+        if self.answers != 202:
+            return httpx.Response(self.answers, json={"detail": "no"})
         self.got += ids
         return httpx.Response(202, json={"results": [{"id": name, "status": "accepted"} for name in ids]})
 
@@ -93,6 +96,62 @@ def test_there_is_room_for_so_much_and_no_more_and_it_is_all_or_nothing(path: Pa
         with pytest.raises(OutboxFull):
             outbox.put([Written("b", b'{"id": "b"}'), Written("c", b'{"id": "%b"}' % (b"c" * 90))])
     assert waiting(path) == ["a"]
+
+
+def test_a_full_outbox_makes_room_by_sending_first(intake: FakeIntake, path: Path):
+    with intake.client(path, outbox_bytes=100) as client:
+        client.outbox.put([Written("a", b'{"id": "%b"}' % (b"a" * 70))])
+        assert [result.id for result in client.emit(events("b"))] == ["a" * 70, "b"]
+
+
+async def test_a_full_outbox_makes_room_with_an_event_loop_too(intake: FakeIntake, path: Path):
+    transport = httpx.MockTransport(intake)
+    async with AsyncClient("http://intake", "k", outbox=path, transport=transport, tries=1, outbox_bytes=100) as client:
+        client.outbox.put([Written("a", b'{"id": "%b"}' % (b"a" * 70))])
+        assert [result.id for result in await client.emit(events("b"))] == ["a" * 70, "b"]
+
+
+def test_where_there_is_no_room_even_then_none_of_the_events_is_kept(intake: FakeIntake, path: Path):
+    with intake.client(path, outbox_bytes=40_000) as client:
+        client.outbox.put([Written("a", b'{"id": "a"}')])
+        with pytest.raises(OutboxFull) as caught:
+            client.emit(events(*(f"e-{n}" for n in range(1000))))
+        assert [result.id for result in caught.value.results] == ["a"]
+        assert client.outbox.waiting_bytes == 0
+        assert client.emit([]) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 415])
+def test_a_key_or_address_that_can_not_be_right_is_told_at_every_emit_and_the_events_wait(
+    intake: FakeIntake, path: Path, status: int
+):
+    intake.answers = status
+    with intake.client(path) as client:
+        for name in ("a", "b"):
+            with pytest.raises(NotSent, match=f"answered {status}"):
+                client.emit(events(name))
+        intake.answers = 202
+        assert [result.id for result in client.emit(events("c"))] == ["a", "b", "c"]
+
+
+def test_an_event_that_json_can_not_say_never_gets_into_the_outbox(intake: FakeIntake, path: Path):
+    with intake.client(path) as client:
+        with pytest.raises(ValueError, match="score"):
+            client.emit([*events("a"), {"id": "b", "data": {"score": float("nan")}}])
+        assert [result.id for result in client.emit(events("c"))] == ["c"]
+
+
+def test_one_that_got_in_before_does_not_keep_the_others_waiting(path: Path):
+    def strict(request: httpx.Request) -> httpx.Response:
+        if b"NaN" in request.content:
+            return httpx.Response(400, json={"detail": "is not JSON", "errors": [{"pointer": "", "reason": "x"}]})
+        ids = [event["id"] for event in json.loads(request.content)]
+        return httpx.Response(202, json={"results": [{"id": name, "status": "accepted"} for name in ids]})
+
+    with Client("http://intake", "k", outbox=path, transport=httpx.MockTransport(strict)) as client:
+        client.outbox.put([Written("a", b'{"id": "a"}'), Written("b", b'{"id": "b", "x": NaN}')])
+        results = client.emit(events("c"))
+    assert [(result.id, result.accepted) for result in results] == [("a", True), ("b", False), ("c", True)]
 
 
 def test_two_processes_do_not_share_a_file(path: Path):

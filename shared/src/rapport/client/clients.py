@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,9 +23,10 @@ from rapport.client.conversation import (
     batches,
     packed,
     settle,
+    written,
 )
 from rapport.client.events import Event
-from rapport.client.outbox import MOST, Outbox
+from rapport.client.outbox import MOST, Outbox, OutboxFull
 from rapport.runtime.clock import Clock, SystemClock
 
 _REST: Final = 5.0
@@ -51,14 +53,32 @@ class _Common:
             raise ValueError("give the client an outbox file for this: outbox=…")
         return self._outbox
 
-    def _keep(self, events: Iterable[Event]) -> bool:
-        """Put the events into the outbox, and say whether it is time to send."""
-        for batch in batches(events):
-            self.outbox.put(batch)
-        return time.monotonic() >= self._rest_until
+    def _kept(self, events: Sequence[Written]) -> bool:
+        """Put the events into the outbox, all or none, and say whether there was room."""
+        try:
+            self.outbox.put(events)
+        except OutboxFull:
+            return False
+        return True
+
+    def _keep(self, events: Sequence[Written], settled: list[Result]) -> None:
+        """The same, at the second try."""
+        try:
+            self.outbox.put(events)
+        except OutboxFull as error:
+            raise OutboxFull(str(error), settled) from None
+
+    @property
+    def _resting(self) -> bool:
+        return time.monotonic() < self._rest_until
 
     def _rests(self) -> None:
         self._rest_until = time.monotonic() + _REST
+
+    def _settled(self, batch: Sequence[Written], results: Sequence[Result]) -> None:
+        """So many of the batch, from its first on, wait no longer."""
+        if results:
+            self.outbox.done(batch[: len(results)])
 
     def _waiting(self) -> Iterator[list[Written]]:
         return packed(self.outbox.waiting())
@@ -111,26 +131,42 @@ class AsyncClient(_Common):
             try:
                 settled = await self._carry_out(settle(batch, self._patience))
             except NotSent as error:
-                raise NotSent(str(error), results) from None
+                raise error.after(results) from None
             done(settled)
             results += settled
         return results
 
     async def emit(self, events: Iterable[Event]) -> list[Result]:
         """
-        Keep the events in the outbox, and send what waits there if intake takes it now.
+        Keep the events in the outbox, all or none, and send what waits there if intake takes it now.
 
         Returns what was settled, of earlier events too. What was not is safe, and
-        goes with a later `emit` or `flush`, in order.
+        goes with a later `emit` or `flush`, in order. `OutboxFull` where there is no
+        room even then: these events were not kept. `NotSent` where intake takes
+        nothing with this key at this address: they were.
         """
-        if not self._keep(events):
-            return []
+        lines = [written(event) for event in events]
+        settled: list[Result] = []
+        if not self._kept(lines):
+            async with self._turn:
+                with suppress(NotSent):
+                    await self._try(settled)
+                self._keep(lines, settled)
         async with self._turn:
-            try:
-                return await self._flush(_ONCE)
-            except NotSent as error:
-                self._rests()
-                return error.results
+            await self._try(settled)
+        return settled
+
+    async def _try(self, settled: list[Result]) -> None:
+        """Send what waits, unless intake was away a moment ago; `NotSent` only where sending again can't help."""
+        if self._resting:
+            return
+        try:
+            settled += await self._flush(_ONCE)
+        except NotSent as error:
+            settled += error.results
+            if error.final:
+                raise NotSent(str(error), settled, final=True) from None
+            self._rests()
 
     async def flush(self) -> list[Result]:
         """Send what waits in the outbox; `NotSent` where intake does not take it."""
@@ -143,8 +179,9 @@ class AsyncClient(_Common):
             try:
                 settled = await self._carry_out(settle(batch, patience))
             except NotSent as error:
-                raise NotSent(str(error), results) from None
-            self.outbox.done(batch)
+                self._settled(batch, error.results)
+                raise error.after(results) from None
+            self._settled(batch, settled)
             results += settled
         return results
 
@@ -207,26 +244,41 @@ class Client(_Common):
             try:
                 settled = self._carry_out(settle(batch, self._patience))
             except NotSent as error:
-                raise NotSent(str(error), results) from None
+                raise error.after(results) from None
             done(settled)
             results += settled
         return results
 
     def emit(self, events: Iterable[Event]) -> list[Result]:
         """
-        Keep the events in the outbox, and send what waits there if intake takes it now.
+        Keep the events in the outbox, all or none, and send what waits there if intake takes it now.
 
         Returns what was settled, of earlier events too. What was not is safe, and
-        goes with a later `emit` or `flush`, in order.
+        goes with a later `emit` or `flush`, in order. `OutboxFull` where there is no
+        room even then: these events were not kept. `NotSent` where intake takes
+        nothing with this key at this address: they were.
         """
+        lines = [written(event) for event in events]
+        settled: list[Result] = []
         with self._turn:
-            if not self._keep(events):
-                return []
-            try:
-                return self._flush(_ONCE)
-            except NotSent as error:
-                self._rests()
-                return error.results
+            if not self._kept(lines):
+                with suppress(NotSent):
+                    self._try(settled)
+                self._keep(lines, settled)
+            self._try(settled)
+        return settled
+
+    def _try(self, settled: list[Result]) -> None:
+        """Send what waits, unless intake was away a moment ago; `NotSent` only where sending again can't help."""
+        if self._resting:
+            return
+        try:
+            settled += self._flush(_ONCE)
+        except NotSent as error:
+            settled += error.results
+            if error.final:
+                raise NotSent(str(error), settled, final=True) from None
+            self._rests()
 
     def flush(self) -> list[Result]:
         """Send what waits in the outbox; `NotSent` where intake does not take it."""
@@ -239,8 +291,9 @@ class Client(_Common):
             try:
                 settled = self._carry_out(settle(batch, patience))
             except NotSent as error:
-                raise NotSent(str(error), results) from None
-            self.outbox.done(batch)
+                self._settled(batch, error.results)
+                raise error.after(results) from None
+            self._settled(batch, settled)
             results += settled
         return results
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
-from pydantic_core import to_json
 
 from rapport.client.events import Event
+from rapport.cloudevents.media import render
 from rapport.runtime.clock import backoff
 
 MOST_EVENTS: Final = 500
@@ -15,7 +15,10 @@ MOST_BYTES: Final = 3 << 20
 PATH: Final = "/v1/events"
 HEADERS: Final = {"content-type": "application/cloudevents-batch+json"}
 
-_TOO_MANY, _OUR_FAULT, _TOO_LARGE, _TIMEOUT = 429, 500, 413, 408
+_TOO_MANY, _OUR_FAULT, _TIMEOUT = 429, 500, 408
+_ABOUT_EVENTS: Final = frozenset({400, 413, 422})
+"""Answers that are owed to an event of the batch, even where they do not say to which."""
+
 _FIRST_WAIT, _LONGEST_WAIT, _LONGEST_ASKED = 0.2, 10.0, 600.0
 
 
@@ -24,12 +27,18 @@ class NotSent(Exception):
     Not every event could be brought home.
 
     `results` are those of the events before; from `events[len(results)]` on
-    nothing is known: send them again, with the same ids.
+    nothing is known: send them again, with the same ids. Where it is `final`,
+    that helps only once somebody has changed something: the key, the address.
     """
 
-    def __init__(self, reason: str, results: Sequence["Result"] = ()) -> None:
+    def __init__(self, reason: str, results: Sequence["Result"] = (), *, final: bool = False) -> None:
         super().__init__(reason)
         self.results = list(results)
+        self.final = final
+
+    def after(self, results: Sequence["Result"]) -> "NotSent":
+        """The same, said of a longer row of events that began with these."""
+        return NotSent(str(self), [*results, *self.results], final=self.final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,19 @@ Conversation = Generator[Step, Heard, list[Result]]
 
 
 def batches(events: Iterable[Event]) -> Iterator[list[Written]]:
-    """The events as JSON, in batches of at most 500 events and 3 MiB; a larger one goes alone."""
-    return packed(Written(str(event.get("id", "")), to_json(event)) for event in events)
+    """
+    The events as JSON, in batches of at most 500 events and 3 MiB; a larger one goes alone.
+
+    ValueError where JSON can't say one: NaN, infinity, half an emoji.
+    """
+    return packed(map(written, events))
+
+
+def written(event: Event) -> Written:
+    try:
+        return Written(str(event.get("id", "")), render(dict(event), ""))
+    except ValueError as error:
+        raise ValueError(f"the event {event.get('id')!r} can't be sent: {error}") from None
 
 
 def packed(events: Iterable[Written]) -> Iterator[list[Written]]:
@@ -90,7 +110,8 @@ def settle(batch: Sequence[Written], patience: Patience) -> Conversation:
     Post the batch until there is a verdict on each of its events; `NotSent` after the last try.
 
     Tried again are 429, 408, 5xx and network errors, after what Retry-After asks
-    for, else a pause that doubles, with jitter.
+    for, else a pause that doubles, with jitter. A batch that is refused without
+    a word on which event is to blame is halved until that one is alone.
     """
     body = b"[" + b",".join(event.json for event in batch) + b"]"
     waits = backoff(_FIRST_WAIT, _LONGEST_WAIT)
@@ -98,7 +119,8 @@ def settle(batch: Sequence[Written], patience: Patience) -> Conversation:
     for attempt in range(patience.tries):
         heard = yield body
         if isinstance(heard, httpx.Response) and not _passing(heard.status_code):
-            return _results(batch, heard)
+            results = _results(batch, heard)
+            return results if results is not None else (yield from _by_halves(batch, patience))
         why, asked = _trouble(heard)
         pause = max(next(waits), asked)
         waited += pause
@@ -106,6 +128,16 @@ def settle(batch: Sequence[Written], patience: Patience) -> Conversation:
             break
         yield pause
     raise NotSent(f"given up after {attempt + 1} tries: {why}")
+
+
+def _by_halves(batch: Sequence[Written], patience: Patience) -> Conversation:
+    middle = len(batch) // 2
+    first = yield from settle(batch[:middle], patience)
+    try:
+        second = yield from settle(batch[middle:], patience)
+    except NotSent as error:
+        raise error.after(first) from None
+    return first + second
 
 
 def _passing(status: int) -> bool:
@@ -120,8 +152,13 @@ def _trouble(heard: Heard) -> tuple[str, float]:
     return f"{type(heard).__name__}: {heard}", 0.0
 
 
-def _results(batch: Sequence[Written], response: httpx.Response) -> list[Result]:
-    """What an answer that is final says of each event. `NotSent` where it is about the batch and not about events."""
+def _results(batch: Sequence[Written], response: httpx.Response) -> list[Result] | None:
+    """
+    What an answer that is final says of each event; None where one of several is to blame and it does not say which.
+
+    `NotSent` where it is about the sender and not about events.
+    """
+    status = response.status_code
     try:
         body = response.json()
         if response.is_success:
@@ -129,14 +166,12 @@ def _results(batch: Sequence[Written], response: httpx.Response) -> list[Result]
         faults = _faults(body.get("errors", ()))
         detail = str(body.get("detail", ""))
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise NotSent(
-            f"answered {response.status_code} with something else than intake does: is this intake?"
-        ) from None
+        raise NotSent(f"answered {status} with something else than intake does: is this intake?", final=True) from None
     if faults.keys() >= set(range(len(batch))):
         return [Result(event.id, accepted=False, **faults[index]) for index, event in enumerate(batch)]
-    if len(batch) == 1 and response.status_code == _TOO_LARGE:
-        return [Result(batch[0].id, accepted=False, reason=detail)]
-    raise NotSent(f"answered {response.status_code}: {detail}")
+    if status not in _ABOUT_EVENTS:
+        raise NotSent(f"answered {status}: {detail}", final=True)
+    return [Result(batch[0].id, accepted=False, reason=detail)] if len(batch) == 1 else None
 
 
 def _result(event: Written, said: Mapping[str, Any]) -> Result:

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from pydantic_core import from_json
 
-from rapport.client.conversation import Written
+from rapport.client.conversation import Result, Written
 
 MOST: Final = 64 << 20
 """Bytes that may wait, unless told otherwise."""
@@ -20,7 +20,15 @@ _CHECKSUM: Final = 8
 
 
 class OutboxFull(Exception):
-    """Nothing of it was kept: the events must wait where they come from."""
+    """
+    Nothing of it was kept: the events must wait where they come from.
+
+    `results` are those of earlier events, which were settled in the attempt to make room.
+    """
+
+    def __init__(self, reason: str, results: Sequence[Result] = ()) -> None:
+        super().__init__(reason)
+        self.results = list(results)
 
 
 class OutboxBusy(Exception):
