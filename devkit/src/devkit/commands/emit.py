@@ -3,10 +3,11 @@
 import json
 import sys
 import uuid
+from collections.abc import Container, Iterable
 from typing import Annotated, Any
 
 import typer
-from rapport.contracts import format_instant
+from rapport.contracts import CONTACT_EVENT_DATA, format_instant
 from rapport.runtime.clock import SystemClock
 
 from devkit.commands.options import Key, Url
@@ -30,7 +31,7 @@ def emit(
     if kind == "-":
         events = [_complete(event, source, now) for event in _read(sys.stdin.read())]
     else:
-        data = dict(_field(field) for field in fields or ())
+        data = data_of(kind, fields or ())
         one = {"type": kind, "data": data, **({"id": event_id} if event_id else {}), **({"time": time} if time else {})}
         events = [_complete(one, source, now)]
     with Sender(*url_and_key("intake", "emit", url, key)) as sender:
@@ -68,12 +69,34 @@ def _read(text: str) -> list[CloudEvent]:
     return events
 
 
-def _field(text: str) -> tuple[str, Any]:
-    """`score=4` is a number, `name=Rossi` and `name="4"` are text."""
+def data_of(kind: str, fields: Iterable[str]) -> dict[str, Any]:
+    """
+    What `field=value` means: `score=4` is a number, `name=Rossi` and `name="4"` are text.
+
+    Where the contract wants text, as for `contact_id=4711`, it is text without
+    quotes, too; null clears all the same.
+    """
+    texts = _texts(kind)
+    return dict(_field(field, texts) for field in fields)
+
+
+def _field(text: str, texts: Container[str]) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise CommandFailed(f"{text!r} is no FIELD=VALUE")
     try:
-        return name, json.loads(value)
+        read = json.loads(value)
     except ValueError:
         return name, value
+    return name, read if name not in texts or read is None or isinstance(read, str) else value
+
+
+def _texts(kind: str) -> set[str]:
+    """The fields of this type of event that hold text."""
+    model = CONTACT_EVENT_DATA.get(kind)
+    properties = model.model_json_schema()["properties"] if model else {}
+    return {
+        name
+        for name, about in properties.items()
+        if any(one.get("type") == "string" for one in about.get("anyOf", (about,)))
+    }
