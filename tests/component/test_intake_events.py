@@ -1,6 +1,7 @@
 """POST /v1/events: every answer of the contract, over the real application."""
 
 import asyncio
+import base64
 import gzip
 import json
 import zlib
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from rapport.contracts import decode, topics
 
-from tests.support.intake import BATCH, Intake, batch, data, event, intake_without_kafka
+from tests.support.intake import BATCH, STRUCTURED, Intake, batch, data, event, intake_without_kafka
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ async def test_binary_mode_is_the_same_event(intake: Intake):
     await intake.post(event())
     first, second = intake.kafka.events()
     assert {**first, "traceparent": ""} == {**second, "traceparent": ""}
+
+
+async def test_json_in_base64_is_the_same_event_and_goes_on_as_json(intake: Intake):
+    packed = base64.b64encode(json.dumps(data()).encode()).decode()
+    for media in (None, "application/json"):
+        assert (await intake.post(event(data=None, data_base64=packed, datacontenttype=media))).status_code == 202
+    await intake.post(event())
+    first, second, third = ({**stored, "traceparent": ""} for stored in intake.kafka.events())
+    assert first == second == third
 
 
 async def test_a_batch_keeps_its_order(intake: Intake):
@@ -170,7 +180,8 @@ async def test_what_violates_the_contract_goes_whole_to_the_dead_letters(intake:
         ({"data": data(customer_id="x" * 201)}, "/data/customer_id", "at most 200"),
         ({"data": data(subject="x" * 20_001)}, "/data/subject", "at most 20000"),
         ({"data": data(number=2**63)}, "/data/number", "63 bits"),
-        ({"data": None, "data_base64": "e30="}, "/data", "must be JSON"),
+        ({"data": None, "data_base64": "aGVsbG8="}, "/data", "must be JSON"),
+        ({"data": None, "data_base64": "e30="}, "/data/customer_id", "is required"),
         ({"data": "<a/>", "datacontenttype": "text/xml"}, "/datacontenttype", "application/json"),
         ({"backfill": "perhaps"}, "/backfill", "true or false"),
     ],
@@ -203,6 +214,22 @@ async def test_422_points_at_what_is_wrong(intake: Intake, changes: dict[str, An
 async def test_400_for_what_is_no_event_and_nothing_is_kept_of_it(intake: Intake, body: bytes):
     assert problem(await intake.post(body), 400)["errors"]
     assert not intake.kafka.stored
+
+
+@pytest.mark.parametrize("content_type", [f"{STRUCTURED};", f"{STRUCTURED}\t; charset=utf-8"])
+async def test_a_content_type_may_be_written_as_http_lets_it(intake: Intake, content_type: str):
+    assert (await intake.post(event(), content_type)).status_code == 202
+
+
+async def test_who_sends_a_whole_event_under_the_name_of_its_data_is_told_the_right_one(intake: Intake):
+    for body, meant in ((event(), STRUCTURED), ([event(), event()], BATCH)):
+        [error] = problem(await intake.post(body, "application/json"), 400)["errors"]
+        assert error["pointer"] == "/specversion"
+        assert error["reason"].endswith(f"Content-Type: {meant}")
+    others: list[tuple[Any, dict[str, str]]] = [(data(), {}), (event(), {"ce_id": "1"}), ([], {}), (b"{", {})]
+    for other, headers in others:
+        [error] = problem(await intake.post(other, "application/json", **headers), 400)["errors"]
+        assert "Content-Type" not in error["reason"]
 
 
 async def test_401_without_a_key_or_with_a_wrong_one(intake: Intake):

@@ -2,6 +2,7 @@
 
 import pytest
 from rapport.cloudevents import CloudEvent, MalformedEvent, from_http, to_binary_http
+from rapport.cloudevents.media import in_header
 
 LEAST = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/crm", "ce-type": "contact.received"}
 
@@ -90,6 +91,14 @@ def test_empty_headers_are_refused_where_something_must_be_said():
     assert refused({"ce-subject": ""}) == "/subject"
     assert refused({"content-type": ""}) == "/datacontenttype"
     assert event(ce_ext1="").attributes["ext1"] == ""
+
+
+@pytest.mark.parametrize("written", [";", "\t;\tcharset=utf-8", " ; ;a=1"])
+def test_a_header_may_write_its_parameters_as_http_lets_it(written):
+    whole = b'{"specversion":"1.0","id":"1","source":"/c","type":"t"}'
+    assert event(b"1", content_type="application/json" + written).data == 1
+    assert event(whole, content_type="application/cloudevents+json" + written).attributes["id"] == "1"
+    assert in_header('a/b;x="; ;\t";;') == 'a/b;x="; ;\t"'
 
 
 @pytest.mark.parametrize(

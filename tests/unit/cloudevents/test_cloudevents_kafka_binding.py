@@ -32,6 +32,11 @@ def test_a_structured_record_is_read_from_its_value(content_type):
     assert event == CloudEvent(ATTRIBUTES, {"a": 1})
 
 
+def test_blanks_around_the_content_type_say_nothing():
+    assert from_kafka(DOCUMENT, [("content-type", b" application/cloudevents+json\t")]).data == {"a": 1}
+    assert from_kafka(b"1", [*LEAST, ("content-type", b"application/json ")]).data == 1
+
+
 def test_a_batch_and_other_formats_are_not_read_from_kafka():
     for content_type in (b"application/cloudevents-batch+json", b"application/cloudevents+avro"):
         with pytest.raises(UnsupportedFormat):

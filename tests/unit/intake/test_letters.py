@@ -1,3 +1,4 @@
+import base64
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -77,7 +78,7 @@ def test_a_refused_record_is_kept_whole_with_why_and_whence(record: Record, reas
 
 
 def test_a_record_with_no_key_or_the_customers_goes_on():
-    for key in (None, b"K-5"):
+    for key in (None, b"", b"K-5"):
         verdict = judge(Record(written(), key, (MODE,)), DOOR)
         assert isinstance(verdict, Accepted)
         assert forwarded(Record(), verdict, NOW).key == b"K-5"
@@ -105,6 +106,18 @@ def test_source_and_id_are_told_as_far_as_they_can_be_read():
 def test_whatever_is_in_the_topic_there_is_a_letter_that_can_beshown(value, key, headers):
     kept = letter_of(Record(value, key, tuple(headers)))
     json.dumps(shown(kept), allow_nan=False)
+
+
+def test_whose_letter_it_is_can_be_told_from_base64_too():
+    packed = base64.b64encode(json.dumps(data(channel="fax")).encode()).decode()
+    kept = letter(Record(written(data=None, data_base64=packed), None, (MODE,)))
+    assert (kept.customer_id, kept.pointer) == ("K-5", "/data/channel")
+    assert letter_of(Record(written(data=None, data_base64="e30"))).customer_id == ""
+
+
+def test_a_record_in_base64_is_let_in():
+    packed = base64.b64encode(json.dumps(data()).encode()).decode()
+    assert isinstance(judge(Record(written(data=None, data_base64=packed), b"K-5", (MODE,)), DOOR), Accepted)
 
 
 def test_a_letter_dated_outside_of_the_calendar_is_dated_by_its_record():

@@ -12,7 +12,7 @@ from rapport.runtime.mongo import Database, UpdateOne
 from rapport.runtime.publisher import STRUCTURED
 
 from intake.domain import Accepted
-from intake.domain.admission import ERASED
+from intake.domain.admission import ERASED, opened
 from intake.letters import Letter
 from intake.reading import Came
 from intake.records import Verdict
@@ -160,12 +160,12 @@ def _read(event: Came) -> Came:
         [read] = from_http(_JSON, event)
     except MalformedEvent:
         return event
-    return read
+    return opened(read)
 
 
 def _read_letter(letter: Letter) -> CloudEvent | None:
     try:
-        return from_kafka(letter.value, letter.headers)
+        return opened(from_kafka(letter.value, letter.headers))
     except MalformedEvent:
         return None
 

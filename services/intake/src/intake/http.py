@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 from rapport.cloudevents import MalformedEvent
+from rapport.cloudevents.media import in_header
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import Auth
 from rapport.runtime.keys import Key
@@ -54,7 +55,7 @@ def _content_type(request: Request) -> str:
     types = [value for name, value in request.scope["headers"] if name == b"content-type"]
     if len(types) > 1:
         raise not_an_event(MalformedEvent("/datacontenttype", "appears twice"))
-    return types[0].decode("latin-1").strip(" \t") if types else ""
+    return in_header(types[0].decode("latin-1")) if types else ""
 
 
 def _sender(request: Request) -> Key:

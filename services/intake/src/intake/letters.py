@@ -1,5 +1,7 @@
 """A dead letter as intake keeps it: the record as it came, with why and whence."""
 
+import base64
+import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,9 +114,16 @@ def _attributes(document: Mapping[str, Any], headers: Mapping[str, bytes]) -> tu
 
 def _customer(document: Mapping[str, Any], key: bytes | None) -> str:
     """Whom it is about: as structured or binary mode says, else the record's key."""
-    data = document.get("data")
+    data = document.get("data") or _in_base64(document.get("data_base64"))
     said = data.get("customer_id") if isinstance(data, dict) else document.get("customer_id")
     return _text(said) or (key or b"").decode(errors="replace")[:_LONGEST_NAME]
+
+
+def _in_base64(written: object) -> Mapping[str, Any]:
+    try:
+        return _document(base64.b64decode(written)) if isinstance(written, str) else {}
+    except binascii.Error:
+        return {}
 
 
 def _text(value: object) -> str:

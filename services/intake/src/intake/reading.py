@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+from pydantic_core import from_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, UnsupportedFormat, from_http
 from rapport.cloudevents.json_format import BATCH, EVENT, envelope
 from rapport.runtime.problem import Problem
@@ -36,11 +37,34 @@ def events_in(headers: Mapping[str, str], content_type: str, body: bytes) -> tup
         kind = content_type.partition(";")[0].strip().lower()
         if kind != "application/json" and (body or kind):
             raise Problem(415, _UNSUPPORTED)
-        return from_http(headers, body), False
+        return _in_binary_mode(headers, body), False
     except UnsupportedFormat as error:
         raise Problem(415, error.reason) from None
     except MalformedEvent as error:
         raise not_an_event(error) from None
+
+
+def _in_binary_mode(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
+    """The event; whoever sent a whole one under the wrong name is told the right one."""
+    try:
+        return from_http(headers, body)
+    except MalformedEvent as error:
+        meant = None if any(name.startswith("ce-") for name in headers) else _meant(body)
+        if meant is None:
+            raise
+        hint = f"is required in a header ce-specversion; an event that is all in the body has Content-Type: {meant}"
+        raise MalformedEvent(error.pointer, hint) from None
+
+
+def _meant(body: bytes) -> str | None:
+    """The content type that would have been right for this body, if one would."""
+    try:
+        document = from_json(body)
+    except ValueError:
+        return None
+    if isinstance(document, list):
+        return BATCH if document and all(isinstance(one, dict) and "specversion" in one for one in document) else None
+    return EVENT if isinstance(document, dict) and "specversion" in document else None
 
 
 def judged(came: Came, door: Door) -> tuple[Accepted | Refused, CloudEvent | None]:

@@ -50,13 +50,13 @@ def posted_records(outcomes: Iterable[tuple[Verdict, CloudEvent | None]], now: d
 
 
 def judge(record: Any, door: Door) -> Verdict:
-    """Whether a record of contact-events.in may go on. Its key, where it has one, must be the customer's id."""
+    """Whether a record of contact-events.in may go on. A key, unless it is empty, must be the customer's id."""
     try:
         event = from_kafka(record.value, record.headers)
     except MalformedEvent as error:
         return Refused("", Refusal.MALFORMED, (malformed(error),))
     verdict = admit(event, door)
-    if isinstance(verdict, Accepted) and record.key is not None and record.key != verdict.key.encode():
+    if isinstance(verdict, Accepted) and record.key and record.key != verdict.key.encode():
         return Refused(verdict.id, Refusal.CONTRACT, (Fault("/data/customer_id", "key_mismatch"),))
     return verdict
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from rapport.cloudevents.event import CloudEvent, MalformedEvent, member
 from rapport.cloudevents.json_format import EVENT, envelope, read_batch, read_event
-from rapport.cloudevents.media import decode, encode
+from rapport.cloudevents.media import decode, encode, in_header
 from rapport.cloudevents.values import attribute, collect
 
 _PREFIX = "ce-"
@@ -31,7 +31,7 @@ def from_http(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
         if name == "content-type":
             if content_type is not None:
                 raise MalformedEvent("/datacontenttype", "appears twice")
-            content_type = value.strip(" \t")
+            content_type = in_header(value)
         elif name.startswith(_PREFIX):
             metadata.append((name[3:] if header.isascii() else header[3:], value))
     match envelope(content_type):

@@ -92,7 +92,7 @@ def _data(members: dict[str, Any], content_type: str | None, base: str) -> Any:
         data = members.get("data")
         _fits(data, content_type, base)
         return data
-    if "data" in members:
+    if members.get("data") is not None:
         raise MalformedEvent(f"{base}/data_base64", "can't be there together with data")
     if not isinstance(encoded, str):
         raise MalformedEvent(f"{base}/data_base64", "must be a string")

@@ -28,7 +28,7 @@ def from_kafka(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Clo
         elif header.lower() == "content-type":
             if content_type is not None:
                 raise MalformedEvent("/datacontenttype", "appears twice")
-            content_type = _text("datacontenttype", raw)
+            content_type = _text("datacontenttype", raw).strip(" \t")
     form = envelope(content_type)
     if form is None:
         return _binary(content_type, metadata, value)

@@ -13,6 +13,7 @@ _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
 _PARAMETER = rf" *+; *+({_TOKEN})=({_TOKEN}|{_QUOTED})"
 _MEDIA_TYPE = re.compile(rf"({_TOKEN})/({_TOKEN})((?:{_PARAMETER})*+)")
 _PARAMETERS = re.compile(_PARAMETER)
+_SEMICOLONS = re.compile(r'("(?:[^"\\]|\\.)*+")|[ \t]*+;[ \t;]*+')
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")  # ASCII is UTF-8 too
 # Charsets whose text goes there and back byte for byte; data in any other stays bytes.
@@ -53,6 +54,17 @@ def media_type(value: str) -> Media:
     if (major == "text" or minor == "xml" or minor.endswith("+xml") or charset) and charset in _CODECS:
         return Media(name, "text", charset)
     return Media(name, "binary", charset)
+
+
+def in_header(value: str) -> str:
+    """
+    What a Content-Type header of HTTP says, as RFC 2045 would write it.
+
+    RFC 9110, 5.6.6 lets tabs stand around the semicolons and nothing between two of them.
+    """
+    if "\t" in value or value.count(";") > 1 or value.endswith(";"):
+        value = _SEMICOLONS.sub(lambda found: found[1] or ";", value)
+    return value.strip(" \t;")
 
 
 def require_utf8(media: Media, pointer: str) -> None:

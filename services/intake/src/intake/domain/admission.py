@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import to_json
-from rapport.cloudevents import CloudEvent, to_structured
+from rapport.cloudevents import CloudEvent, MalformedEvent, to_structured
+from rapport.cloudevents.media import parse
 from rapport.contracts import CONTACT_EVENT_DATA, format_instant
 
 from intake.domain.exactness import exactness_faults
@@ -105,7 +106,7 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     faults: list[Fault] = []
     _check_attributes(attributes, faults)
     envelope = _envelope(attributes, door, faults)
-    data = event.data
+    data = opened(event).data
     event_type = attributes["type"]
     validator = _VALIDATORS.get(event_type)
     if validator is None:
@@ -127,6 +128,22 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
         return Refused(attributes["id"], Refusal.CONTRACT, (fault_in_data,))
     moment = None if "backfill" in envelope else datetime.fromisoformat(envelope["time"])
     return Accepted(attributes["id"], key, value, attributes["source"], moment)
+
+
+def opened(event: CloudEvent) -> CloudEvent:
+    """
+    The event, its data as JSON where it came as bytes that are JSON; otherwise as it is.
+
+    The JSON format lets any value travel in base64, and some SDKs send all that
+    is bytes to them so.
+    """
+    if not isinstance(event.data, bytes):
+        return event
+    try:
+        data, _ = parse(event.data, "/data")
+    except MalformedEvent:
+        return event
+    return CloudEvent(event.attributes, data)
 
 
 @lru_cache(maxsize=4096)
@@ -191,7 +208,7 @@ def _no_object(data: Any) -> Fault:
     if data is None:
         return Fault("/data", "is required")
     if isinstance(data, bytes):
-        return Fault("/data", "must be JSON, not base64 or another content type")
+        return Fault("/data", "must be JSON")
     return Fault("/data", "must be an object")
 
 
