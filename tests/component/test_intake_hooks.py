@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from intake.letters import letter_of
 from rapport.contracts import topics
 
 from tests.support.intake import NOW as NINE
@@ -187,6 +189,18 @@ async def test_what_can_not_be_mapped_goes_whole_to_the_dead_letters(intake):
     assert record.value == body
     (letter,) = intake.kafka.dead()
     assert letter["rapport-topic"] == "hooks/zendesk"
+    assert letter["rapport-reason"] == "contact.received: time is no time", "what it said is nobody's reason"
+
+
+async def test_a_payload_kept_is_known_by_the_hooks_source_and_the_customer_it_is_about(intake):
+    late = {"event": "received", "id": "a", "at": "soon", "contact": "1", "channel": "email", "customer": "K-5"}
+    odd = {**late, "at": "2026-03-02T08:00:00Z", "channel": "pigeon", "customer_id": "not ours", "source": "neither"}
+    for payload in (late, odd):
+        assert (await post(intake, "json", json.dumps(payload).encode(), key="slow-key")).status_code == 422
+        intake.clock.advance(5)
+    for record in intake.kafka.on(topics.DEAD_LETTERS):
+        letter = letter_of(SimpleNamespace(**record._asdict(), timestamp=0))
+        assert (letter.source, letter.customer_id, letter.event_id, letter.event_type) == ("/json", "K-5", "", "")
 
 
 async def test_an_event_that_violates_the_contract_goes_to_the_dead_letters_and_its_sister_is_taken(intake):

@@ -78,9 +78,10 @@ def events_page() -> str:
 
 _EVENTS_INTRO: Final = """\
 CloudEvents 1.0. `source` and `id` are the identity: the same pair again changes nothing anywhere. Instants are
-RFC 3339 with an offset, kept as UTC, cut to milliseconds. Unknown attributes and unknown fields of `data` are kept and
-passed on; an unknown `type` is refused and kept as a dead letter. On Kafka, a record is one event in structured JSON
-and its key is the `customer_id`."""
+RFC 3339 with an offset, kept as UTC, cut to milliseconds. Unknown attributes are kept and passed on as strings (42 as
+"42"), unknown fields of `data` as they are; an unknown `type` is refused and kept as a dead letter. A field that is not
+required may also be null, which is as good as leaving it out; in `customer.updated` it clears the field. On Kafka, a
+record is one event in structured JSON and its key is the `customer_id`."""
 
 
 def _fields(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[tuple[str, ...]]:

@@ -114,6 +114,22 @@ def test_a_field_that_breaks_the_contract_is_pointed_at(
     assert reason in why
 
 
+def test_null_is_as_good_as_leaving_out_a_field_with_a_default():
+    nothing = {"direction": None, "kind": None, "priority": None, "attributes": None}
+    assert stored(data={**data(), **nothing})["data"] == data()
+    assert stored(type="contact.responded", data={**data(), "automated": None})["data"] == data()
+    bounced = FULL["message.bounced"]
+    assert "permanent" not in stored(type="message.bounced", data={**bounced, "permanent": None})["data"]
+    assert "context" not in stored(type="survey.answered", data={**FULL["survey.answered"], "context": None})["data"]
+
+
+def test_null_that_clears_and_null_of_a_field_of_ones_own_travel_on():
+    cleared = {"customer_id": "K-5", "name": None, "tier": None, "ours": None}
+    assert stored(type="customer.updated", data=cleared)["data"] == cleared
+    assert stored(type="contact.resolved", data={**data(), "kind": None, "outcome": None})["data"]["kind"] is None
+    assert faults(data={**data(), "channel": None})[0][0] == "/data/channel"
+
+
 def test_all_faults_are_told_at_once():
     assert [where for where, _ in faults(time=None, data={"channel": "fax"})] == [
         "/time",

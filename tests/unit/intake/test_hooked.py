@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 from intake.connectors import Hooks
-from intake.hooked import TOPIC, as_events, kept_headers, remade
-from intake.letters import Letter
+from intake.hooked import as_events, kept_headers, remade
+from intake.letters import HOOKS, Letter
 from rapport.mapping import read_payload
 
 CAME = datetime(2026, 3, 2, 9, 0, 30, tzinfo=UTC)
@@ -23,7 +23,7 @@ def hooks(tmp_path, mapping: str) -> Hooks:
 
 def letter(body: bytes = BODY, hook: str = "calls", *headers: tuple[str, bytes]) -> Letter:
     return Letter(
-        id="l", at=CAME, reason="r", pointer="", service="intake", topic=TOPIC + hook, partition=-1, offset=-1,
+        id="l", at=CAME, reason="r", pointer="", service="intake", topic=HOOKS + hook, partition=-1, offset=-1,
         source="", event_id="", event_type="", customer_id="", key=None, value=body, headers=headers,
     )  # fmt: skip
 

@@ -91,6 +91,11 @@ def test_the_same_refusal_twice_is_the_same_letter_and_another_record_is_another
     assert letter(Record(b"[]", headers=(MODE,))).id != first.id
 
 
+def test_two_that_are_no_json_for_two_reasons_are_counted_as_one():
+    reasons = {letter(Record(body, headers=(MODE,))).reason for body in (b"{", b'{"id": "Rossi', b"[1 2]")}
+    assert reasons == {"is not JSON"}
+
+
 def test_source_and_id_are_told_as_far_as_they_can_be_read():
     assert letter(Record(written(type="a.b"), None, (MODE,))).source == "/crm"
     binary = letter(Record(b"{", headers=(("ce_id", b"e-9"), ("ce_source", b"/tel"), ("ce_type", b"x"))))

@@ -52,7 +52,7 @@ class ReplayOrder(Choice):
 
 
 class Page(BaseModel):
-    """Letters, the newest first; `cursor` leads on; `counts` and `sources` say how many of all wait."""
+    """Letters, the newest first; `cursor` leads on; `counts` and `sources`, how many of all wait, have 100 at most."""
 
     items: list[dict[str, Any]]
     cursor: str | None

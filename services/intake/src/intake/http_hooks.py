@@ -25,7 +25,8 @@ from intake.connectors import Hook, Hooks, WrongSignature, check
 from intake.customers import Customers
 from intake.domain import Accepted, Caller, Door, Refused
 from intake.gate import Gate, Publishes
-from intake.hooked import TOPIC, as_events, kept_headers, parted
+from intake.hooked import as_events, kept_headers, parted, whose
+from intake.letters import HOOKS
 from intake.load import Load
 from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
 from intake.records import SERVICE, Posted, Verdict
@@ -72,13 +73,15 @@ def routes(
             if known is None:
                 _check_signature(hook, request, body, now)
             load.check(key, now)
-            events, unsound = as_events(_reading(hook, request, body, now))
+            reading = _reading(hook, request, body, now)
+            events, unsound = as_events(reading)
             load.count(key, len(events), now)
             came = await customers.resolve(events) if key.resolve_customers else events
             sound, violating = parted(came, Door(_caller(known), now, live_window))
             refused = [*unsound, *violating]
             if refused:
-                await publisher.publish([_letter(hook, request, body, refused[0], now)], within=answer_within)
+                letter = _letter(hook, request, body, refused[0], whose(came, reading), now)
+                await publisher.publish([letter], within=answer_within)
             verdicts = await gate.take_in(sound, _caller(known), now, request.state.traceparent)
             if key.resolve_customers:
                 await customers.note(verdicts)
@@ -160,10 +163,12 @@ def _reading(hook: Hook, request: Request, body: bytes, now: datetime) -> Readin
     return reading
 
 
-def _letter(hook: Hook, request: Request, body: bytes, refused: Refused, now: datetime) -> Outgoing:
-    """The payload, whole, with the first thing that is wrong with what comes of it."""
-    posted = Posted(body, headers=kept_headers(hook, request.headers), topic=TOPIC + hook.name)
-    fault = refused.faults[0]
+def _letter(hook: Hook, request: Request, body: bytes, refused: Refused, customer_id: str, now: datetime) -> Outgoing:
+    """The payload, whole, with the first thing wrong with what comes of it, its source, and as key whom it is about."""
+    key = customer_id.encode() or None
+    headers = (("ce_source", hook.mapping.source.encode()), *kept_headers(hook, request.headers))
+    posted = Posted(body, key, headers, HOOKS + hook.name)
+    fault = refused.lasting
     return dead_letter(posted, service=SERVICE, pointer=fault.pointer, reason=fault.reason, now=now)
 
 

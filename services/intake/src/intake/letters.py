@@ -18,6 +18,9 @@ _OURS: Final = frozenset(
 _NAMED: Final = ("source", "id", "type")
 _LONGEST_NAME: Final = 200
 
+HOOKS: Final = "hooks/"
+"""Stands, before the hook's name, for the topic in dead letters of payloads that could not be mapped."""
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -77,7 +80,7 @@ def letter_of(record: Any, topic_prefix: str = "") -> Letter:
         source=source,
         event_id=event_id,
         event_type=event_type,
-        customer_id=_customer(document, record.key),
+        customer_id=_customer({} if topic.startswith(HOOKS) else document, record.key),
         key=record.key,
         value=record.value,
         headers=headers,

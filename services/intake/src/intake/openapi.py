@@ -49,7 +49,7 @@ def event_schemas() -> dict[str, Any]:
     for model in CONTACT_EVENT_DATA.values():
         schema = model.model_json_schema(ref_template=f"{_REF}{{model}}")
         schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+        schemas[model.__name__] = _with_nulls(schema)
     branches = [_branch(event_type, model.__name__) for event_type, model in CONTACT_EVENT_DATA.items()]
     schemas["CloudEvent"] = {
         "type": "object",
@@ -76,6 +76,16 @@ def event_schemas() -> dict[str, Any]:
         "oneOf": branches,
     }
     return schemas
+
+
+def _with_nulls(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema, with null for every field that may be left out."""
+    required = schema.get("required", ())
+    for name, about in schema["properties"].items():
+        if name not in required and {"type": "null"} not in about.get("anyOf", ()):
+            kept = {key: about.pop(key) for key in ("title", "default") if key in about}
+            schema["properties"][name] = {"anyOf": [about, {"type": "null"}], **kept}
+    return schema
 
 
 def _branch(event_type: str, model: str) -> dict[str, Any]:

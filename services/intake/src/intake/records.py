@@ -46,7 +46,7 @@ def posted_records(outcomes: Iterable[tuple[Verdict, CloudEvent | None]], now: d
         if isinstance(verdict, Accepted):
             yield accepted_record(verdict)
         elif verdict.refusal is Refusal.CONTRACT and event is not None:
-            yield _dead(Posted(to_structured(event)), verdict.faults[0], now)
+            yield _dead(Posted(to_structured(event)), verdict.lasting, now)
 
 
 def judge(record: Any, door: Door) -> Verdict:
@@ -54,7 +54,7 @@ def judge(record: Any, door: Door) -> Verdict:
     try:
         event = from_kafka(record.value, record.headers)
     except MalformedEvent as error:
-        return Refused("", Refusal.MALFORMED, (malformed(error),))
+        return Refused("", Refusal.MALFORMED, (malformed(error),), error.kind)
     verdict = admit(event, door)
     if isinstance(verdict, Accepted) and record.key and record.key != verdict.key.encode():
         return Refused(verdict.id, Refusal.CONTRACT, (Fault("/data/customer_id", "key_mismatch"),))
@@ -65,7 +65,7 @@ def forwarded(record: Any, verdict: Verdict, now: datetime) -> Outgoing:
     """Where a record of contact-events.in goes: on, or, refused for whatever reason, whole to the dead letters."""
     if isinstance(verdict, Accepted):
         return accepted_record(verdict)
-    return _dead(record, verdict.faults[0], now)
+    return _dead(record, verdict.lasting, now)
 
 
 def _dead(record: Any, fault: Fault, now: datetime) -> Outgoing:

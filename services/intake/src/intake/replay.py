@@ -15,9 +15,8 @@ from intake.connectors import Hooks
 from intake.customers import Customers
 from intake.domain import Accepted, Caller, Door, Refused
 from intake.gate import Publishes, count_verdicts
-from intake.hooked import TOPIC as HOOKS
 from intake.hooked import remade
-from intake.letters import Letter
+from intake.letters import HOOKS, Letter
 from intake.reading import judged
 from intake.records import HTTP, SERVICE, accepted_record, judge
 from intake.store import Cursor, DeadLetters, Which
@@ -119,7 +118,7 @@ class Replay:
         count_verdicts("replay", verdicts)
         accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
         refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]
-        return refused[0].faults[0].reason if refused else accepted
+        return refused[0].lasting.reason if refused else accepted
 
 
 def again(letter: Letter, door: Door) -> Accepted | Outgoing | str:
@@ -132,7 +131,7 @@ def again(letter: Letter, door: Door) -> Accepted | Outgoing | str:
     if letter.topic in _THROUGH_THE_DOOR:
         verdict = judge(letter, door)
         count_verdicts("replay", [verdict])
-        return verdict if isinstance(verdict, Accepted) else verdict.faults[0].reason
+        return verdict if isinstance(verdict, Accepted) else verdict.lasting.reason
     if letter.topic in topics.ALL and letter.topic != topics.DEAD_LETTERS:
         return Outgoing(letter.topic, letter.key, letter.value, letter.headers)
     return "came from no topic that is known here"

@@ -14,6 +14,7 @@ COLLECTION: Final = "dead_letters"
 Cursor = tuple[datetime, str]
 """Where a page ended: the instant and the id of its last letter."""
 
+_MOST_COUNTS: Final = 100
 _WAITING: Final = {"replayed_at": None, "dropped_at": None}
 _EMPTIED: Final[dict[str, Any]] = {"key": None, "value": None, "headers": [], "customer_id": ""}
 
@@ -81,11 +82,12 @@ class DeadLetters:
         return int(await self._letters.count_documents({**which.query(), **_WAITING}))
 
     async def counts(self, which: Which, by: str) -> dict[str, int]:
-        """How many wait, by `reason` or `source`, the commonest first."""
+        """How many wait, by `reason` or `source`: the hundred commonest."""
         stages = [
             {"$match": {**which.query(), **_WAITING}},
             {"$group": {"_id": f"${by}", "count": {"$sum": 1}}},
             {"$sort": {"count": -1, "_id": 1}},
+            {"$limit": _MOST_COUNTS},
         ]
         return {row["_id"]: row["count"] async for row in self._letters.aggregate(stages)}
 

@@ -9,13 +9,15 @@ class MalformedEvent(ValueError):
     The message is no CloudEvent, because of `reason`, at `pointer`.
 
     The pointer is a JSON pointer (RFC 6901) into the event as JSON would write it, whatever the mode: `/id`, `/data`,
-    `/3/source` in a batch, and the empty string for the message as a whole.
+    `/3/source` in a batch, and the empty string for the message as a whole. `kind` is the reason without what differs
+    from message to message, so that it can be kept and counted by.
     """
 
-    def __init__(self, pointer: str, reason: str) -> None:
+    def __init__(self, pointer: str, reason: str, kind: str | None = None) -> None:
         super().__init__(pointer, reason)
         self.pointer = pointer
         self.reason = reason
+        self.kind = kind or reason
 
     def __str__(self) -> str:
         return f"{self.pointer}: {self.reason}" if self.pointer else self.reason

@@ -121,7 +121,7 @@ def parse(body: bytes, pointer: str) -> tuple[Any, bytes]:
         value = from_json(body, allow_inf_nan=False)
         written = to_json(value)
     except ValueError as error:
-        raise MalformedEvent(pointer, f"is not JSON: {error}") from None
+        raise MalformedEvent(pointer, f"is not JSON: {error}", "is not JSON") from None
     refuse_infinity(value, written, pointer)
     return value, written
 
@@ -131,7 +131,7 @@ def render(value: Any, pointer: str) -> bytes:
     try:
         written = to_json(value)
     except ValueError as error:
-        raise MalformedEvent(pointer, f"can't be written as JSON: {error}") from None
+        raise MalformedEvent(pointer, f"can't be written as JSON: {error}", "can't be written as JSON") from None
     refuse_infinity(value, written, pointer)
     return written
 

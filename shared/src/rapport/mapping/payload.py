@@ -11,7 +11,8 @@ from pydantic_core import from_json, to_json
 from rapport.contracts import format_instant
 from rapport.mapping.file import EventRule, HookMapping
 from rapport.mapping.making import applies, event, moment, name
-from rapport.mapping.record import Record, leaves
+from rapport.mapping.record import Record, Unreadable, leaves
+from rapport.mapping.values import value_of
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that no mapping gets to see."""
@@ -23,12 +24,15 @@ class Reading:
     What a payload says.
 
     `events` are CloudEvents' JSON, `faults` what could not be made (rule and
-    reason), `unused` the paths of what no rule looked at. Neither events nor
-    faults: it is of a kind that the mapping has no rule for.
+    reason), `kinds` the same without what the payload says, `customer_id` whom
+    they would have been about, `unused` the paths of what no rule looked at.
+    Neither events nor faults: it is of a kind that the mapping has no rule for.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    customer_id: str = ""
     unused: list[str] = field(default_factory=list)
 
     @property
@@ -90,6 +94,17 @@ def _read(record: Record, payload: dict[str, Any], mapping: HookMapping, reading
                 reading.events.append(made)
         except ValueError as error:
             reading.faults.append(f"{rule.type}: {error}")
+            reading.kinds.append(f"{rule.type}: {error.kind if isinstance(error, Unreadable) else error}")
+            reading.customer_id = reading.customer_id or _customer(rule, record, mapping)
+
+
+def _customer(rule: EventRule, record: Record, mapping: HookMapping) -> str:
+    """Whom an event is about that could not be made; empty where that can't be told either."""
+    try:
+        found = value_of(rule.data.get("customer_id"), record, mapping)
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _event(rule: EventRule, record: Record, payload: dict[str, Any], mapping: HookMapping) -> dict[str, Any]:

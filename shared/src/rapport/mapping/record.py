@@ -8,6 +8,14 @@ from typing import Any, Final
 _NO_KEYS: Final[frozenset[str]] = frozenset()
 
 
+class Unreadable(ValueError):
+    """A value is not what the mapping takes it for. `kind` says so without the value, which may be a person's."""
+
+    def __init__(self, path: str, value: object, what: str) -> None:
+        super().__init__(f"{path}: {value!r} is no {what}")
+        self.kind = f"{path} is no {what}"
+
+
 class Record:
     """
     Values by path, and which of them have been asked for.

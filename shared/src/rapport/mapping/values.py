@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from rapport.contracts import format_instant
 from rapport.mapping.file import Condition, FromPath, Like, Mapping, Matches, Not
-from rapport.mapping.record import Record
+from rapport.mapping.record import Record, Unreadable
 
 _TRUE, _FALSE = {"1", "true", "yes", "y", "t"}, {"0", "false", "no", "n", "f"}
 _MILLISECONDS: Final = 1e11
@@ -88,7 +88,7 @@ def _read(cell: str, wanted: FromPath) -> Any:
                 return cell.lower() in _TRUE
     except ValueError:
         pass
-    raise ValueError(f"{wanted.path}: {cell!r} is no {wanted.kind}")
+    raise Unreadable(wanted.path, cell, wanted.kind)
 
 
 def instant(value: Any, path: str, mapping: Mapping) -> datetime:
@@ -106,7 +106,7 @@ def instant(value: Any, path: str, mapping: Mapping) -> datetime:
         read = _local(text, mapping)
         return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(mapping.timezone), fold=0)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{path}: {value!r} is no time") from None
+        raise Unreadable(path, value, "time") from None
 
 
 def _local(text: str, mapping: Mapping) -> datetime:

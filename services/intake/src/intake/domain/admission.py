@@ -31,6 +31,15 @@ _CANONICAL = (len("2026-03-02T09:00:00Z"), len("2026-03-02T09:00:00.123Z"))
 _VALIDATORS: Final = {name: model.__pydantic_validator__ for name, model in CONTACT_EVENT_DATA.items()}
 
 
+_DEFAULTED: Final = {
+    event_type: frozenset(
+        name for name, field in model.model_fields.items() if not field.is_required() and field.default is not None
+    )
+    for event_type, model in CONTACT_EVENT_DATA.items()
+}
+"""The fields that mean something when they are absent, and have no null of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """
@@ -61,11 +70,23 @@ class Accepted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Why not. `faults` has at least one."""
+    """
+    Why not. `faults` has at least one, in words for the sender.
+
+    `kind` is the reason of the first in words that can be kept; empty where it
+    is just that.
+    """
 
     id: str
     refusal: Refusal
     faults: tuple[Fault, ...]
+    kind: str = ""
+
+    @property
+    def lasting(self) -> Fault:
+        """The first fault as a dead letter says it: without what the sender wrote, the same for all of its kind."""
+        first = self.faults[0]
+        return Fault(first.pointer, self.kind or first.reason)
 
 
 class Door:
@@ -106,8 +127,8 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     faults: list[Fault] = []
     _check_attributes(attributes, faults)
     envelope = _envelope(attributes, door, faults)
-    data = opened(event).data
     event_type = attributes["type"]
+    data = _given(event_type, opened(event).data)
     validator = _VALIDATORS.get(event_type)
     if validator is None:
         faults.append(Fault("/type", "unknown type"))
@@ -202,6 +223,14 @@ def _moment(attributes: dict[str, str], faults: list[Fault]) -> datetime | None:
     else:
         return datetime.fromisoformat(text)
     return None
+
+
+def _given(event_type: str, data: Any) -> Any:
+    """The data without the nulls that say no more than leaving the field out; a null that clears stays."""
+    names = _DEFAULTED.get(event_type)
+    if not names or not isinstance(data, dict) or all(data.get(name, "") is not None for name in names):
+        return data
+    return {name: value for name, value in data.items() if value is not None or name not in names}
 
 
 def _no_object(data: Any) -> Fault:

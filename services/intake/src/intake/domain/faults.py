@@ -9,7 +9,7 @@ from rapport.cloudevents import MalformedEvent
 
 
 class Fault(NamedTuple):
-    """`pointer` is a JSON pointer (RFC 6901) into the event; `reason` never repeats what the sender wrote."""
+    """`pointer` is a JSON pointer (RFC 6901) into the event; `reason` is for the sender."""
 
     pointer: str
     reason: str
