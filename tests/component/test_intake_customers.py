@@ -1,5 +1,6 @@
 """Sources that know only the contact, people who are forgotten, and who has sent what lately; with a real MongoDB."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,20 @@ async def test_a_contact_never_seen_is_refused_and_another_key_must_name_the_cus
     assert (await intake.post(news("c", "contact.responded"), key="slow-key")).status_code == 422
 
 
+async def test_a_contact_opened_by_another_key_or_by_kafka_is_known_too(intake: RealIntake):
+    other = news("other", contact_id="C-8", customer_id="K-8")
+    assert (await intake.post(other, key="slow-key")).status_code == 202
+    by_kafka = news("kafka", contact_id="C-9", customer_id="K-9")
+    await intake.produce(json.dumps(by_kafka).encode(), content_type=STRUCTURED)
+    async with asyncio.timeout(60):
+        for contact in ("C-8", "C-9"):
+            answer = news(f"on {contact}", "contact.responded", contact_id=contact)
+            while (await pbx(intake, answer)).status_code != 202:
+                await intake.service.clock.sleep(0.1)
+    found = await owners(intake, 4)
+    assert (found["on C-8"], found["on C-9"]) == ("K-8", "K-9")
+
+
 async def test_what_was_refused_for_want_of_a_customer_goes_through_once_its_contact_is_known(intake: RealIntake):
     assert (await pbx(intake, news("early", "contact.responded"))).status_code == 422
     await intake.letters(1)
@@ -95,11 +110,27 @@ async def test_a_source_is_shown_with_its_last_event_and_its_clock(intake: RealI
             await intake.service.clock.sleep(0.1)
         figures = (await http.get("/metrics")).text
     [source] = shown
+    assert (await intake.get("/v1/sources", limit=1))["cursor"] is None
     assert (source["source"], source["silent"]) == ("/pbx", False)
     assert source["last_event_at"] > format_instant(datetime.now(UTC) - timedelta(minutes=1))  # noqa: TID251 - likewise
     assert -181 < source["skew_seconds"] < -170
     assert 'rapport_source_last_event_seconds{source="/pbx"}' in figures
     assert (await intake.get("/v1/sources", silent=True))["items"] == []
+
+
+async def test_sources_come_by_the_page(intake: RealIntake):
+    events = [news("1", customer_id="K-1") | {"source": name} for name in ("/b", "/c", "/a")]
+    assert (await intake.post(batch(*events), BATCH, key="slow-key")).status_code == 202
+    async with asyncio.timeout(60):
+        while len((await intake.get("/v1/sources"))["items"]) < 3:
+            await intake.service.clock.sleep(0.1)
+    first = await intake.get("/v1/sources", limit=2)
+    rest = await intake.get("/v1/sources", limit=2, cursor=first["cursor"])
+    assert [one["source"] for page in (first, rest) for one in page["items"]] == ["/a", "/b", "/c"]
+    assert rest["cursor"] is None
+    assert (
+        await intake.http.get("/v1/sources?cursor=%00", headers={"authorization": "Bearer watch-key"})
+    ).status_code == 422
 
 
 async def test_pauses_are_measured_over_all_replicas(stack: Addresses, unique: Callable[[str], str]):

@@ -91,8 +91,12 @@ async def test_a_replay_can_be_stopped_and_ordered_again(intake: RealIntake):
     await with_letters(intake, good=4)
     order = (await intake.replay(all=True, rate=1, wait=False)).json()
     stopped = await intake.http.post(f"/v1/dead-letters/replays/{order['id']}/stop", headers=ADMIN)
-    assert stopped.json()["state"] == "stopped"
+    assert (stopped.json()["state"], stopped.json()["stopped_by"]) == ("stopped", "boss")
     assert (await intake.replay(all=True)).json()["state"] == "done"
+    first = await intake.get("/v1/dead-letters/replays", limit=1)
+    second = await intake.get("/v1/dead-letters/replays", limit=1, cursor=first["cursor"])
+    listed = [(one["state"], one["stopped_by"]) for page in (first, second) for one in page["items"]]
+    assert (listed, second["cursor"]) == ([("done", None), ("stopped", "boss")], None)
     assert (await intake.get("/v1/dead-letters"))["counts"] == {}
     sent = {json.loads(record.value)["id"] for record in await intake.everything(topics.CONTACT_EVENTS)}
     assert sent == {f"forget-{number}" for number in range(4)}

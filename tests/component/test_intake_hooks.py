@@ -1,5 +1,6 @@
 """`POST /v1/hooks/{connector}` as other products see it: over ASGI, with a list for Kafka and a clock set by hand."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -250,6 +251,19 @@ async def test_a_product_is_answered_before_it_gives_up_when_kafka_is_away(tmp_p
         assert response.status_code == 503
         assert response.headers["retry-after"]
         assert "0.05" in response.json()["detail"]
+
+
+async def test_a_product_is_answered_in_time_whatever_it_is_that_takes_so_long(tmp_path, monkeypatch):
+    async def slowly(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("intake.customers.Customers.resolve", slowly)
+    file = "hooks: {intercom: {secret: client-secret, resolve_customers: true}}"
+    async with opened(tmp_path, file, hook_timeout=0.05) as intake:
+        body = sample("intercom")
+        response = await post(intake, "intercom", body, **hub(body))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert "0.05" in response.json()["detail"]
 
 
 async def test_a_product_may_ask_first_whether_there_is_such_a_hook(intake):

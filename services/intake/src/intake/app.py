@@ -25,16 +25,22 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service = Service(SERVICE, settings, clock)
     to_kafka = publisher or service.publisher
     letters = DeadLetters(service.database)
-    customers = Customers(service.database, letters, service.clock)
     sources = Sources(service.database, service.clock)
     gate = Gate(to_kafka, sources, live_window=settings.live_window, ack_timeout=settings.ack_timeout)
     hooks = Hooks(settings.hooks)
+    customers = Customers(
+        service.database,
+        letters,
+        service.clock,
+        lambda: service.keys.some_resolve_customers or hooks.some_resolve_customers,
+    )
     replay = Replay(letters, customers, hooks, to_kafka, settings.live_window, service.clock)
     replays = Replays(service.database, letters, replay, service.clock)
     service.on_start(letters.prepare)
     service.on_start(replays.prepare)
     service.on_start(customers.prepare)
     service.background(sources.follow)
+    service.background(customers.follow)
     service.background(replays.work)
     service.background(replays.beat)
     service.http.state.schemas = event_schemas()
@@ -61,7 +67,7 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service.http.include_router(dead_letter_pages.routes(letters, replays, service.clock))
     service.forward(
         topics.CONTACT_EVENTS_IN,
-        forwarder(to_kafka, sources, service.clock, settings.live_window),
+        forwarder(to_kafka, sources, customers, service.clock, settings.live_window),
         sends=(topics.CONTACT_EVENTS, topics.DEAD_LETTERS),
     )
     service.forward(topics.DEAD_LETTERS, mirror(letters, service.clock, settings.topic_prefix))

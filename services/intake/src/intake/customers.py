@@ -1,25 +1,32 @@
 """Which customer each contact has: for sources that know only the contact, and until a person is forgotten."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pydantic_core import from_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, from_http, from_kafka, to_structured
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, UpdateOne
+from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import STRUCTURED
 
 from intake.domain import Accepted
 from intake.domain.admission import ERASED, opened
 from intake.letters import Letter
 from intake.reading import Came
-from intake.records import Verdict
+from intake.records import SERVICE, Verdict
 from intake.store import DeadLetters
 
 COLLECTION: Final = "contacts"
 ANONYMOUS: Final = "anonymous:"
+
+_EVERY: Final = 1.0
+_AT_ONCE: Final = 500
+_MOST_OVERHEARD: Final = 50_000
+"""Events that wait to be looked at while MongoDB is away; of more, the oldest are not remembered."""
 
 _MERGED: Final = "contact.merged"
 _JSON: Final = {"content-type": "application/cloudevents+json"}
@@ -90,12 +97,23 @@ def _name(data: Any, field: str) -> str:
 
 
 class Customers:
-    """The memory in MongoDB. What it is told twice, or late, leaves it as it is."""
+    """
+    The memory in MongoDB. What it is told twice, or late, leaves it as it is.
 
-    def __init__(self, database: Database, letters: DeadLetters, clock: Clock) -> None:
+    `asked_for` says whether anybody may leave the customer out; while nobody may,
+    nothing is overheard.
+    """
+
+    def __init__(
+        self, database: Database, letters: DeadLetters, clock: Clock, asked_for: Callable[[], bool] = lambda: False
+    ) -> None:
         self._contacts = database[COLLECTION]
         self._letters = letters
         self._clock = clock
+        self.asked_for = asked_for
+        self._patiently = Patience(SERVICE, clock)
+        self._overheard: deque[bytes] = deque(maxlen=_MOST_OVERHEARD)
+        self._writing: list[bytes] = []
 
     async def prepare(self) -> None:
         """Have the index that forgetting a customer needs."""
@@ -120,13 +138,37 @@ class Customers:
     async def note(self, verdicts: Iterable[Verdict]) -> None:
         """Remember what accepted events say of their contacts, and forget whom an admin has erased."""
         events = [from_json(verdict.value) for verdict in verdicts if isinstance(verdict, Accepted)]
+        await self._learn(events)
+        erased = [event["data"]["customer_id"] for event in events if event["type"] == ERASED]
+        if erased:
+            await self._settle()
+            await self._contacts.delete_many({"customer_id": {"$in": erased}})
+            await self._letters.forget(erased, now=self._clock.now())
+
+    def overhear(self, verdicts: Iterable[Verdict]) -> None:
+        """Remember the same a second later: of those who name the customer, for those who need not."""
+        if self.asked_for():
+            self._overheard.extend(verdict.value for verdict in verdicts if isinstance(verdict, Accepted))
+
+    async def follow(self) -> NoReturn:
+        """Write down what was overheard, for ever."""
+        while True:
+            await self._clock.sleep(_EVERY)
+            await self._patiently("customers", self._settle)
+
+    async def _settle(self) -> None:
+        while self._writing or self._overheard:
+            if not self._writing:
+                self._writing = [self._overheard.popleft() for _ in range(min(_AT_ONCE, len(self._overheard)))]
+            writing = self._writing
+            await self._learn([from_json(value) for value in writing])
+            if self._writing is writing:
+                self._writing = []
+
+    async def _learn(self, events: Sequence[Mapping[str, Any]]) -> None:
         known = learned((event["type"], event["time"], event["data"]) for event in events)
         if known:
             await self._contacts.bulk_write([_remembering(name, said) for name, said in known.items()], ordered=False)
-        erased = [event["data"]["customer_id"] for event in events if event["type"] == ERASED]
-        if erased:
-            await self._contacts.delete_many({"customer_id": {"$in": erased}})
-            await self._letters.forget(erased, now=self._clock.now())
 
     async def _known(self, events: Sequence[CloudEvent]) -> Known:
         names = {name for event in events for name in _contacts(event.attributes.get("type", ""), event.data)}

@@ -76,7 +76,7 @@ def _add_looking(router: APIRouter, letters: DeadLetters, replays: Replays, rend
             orders=orders,
             busy=any(order.state in {"waiting", "running"} for order in orders),
             letters=page[:_ROWS],
-            cursor=cursor_after(page[_ROWS - 1]) if len(page) > _ROWS else None,
+            cursor=cursor_after(page[_ROWS - 1].at, page[_ROWS - 1].id) if len(page) > _ROWS else None,
         )
 
     @router.get("/dead-letters/{name}")
@@ -115,8 +115,8 @@ def _add_acting(router: APIRouter, letters: DeadLetters, replays: Replays, clock
         return RedirectResponse("/dead-letters", 303)
 
     @router.post("/dead-letters/replays/{name}/stop")
-    async def stop(_: Admin, name: str) -> Response:
-        await replays.stop(name)
+    async def stop(key: Admin, name: str) -> Response:
+        await replays.stop(name, by=key.name)
         return RedirectResponse("/dead-letters", 303)
 
 

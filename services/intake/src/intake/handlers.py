@@ -9,6 +9,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.patience import Patience
 
 from intake import telemetry
+from intake.customers import Customers
 from intake.domain import Caller, Door
 from intake.gate import Publishes, count_verdicts
 from intake.letters import letter_of
@@ -20,7 +21,9 @@ Records = Sequence[Any]
 Handler = Callable[[Records], Awaitable[None]]
 
 
-def forwarder(publisher: Publishes, sources: Sources, clock: Clock, live_window: timedelta) -> Handler:
+def forwarder(
+    publisher: Publishes, sources: Sources, customers: Customers, clock: Clock, live_window: timedelta
+) -> Handler:
     patiently = Patience(SERVICE, clock)
 
     async def on_contact_events_in(records: Records) -> None:
@@ -30,6 +33,8 @@ def forwarder(publisher: Publishes, sources: Sources, clock: Clock, live_window:
         verdicts = [judge(record, door) for record in records]
         outgoing = [forwarded(record, verdict, now) for record, verdict in zip(records, verdicts, strict=True)]
         await patiently("forward", lambda: publisher.publish(outgoing))
+        if customers.asked_for():
+            await patiently("customers", lambda: customers.note(verdicts))
         count_verdicts(topics.CONTACT_EVENTS_IN, verdicts)
         sources.note(verdicts, now)
 

@@ -43,6 +43,8 @@ def routes(gate: Gate, customers: Customers, load: Load, clock: Clock) -> APIRou
             verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
             if key.resolve_customers or key.may("admin"):
                 await customers.note(verdicts)
+            else:
+                customers.overhear(verdicts)
         response = answer(verdicts, batch=batch)
         response.headers.update(load.told(key, now))
         return response

@@ -10,7 +10,7 @@ from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
-from intake.openapi import NOT_FOUND, REFUSED_ORDER, WHO
+from intake.openapi import NOT_FOUND, REFUSED_CURSOR, REFUSED_ORDER, WHO
 from intake.replays import Order, Replays
 from intake.showing import cursor_after, cursor_of, shown
 from intake.store import DeadLetters, Which
@@ -18,6 +18,8 @@ from intake.store import DeadLetters, Which
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Text = Annotated[str, Field(max_length=2_000)]
 Watcher = Annotated[Key, Depends(require("watch"))]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=1000)]
 Admin = Annotated[Key, Depends(require("admin"))]
 
 
@@ -60,6 +62,13 @@ class Page(BaseModel):
     sources: dict[str, int]
 
 
+class Orders(BaseModel):
+    """Orders, the newest first; `cursor` leads on."""
+
+    items: list[dict[str, Any]]
+    cursor: str | None
+
+
 class Dropped(BaseModel):
     """How many letters wait no longer."""
 
@@ -80,8 +89,8 @@ def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
         _: Watcher,
         reason: Annotated[Text | None, Query()] = None,
         source: Annotated[Text | None, Query()] = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        cursor: Annotated[str | None, Query(max_length=200)] = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
     ) -> Page:
         """The newest first; `counts` says how many wait, by reason, and `sources` by source."""
         which = Which(reason=reason, source=source)
@@ -89,7 +98,7 @@ def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
         items = page[:limit]
         return Page(
             items=[shown(letter) for letter in items],
-            cursor=cursor_after(items[-1]) if len(page) > limit else None,
+            cursor=cursor_after(items[-1].at, items[-1].id) if len(page) > limit else None,
             counts=await letters.counts(which, "reason"),
             sources=await letters.counts(which, "source"),
         )
@@ -100,10 +109,13 @@ def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
         ordered = await replays.order(order.which(), by=key.name, rate=order.rate)
         return (await _ended(ordered, replays.get, clock) if order.wait else ordered).shown()
 
-    @router.get("/replays")
-    async def list_replays(_: Watcher) -> dict[str, Any]:
-        """The latest orders to replay, the newest first."""
-        return {"items": [order.shown() for order in await replays.latest(100)]}
+    @router.get("/replays", responses=REFUSED_CURSOR)
+    async def list_replays(_: Watcher, limit: Limit = 100, cursor: Cursor = None) -> Orders:
+        """The orders to replay, the newest first."""
+        page = await replays.latest(limit + 1, after=cursor_of(cursor) if cursor else None)
+        items = page[:limit]
+        after = cursor_after(items[-1].ordered_at, items[-1].id) if len(page) > limit else None
+        return Orders(items=[order.shown() for order in items], cursor=after)
 
     @router.get("/replays/{id}", responses=NOT_FOUND)
     async def show_replay(_: Watcher, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
@@ -111,9 +123,9 @@ def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
         return _found(await replays.get(name), "no such order").shown()
 
     @router.post("/replays/{id}/stop", responses=NOT_FOUND)
-    async def stop_replay(_: Admin, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
-        """End an order after the letters that are under way."""
-        return _found(await replays.stop(name), "no such order").shown()
+    async def stop_replay(key: Admin, name: Annotated[str, Path(alias="id", max_length=100)]) -> dict[str, Any]:
+        """End an order after the letters that are under way; `stopped_by` says whose word it was."""
+        return _found(await replays.stop(name, by=key.name), "no such order").shown()
 
     @router.post("/drop", responses=REFUSED_ORDER)
     async def drop_dead_letters(key: Admin, choice: Choice) -> Dropped:

@@ -1,7 +1,10 @@
 """`POST /v1/hooks/{connector}`: the webhooks of other products, as they send them."""
 
+import asyncio
 import base64
 import binascii
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -76,20 +79,34 @@ def routes(
             reading = _reading(hook, request, body, now)
             events, unsound = as_events(reading)
             load.count(key, len(events), now)
-            came = await customers.resolve(events) if key.resolve_customers else events
-            sound, violating = parted(came, Door(_caller(known), now, live_window))
-            refused = [*unsound, *violating]
-            if refused:
-                letter = _letter(hook, request, body, refused[0], whose(came, reading), now)
-                await publisher.publish([letter], within=answer_within)
-            verdicts = await gate.take_in(sound, _caller(known), now, request.state.traceparent)
-            if key.resolve_customers:
-                await customers.note(verdicts)
+            async with _in_time(answer_within):
+                came = await customers.resolve(events) if key.resolve_customers else events
+                sound, violating = parted(came, Door(_caller(known), now, live_window))
+                refused = [*unsound, *violating]
+                if refused:
+                    letter = _letter(hook, request, body, refused[0], whose(came, reading), now)
+                    await publisher.publish([letter], within=answer_within)
+                verdicts = await gate.take_in(sound, _caller(known), now, request.state.traceparent)
+                if key.resolve_customers:
+                    await customers.note(verdicts)
+                else:
+                    customers.overhear(verdicts)
         response = _answer(hook, [*verdicts, *refused])
         response.headers.update(load.told(key, now))
         return response
 
     return router
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """503 where it takes longer, in all: products give up after five seconds and say that we are down."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        detail = f"this could not be stored within {seconds:g} s; send again"
+        raise Problem(503, detail, headers={"Retry-After": "2"}) from None
 
 
 def _hook(hooks: Hooks, request: Request) -> Hook:

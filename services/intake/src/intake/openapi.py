@@ -120,6 +120,7 @@ WHO: Final[dict[int | str, dict[str, Any]]] = {
     403: problem(403, "the key 'crm' has not the role 'watch'"),
 }
 NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: problem(404, "no such dead letter")}
+REFUSED_CURSOR: Final[dict[int | str, dict[str, Any]]] = {422: problem(422, "cursor is none that was given here")}
 REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {
     422: problem(422, "give either ids, or reason and source, or all")
 }

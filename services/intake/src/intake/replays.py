@@ -15,7 +15,7 @@ from rapport.runtime.telemetry import logger
 
 from intake.records import SERVICE
 from intake.replay import Outcome, Replay
-from intake.store import DeadLetters, Which
+from intake.store import Cursor, DeadLetters, Which
 
 log = logger()
 
@@ -44,6 +44,7 @@ class Order:
     of: int
     outcome: Outcome
     ended_at: datetime | None
+    stopped_by: str | None = None
 
     @property
     def settled(self) -> int:
@@ -59,6 +60,7 @@ class Order:
             "rate": self.rate,
             "ordered_at": format_instant(self.ordered_at),
             "ended_at": format_instant(self.ended_at) if self.ended_at else None,
+            "stopped_by": self.stopped_by,
             "of": self.of,
             "settled": self.settled,
             **asdict(self.outcome),
@@ -78,7 +80,7 @@ class Replays:
         self._mine: set[str] = set()
 
     async def prepare(self) -> None:
-        await self._orders.create_index([("ordered_at", -1)])
+        await self._orders.create_index([("ordered_at", -1), ("_id", -1)])
 
     async def order(self, which: Which, *, by: str, rate: float | None) -> Order:
         """Note the order down; it begins when those before it have ended."""
@@ -95,15 +97,21 @@ class Replays:
         found = await self._orders.find_one({"_id": order_id})
         return _order(found, self._clock.now()) if found else None
 
-    async def latest(self, limit: int) -> list[Order]:
-        """The newest first."""
+    async def latest(self, limit: int, after: Cursor | None = None) -> list[Order]:
+        """The newest first, those after the cursor."""
         now = self._clock.now()
-        return [_order(found, now) async for found in self._orders.find().sort([("ordered_at", -1)]).limit(limit)]
+        where: dict[str, Any] = {}
+        if after is not None:
+            at, last = after
+            where["$or"] = [{"ordered_at": {"$lt": at}}, {"ordered_at": at, "_id": {"$lt": last}}]
+        page = self._orders.find(where).sort([("ordered_at", -1), ("_id", -1)]).limit(limit)
+        return [_order(found, now) async for found in page]
 
-    async def stop(self, order_id: str) -> Order | None:
+    async def stop(self, order_id: str, *, by: str) -> Order | None:
         """End it after the letters that are under way; one that has ended stays as it is."""
         open_still = {"_id": order_id, "state": {"$in": ["waiting", "running"]}}
-        await self._orders.update_one(open_still, {"$set": {"state": "stopped", "ended_at": self._clock.now()}})
+        stopped = {"state": "stopped", "stopped_by": by, "ended_at": self._clock.now()}
+        await self._orders.update_one(open_still, {"$set": stopped})
         return await self.get(order_id)
 
     async def work(self) -> NoReturn:

@@ -16,5 +16,5 @@ class IntakeSettings(Settings):
     )
     hooks: Path | None = Field(None, description="YAML file of webhooks and their secrets; see docs/connectors.md")
     hook_timeout: float = Field(
-        4.0, gt=0, description="seconds that Kafka has for what a webhook brought; products give up after 5"
+        4.0, gt=0, description="seconds that storing what a webhook brought may take; products give up after 5"
     )

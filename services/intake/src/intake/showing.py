@@ -1,7 +1,6 @@
 """A dead letter as JSON shows it, and where a page of them goes on."""
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,18 +40,35 @@ def shown(letter: Letter) -> dict[str, Any]:
         return {**facts, "value_base64": base64.b64encode(letter.value or b"").decode()}
 
 
-def cursor_after(letter: Letter) -> str:
-    """What leads to the letters after this one."""
-    return base64.urlsafe_b64encode(f"{int(letter.at.timestamp() * 1000 + 0.5)}.{letter.id}".encode()).decode()
+def cursor_after(at: datetime, last: str) -> str:
+    """What leads to what comes after the thing of this instant and id."""
+    return packed(f"{int(at.timestamp() * 1000 + 0.5)}.{last}")
 
 
 def cursor_of(text: str) -> Cursor:
     """Where a page goes on; 422 for what was not given out here."""
+    millis, _, last = unpacked(text).partition(".")
     try:
-        millis, _, last = base64.b64decode(text, altchars=b"-_", validate=True).decode().partition(".")
         return datetime.fromtimestamp(int(millis) / 1000, UTC), last
-    except (ValueError, OverflowError, OSError, binascii.Error):
-        raise Problem(422, "cursor is none that was given here", errors=[("/query/cursor", "unknown")]) from None
+    except (ValueError, OverflowError, OSError):
+        raise _unknown() from None
+
+
+def packed(text: str) -> str:
+    """Text as a cursor, which nobody need be able to read."""
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def unpacked(cursor: str) -> str:
+    """The text in a cursor; 422 where there is none."""
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+    except ValueError:
+        raise _unknown() from None
+
+
+def _unknown() -> Problem:
+    return Problem(422, "cursor is none that was given here", errors=[("/query/cursor", "unknown")])
 
 
 def _text(value: bytes | None) -> str | None:

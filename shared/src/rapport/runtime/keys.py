@@ -60,6 +60,7 @@ class Keys:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._by_hash: dict[str, Key] = {}
+        self._some_resolve_customers = False
         self._seen: bytes | None = None
         self.fault: str | None = None
         self.reload()
@@ -77,6 +78,7 @@ class Keys:
             self.fault = f"keys file {self._path}: {what_is_wrong(error)}"
             raise Misconfigured(self.fault) from None
         self._by_hash = {key.sha256: key for key in keys}
+        self._some_resolve_customers = any(key.resolve_customers for key in keys)
         self._seen, self.fault = text, None
         return True
 
@@ -88,6 +90,11 @@ class Keys:
         Python scatters its entries by a hash with a random key of this process.
         """
         return self._by_hash.get(hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+
+    @property
+    def some_resolve_customers(self) -> bool:
+        """Whether any key may leave the customer out."""
+        return self._some_resolve_customers
 
     def named(self, name: str) -> list[Key]:
         return [key for key in self._by_hash.values() if key.name == name]

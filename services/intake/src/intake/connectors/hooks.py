@@ -116,6 +116,11 @@ class Hooks:
     def names(self) -> list[str]:
         return sorted(self._by_name)
 
+    @property
+    def some_resolve_customers(self) -> bool:
+        """Whether any hook may leave the customer out."""
+        return any(hook.resolve_customers for hook in self._by_name.values())
+
     def reload(self) -> bool:
         """
         Read the file, and say whether it or a mapping of one's own is another than before.
