@@ -321,6 +321,20 @@ async def test_a_snow_day_is_looked_at_first_and_then_stops_the_clocks_of_what_i
         assert {event["data"]["cause"] for event in await until(told)} == {"closure"}
 
 
+async def test_alertmanager_is_told_no_more_of_a_contact_again_than_at_first(start: Start, desk: Receiver):
+    address = f"alertmanager:{desk.url.removesuffix('/hook')}"
+    bare = (f'desk: {{url: "{address}"}}', f'desk: {{url: "{address}", fields: []}}')
+    async with start(to=address, change=bare, tell_again_every=timedelta(seconds=0.5)) as sla:
+        await sla.tell("customer.updated", title="Ms", name="Rossi", tier="gold")
+        await sla.tell("contact.received", subject="Where is it?", agent_id="agent-7", url="https://crm/1")
+        await soon(lambda: len(desk.taken) > 3)
+        told = [json.loads(one.content)[0] for one in desk.taken]
+        assert all("BREACHED" in one["annotations"]["summary"] for one in told)
+        assert {tuple(one) for one in told} == {("labels", "annotations", "startsAt", "endsAt")}
+        for secret in ("Rossi", "gold", "Where is it?", "agent-7", "crm"):
+            assert all(secret not in one.content.decode() for one in desk.taken), secret
+
+
 async def test_alertmanager_is_told_again_of_what_stands_until_it_is_over(start: Start, desk: Receiver):
     address = f"alertmanager:{desk.url.removesuffix('/hook')}"
     async with start(to=address, tell_again_every=timedelta(seconds=0.5)) as sla:

@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from rapport.runtime.clock import Clock
@@ -63,30 +64,35 @@ class Composer:
     async def message(
         self, key: GroupKey, members: Sequence[NotificationState], alerts: Alerts, heard: Heard
     ) -> Message:
+        """What they say, with a link to act on it by where the receiver may have one."""
+        message = await self.plain(key, members, alerts, heard)
+        if key.kind in _OVER:
+            ids = {alert.id for alert in message.alerts}
+            return replace(message, settled=await self._settled(key, ids, message.known))
+        if message.fields is not None and "url" not in message.fields:
+            return message
+        link = await self._links.offer(Link(message.name, key.receiver), [alert.id for alert in message.alerts])
+        return replace(message, link=link)
+
+    async def plain(self, key: GroupKey, members: Sequence[NotificationState], alerts: Alerts, heard: Heard) -> Message:
+        """What they say to their receiver, in the fields that it may learn."""
         shown = worst_first([alerts[one.alert_id] for one in members])
         ids = sorted({alert.customer_id for alert in shown[:LISTED]})
         customers = await self._store.find(CustomerState, {"_id": {"$in": ids}})
         place = self.place(key, members)
         names = sorted(f"{one.id}#{one.repeats}" for one in members)
-        name = f"msg_{hashlib.sha256(chr(0).join(names).encode()).hexdigest()[:32]}"
-        open_to_it = place is None or place.fields is None or "url" in place.fields
-        linked = open_to_it and key.kind not in _OVER
         known = {name: tuple({one.known_as: 1 for one in rows if one.known_as}) for name, rows in heard.items()}
         return Message(
             key=key,
             alerts=shown,
             customers={customer.id: customer for customer in customers},
             at=self._clock.now(),
-            name=name,
+            name=f"msg_{hashlib.sha256(chr(0).join(names).encode()).hexdigest()[:32]}",
             level=max(one.level for one in members),
             late=any(one.late for one in members),
             fields=place.fields if place else None,
-            link=await self._links.offer(Link(name, key.receiver), [a.id for a in shown]) if linked else "",
             public_url=self._public_url,
             known=known,
-            settled=await self._settled(key, {alert.id for alert in shown}, known)
-            if key.kind in _OVER
-            else frozenset(),
         )
 
     async def _settled(self, key: GroupKey, ids: set[str], known: Mapping[str, Sequence[str]]) -> frozenset[str]:

@@ -56,6 +56,7 @@ def reach_out(
     )
     standing = Standing(
         means,
+        composer=composer,
         sender=sender,
         every=settings.tell_again_every,
     )

@@ -1,15 +1,17 @@
 """Tells Alertmanager again of what stands: it keeps alerts in memory alone, and what it hears no more of is over."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
-from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
 
 from sla_monitor.addresses import kind_of
+from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter
+from sla_monitor.domain.grouping import GroupKey, key_of
+from sla_monitor.domain.message import LISTED
 from sla_monitor.domain.signals import STANDS_FOR
 from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.means import Means
@@ -18,7 +20,8 @@ from sla_monitor.sender import Sender
 
 log = shared.logger()
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = LISTED
+"""Alerts of one piece: as many as have their customers named in a message."""
 
 
 class Standing:
@@ -28,11 +31,13 @@ class Standing:
         self,
         means: Means,
         *,
+        composer: Composer,
         sender: Sender,
         every: timedelta,
     ) -> None:
         self._means = means
         self._alerts = means.store.collection(AlertState.collection)
+        self._composer = composer
         self._sender = sender
         self._every = every
 
@@ -70,9 +75,18 @@ class Standing:
             if gone and not await self._post(name, place, gone, now):
                 return
 
-    async def _post(self, name: str, place: Place, rows: Iterable[NotificationState], until: datetime) -> bool:
-        posts = ([_again(one, until) for one in rows],)
-        outcome = await self._means.delivery.send(place.url, Letter("standing", "standing", "standing", {}, posts))
+    async def _post(self, name: str, place: Place, rows: Collection[NotificationState], until: datetime) -> bool:
+        ids = [one.alert_id for one in rows]
+        alerts = {alert.id: alert for alert in await self._means.store.find(AlertState, {"_id": {"$in": ids}})}
+        groups: dict[GroupKey, list[NotificationState]] = defaultdict(list)
+        for one in rows:
+            if one.alert_id in alerts:
+                groups[key_of(one)].append(one)
+        post: list[Any] = []
+        for key, members in groups.items():
+            heard = {one.alert_id: [one] for one in members}
+            post += (await self._composer.plain(key, members, alerts, heard)).again(until)
+        outcome = await self._means.delivery.send(place.url, Letter("standing", "standing", "standing", {}, (post,)))
         await self._means.health.note(name, outcome)
         if not outcome.ok:
             log.warning("not told again of what stands", receiver=name, detail=outcome.detail)
@@ -81,13 +95,3 @@ class Standing:
 
 def _stands(one: NotificationState, entry: int) -> bool:
     return one.entry == entry and one.sent_at is not None and one.known_as.startswith("{")
-
-
-def _again(one: NotificationState, until: datetime) -> dict[str, Any]:
-    annotations = {"summary": one.text, "due_at": format_instant(one.deadline)}
-    return {
-        "labels": json.loads(one.known_as),
-        "annotations": annotations,
-        "startsAt": format_instant(min(one.deadline, until)),
-        "endsAt": format_instant(until),
-    }

@@ -14,7 +14,15 @@ from typing import Any, Final
 from rapport.contracts import format_instant
 
 from sla_monitor.domain.grouping import STORM, GroupKey
-from sla_monitor.domain.signals import STORM_KEY, Action, Signal, pagerduty_action, to_alertmanager, to_pagerduty
+from sla_monitor.domain.signals import (
+    STORM_KEY,
+    Action,
+    Signal,
+    pagerduty_action,
+    standing,
+    to_alertmanager,
+    to_pagerduty,
+)
 from sla_monitor.domain.states import AlertState, CustomerState
 from sla_monitor.domain.text import length, text
 
@@ -126,6 +134,10 @@ class Message:
                 self.signals(), group=self.key.group, client=self.public_url, storm=self.storm, text=self.text
             )
         return []
+
+    def again(self, until: datetime) -> list[Any]:
+        """For Alertmanager, which forgets: what it was told, under the names by which it is known, until then."""
+        return [standing(one, name, until) for one in self.signals() for name in self.known.get(one.id, ())]
 
     def signals(self, limit: int | None = None) -> list[Signal]:
         return [self._signal(alert) for alert in self.alerts[:limit]]

@@ -86,13 +86,14 @@ def to_alertmanager(signals: Sequence[Signal], known: Mapping[str, Iterable[str]
         own = signal.name_for("alertmanager")
         before = sorted(set(known.get(signal.id, ())))
         if signal.ends_at is None:
-            listed.append(_standing(signal, own, now + STANDS_FOR))
+            listed.append(standing(signal, own, now + STANDS_FOR))
         for name in before if signal.ends_at else [name for name in before if name != own]:
-            listed.append(_standing(signal, name, min(signal.ends_at or now, now)))  # noqa: PERF401 - two kinds of row
+            listed.append(standing(signal, name, min(signal.ends_at or now, now)))  # noqa: PERF401 - two kinds of row
     return [listed[at : at + _AT_ONCE] for at in range(0, len(listed), _AT_ONCE)]
 
 
-def _standing(signal: Signal, name: str, until: datetime) -> dict[str, Any]:
+def standing(signal: Signal, name: str, until: datetime) -> dict[str, Any]:
+    """An alert of Alertmanager's API, under the labels that are its name, until that instant."""
     return {
         "labels": json.loads(name),
         "annotations": signal.annotations(),
