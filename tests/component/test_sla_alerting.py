@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -217,45 +217,6 @@ async def test_a_receiver_that_answers_500_for_long_is_climbed_past_once_and_hea
         listed = (await sla.get("/v1/receivers")).json()["receivers"]
         health = next(one for one in listed if one["name"] == "desk")
         assert (health["failing"], health["failures"], health["last_error"]["error"]) == (False, 0, "HTTP 500")
-
-
-@pytest.fixture
-async def watched(start: Start, desk: Receiver) -> AsyncIterator[RunningSla]:
-    """The desk fails for long, and the auditor looks often."""
-    desk.statuses = [503] * 400
-    async with start(audit_every=timedelta(seconds=0.5)) as running:
-        yield running
-
-
-async def test_the_auditor_tells_others_of_a_receiver_that_fails_and_when_it_is_over(
-    watched: RunningSla, desk: Receiver, lead: Receiver
-):
-    await watched.tell("contact.received")
-    await soon(lambda: lead.taken)
-    told = lead.taken[0].body
-    assert (told["status"], told["groupLabels"]) == ("firing", {"alertname": "rapport_receiver_failing"})
-    assert "desk has not taken" in told["text"]
-
-    async def listed() -> Any:
-        return [one for one in (await watched.get("/v1/trouble")).json()["trouble"] if one["told"]]
-
-    [trouble] = await until(listed)
-    assert (trouble["cause"], trouble["receiver"], trouble["told"]) == ("receiver_failing", "desk", ["lead"])
-    desk.statuses = []
-    await soon(lambda: any(one.body["status"] == "resolved" for one in lead.taken))
-    assert [one.body["status"] for one in lead.taken] == ["firing", "resolved"]
-
-
-async def test_the_auditor_says_when_nobody_could_be_reached(start: Start, lead: Receiver):
-    quick = timedelta(seconds=0.5)
-    only = (
-        "climb: [{after: 0s, notify: [team]}, {after: 1h, notify: [lead]}]",
-        "climb: [{after: 0s, notify: [owner]}]\nauditor: [lead]",
-    )
-    async with start(change=only, audit_every=quick, overdue_after=quick) as sla:
-        await sla.tell("contact.received")
-        await soon(lambda: lead.taken)
-        assert f"nobody could be reached about 1 alerts: {ALERT}" in lead.taken[0].body["text"]
 
 
 async def test_breaches_of_a_silent_source_wait_behind_one_page_that_says_so_until_it_speaks(

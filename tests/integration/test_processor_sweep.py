@@ -109,10 +109,15 @@ async def test_a_wake_up_that_fails_is_put_off_and_holds_up_no_other(site):
     assert {d["_id"]: d["wake_at"] for d in [d async for d in waiting]} == dict.fromkeys(
         ["bad", "huge", "shy", "silent", "stuck"], DUE + MINUTE
     )
+    failing = [d async for d in site.database["tallies"].find({"failing_since": {"$exists": True}})]
+    assert {d["_id"]: d["failing_since"] for d in failing} == dict.fromkeys(
+        ["bad", "huge", "shy", "silent", "stuck"], DUE
+    )
     await site.replica().sweep(horizons(DUE + MINUTE - timedelta(milliseconds=1)))
     assert len(await woken(site)) == 3
     await site.replica().sweep(horizons(DUE + MINUTE))
     assert sorted(await woken(site)) == sorted(names)
+    assert await site.database["tallies"].count_documents({"failing_since": {"$exists": True}}) == 0
 
 
 async def test_putting_off_does_not_touch_what_is_no_longer_due(site):

@@ -65,6 +65,23 @@ def test_what_nobody_takes_climbs_and_the_last_step_repeats():
     assert played.told("alert.escalated") == [("alert.escalated", "13:15"), ("alert.escalated", "14:00")]
 
 
+@pytest.mark.parametrize("looks", [("13:00:00.001", "13:15:01", "14:00:01"), ("13:10", "14:30"), ("14:30",)])
+def test_a_step_that_reaches_nobody_is_climbed_past_at_its_own_instant_whenever_we_look(looks: tuple[str, ...]):
+    played = play([received("09:00", team="unknown")], under=NOW, looks=looks)
+    assert [one for one in rung(played) if one[0] == "lead"][:1] == [("lead", "13:00" if len(looks) > 1 else "14:00")]
+    assert ("manager", "14:00") in rung(played)
+    assert (played.alert().level, played.alert().exhausted) == (3, True)
+    assert played.alert().rings_from == at("13:00")
+
+
+def test_an_escalation_that_names_nobody_known_is_exhausted_at_once_though_its_last_step_repeats():
+    played = play([received("09:00")], under=NOW.replace("[lead]", "[owner]").replace("[manager]", "[team]"))
+    played.look("13:00:01")
+    assert rung(played) == []
+    assert (played.alert().level, played.alert().exhausted, played.alert().paged) == (3, True, False)
+    assert played.alert().next_step_at == at("14:00")
+
+
 def test_steps_missed_in_a_downtime_are_one_message_to_each_marked_late():
     played = play([received("09:00", team="billing")], under=NOW, looks=["16:30"])
     assert rung(played) == [("sun", "16:00"), ("lead", "16:00"), ("manager", "16:00")]

@@ -19,6 +19,7 @@ from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
+from sla_monitor.domain.policy_checks import missing
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
@@ -33,7 +34,7 @@ _LOOKED_AT: Final = 2_000
 _FAILING_FROM: Final = 3
 """Failures in a row after which a receiver counts as failing rather than as having stumbled."""
 _UNREACHED_FOR: Final = timedelta(days=2)
-"""So long after its deadline an alert that reached nobody is still spoken of."""
+"""So long after it could first ring an alert that reached nobody is still spoken of."""
 _LONG_AGO: Final = datetime(1, 1, 1)  # noqa: DTZ001 - only a border for MongoDB, earlier than any instant
 
 
@@ -55,9 +56,15 @@ class Auditor:
         self._every = every
         self._overdue = overdue
         self._contacts = means.store.collection(ContactState.collection)
+        self._alerts = means.store.collection(AlertState.collection)
         self._notifications = means.store.collection(NotificationState.collection)
         self._trouble = means.database["trouble"]
         self._lease = Lease(means.database, "auditor", means.clock)
+
+    async def prepare(self) -> None:
+        """Indexes for what only few documents have."""
+        for rows, field in ((self._contacts, "failing_since"), (self._alerts, "rings_from")):
+            await rows.create_index([(field, 1)], partialFilterExpression={field: {"$exists": True}})
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -115,6 +122,8 @@ class Auditor:
             yield finding
         async for finding in self._steps(now):
             yield finding
+        for name, reason in missing(file).items():
+            yield Finding("receiver_missing", f"{name} can't be reached: {reason}", name)
         for name in names:
             for place in places_in(file, name):
                 if reason := _unreachable(place):
@@ -149,12 +158,14 @@ class Auditor:
             yield Finding("source_silent", f"{says}; {held[IS_SILENT]} breaches are held back for a while")
 
     async def _steps(self, now: datetime) -> AsyncIterator[Finding]:
-        """Deadlines and steps that nobody has looked at though their partitions are read."""
-        where = {
-            "wake_at": {"$gt": _LONG_AGO, "$lt": now - self._overdue},
+        """Deadlines and steps that nobody has looked at though their partitions are read, or can't be decided about."""
+        border = now - self._overdue
+        asleep = {
+            "wake_at": {"$gt": _LONG_AGO, "$lt": border},
             "backfill": False,
             "p": {"$nin": sorted(self._holding.lagging)},
         }
+        where = {"$or": [asleep, {"failing_since": {"$lt": border}}]}
         count = await self._contacts.count_documents(where, limit=_COUNTED)
         if count:
             yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")
@@ -171,7 +182,7 @@ class Auditor:
         waiting = await self._means.store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
         ids = [one.alert_id for one in waiting]
         fields = dict.fromkeys((*FIELDS, "state"), 1)
-        rows = self._means.store.collection(AlertState.collection).find({"_id": {"$in": ids}}, fields)
+        rows = self._alerts.find({"_id": {"$in": ids}}, fields)
         alerts: dict[str, Mapping[str, Any]] = {row["_id"]: row async for row in rows}
         for one in waiting:
             alert = alerts.get(one.alert_id, {})
@@ -183,10 +194,10 @@ class Auditor:
         where = {
             "active": True,
             "state": "breached",
-            "due_at": {"$gt": now - _UNREACHED_FOR, "$lt": now - self._overdue},
+            "rings_from": {"$gt": now - _UNREACHED_FOR, "$lt": now - self._overdue},
         }
-        alerts = await self._means.store.find(AlertState, where, sort=[("due_at", -1)], limit=_LOOKED_AT)
-        at_the_end = [alert.id for alert in alerts if alert.level and alert.next_step_at is None]
+        alerts = await self._means.store.find(AlertState, where, sort=[("rings_from", -1)], limit=_LOOKED_AT)
+        at_the_end = [alert.id for alert in alerts if alert.exhausted]
         if not at_the_end:
             return []
         reached = {"alert_id": {"$in": at_the_end}, "status": {"$in": ["pending", "sending", "sent"]}}

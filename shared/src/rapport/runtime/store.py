@@ -250,9 +250,14 @@ class Store:
         return document["wake_at"] if document else None
 
     async def put_off(self, kind: type[State], state_id: str, *, due: datetime, until: datetime) -> None:
-        """Wake a state later than it says itself, if it is due still; for one that can't be decided about."""
+        """
+        Wake a state later than it says itself, if it is due still; for one that can't be decided about.
+
+        Until it is written again, `failing_since` says when it should have been looked at first.
+        """
         where = {"_id": state_id, "wake_at": {"$lte": due}}
-        await self._database[kind.collection].update_one(where, {"$set": {"wake_at": until}})
+        mark = {"wake_at": until, "failing_since": {"$ifNull": ["$failing_since", "$wake_at"]}}
+        await self._database[kind.collection].update_one(where, [{"$set": mark}])
 
     async def commit(self, change: Change) -> None:
         """Write all or nothing. `Conflict` when a row is no longer as it was read, `Refused` when it can't be said."""

@@ -158,10 +158,10 @@ class Alerting:
     def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
         if alert.next_at is not None and not escalation.rings:
             return alert.but(next_at=None)
-        ring = escalation.ring(alert, self.horizon)
+        owner = alert.owner or self.folding.owner
+        ring = escalation.ring(alert, owner, self.folding.team, self.horizon)
         if ring is None:
             return alert
-        owner = alert.owner or self.folding.owner
         reached = escalation.reached(ring.names, owner, self.folding.team, ring.at)
         names = [f"{name}#{entry}" for name, entry in reached]
         alert = alert.but(
@@ -244,6 +244,8 @@ class Alerting:
             policy_version=rule.version if rule else None,
             page=escalation.page,
             paged=alert.paged,
+            rings_from=alert.base_at,
+            exhausted=0 < len(escalation.steps) <= alert.level,
             timezone=escalation.calendar.timezone if escalation.calendar else "UTC",
             by=alert.by,
             until=alert.until,

@@ -47,8 +47,12 @@ class Escalation:
         ring = self.may_ring(at)
         return {"base_at": ring - self.steps[level].after, "next_at": ring, "level": level}
 
-    def ring(self, alert: Alert, horizon: datetime) -> "Ring | None":
-        """The steps due up to `horizon` as one ringing: those missed are folded into the latest."""
+    def ring(self, alert: Alert, owner: str | None, team: str | None, horizon: datetime) -> "Ring | None":
+        """
+        The steps due up to `horizon` as one ringing: those missed are folded into the latest.
+
+        A step that reaches nobody is climbed past: the next one rings at its instant.
+        """
         if alert.next_at is None or alert.next_at > horizon or not self.steps or alert.base_at is None:
             return None
         names: list[str] = []
@@ -56,12 +60,12 @@ class Escalation:
         following: datetime | None = alert.next_at
         while following is not None and following <= horizon:
             at = following
-            if level < len(self.steps):
-                names += self.steps[level].notify
-                level += 1
-            else:
-                names += self.steps[-1].notify
-                repeats += 1
+            step = self.steps[min(level, len(self.steps) - 1)]
+            names += step.notify
+            repeats += level == len(self.steps)
+            level = min(level + 1, len(self.steps))
+            if level < len(self.steps) and not self.reached(tuple(step.notify), owner, team, at):
+                continue
             following = self._after(alert.base_at, level, at, horizon)
         return Ring(tuple(dict.fromkeys(names)), level, repeats, at, following)
 

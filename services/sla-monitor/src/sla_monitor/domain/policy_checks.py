@@ -49,19 +49,37 @@ def cautions(file: PolicyFile) -> list[Contradiction]:
     A step that names nobody known is climbed past, an address whose hours are
     unknown is passed over, and the auditor says so for as long as it lasts.
     """
-    return [
-        (path, f"{reason}; {so}") for path, reason, hint, so in _loose_ends(file, Names.defined_in(file)) if not hint
-    ]
+    return [(end.path, end.says) for end in _loose_ends(file, Names.defined_in(file)) if not end.hint]
+
+
+def missing(file: PolicyFile) -> dict[str, str]:
+    """Who is to be told and can't be, as `cautions` says it, and why: names without an address, hours unknown."""
+    return {end.about: end.says for end in _loose_ends(file, Names.defined_in(file)) if not end.hint}
 
 
 def _misspelt(file: PolicyFile, names: Names) -> Iterator[Contradiction]:
     """Names that nothing carries but that are like one that is carried: somebody would wait for a message in vain."""
-    for path, reason, hint, _ in _loose_ends(file, names):
-        if hint:
-            yield path, f"{reason}{hint}"
+    for end in _loose_ends(file, names):
+        if end.hint:
+            yield end.path, f"{end.reason}{end.hint}"
 
 
-def _loose_ends(file: PolicyFile, names: Names) -> Iterator[tuple[Path, str, str, str]]:
+@dataclass(frozen=True, slots=True)
+class _LooseEnd:
+    """A name that nothing carries. `about` is who can't be reached for it, `hint` a name that may be meant."""
+
+    path: Path
+    about: str
+    reason: str
+    hint: str
+    so: str
+
+    @property
+    def says(self) -> str:
+        return f"{self.reason}; {self.so}"
+
+
+def _loose_ends(file: PolicyFile, names: Names) -> Iterator[_LooseEnd]:
     ringable = {"owner", "team"} | names.receivers | names.people
     for name, steps in file.escalations.items():
         for at, step in enumerate(steps):
@@ -69,14 +87,14 @@ def _loose_ends(file: PolicyFile, names: Names) -> Iterator[tuple[Path, str, str
                 if one not in ringable:
                     reason = f"there is no receiver or person called {one!r}"
                     path: Path = ("escalations", name, at, "notify")
-                    yield path, reason, meant(one, ringable), "nobody is reached by that name"
+                    yield _LooseEnd(path, one, reason, meant(one, ringable), "nobody is reached by that name")
     for name, receiver in file.receivers.items():
         for at, address in enumerate(receiver.entries):
             one = address.calendar or ""
             if one and one not in names.calendars:
                 reason = f"there is no calendar called {one!r}"
                 path = ("receivers", name, at, "calendar")
-                yield path, reason, meant(one, names.calendars), "this address is never taken"
+                yield _LooseEnd(path, name, reason, meant(one, names.calendars), "this address is never taken")
 
 
 def _of_policies(file: PolicyFile, names: Names, places: list[int]) -> Iterator[Contradiction]:

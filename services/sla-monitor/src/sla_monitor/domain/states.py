@@ -232,6 +232,10 @@ class AlertState(State, frozen=True, kw_only=True):
     page: Paging = "list"
     paged: bool = False
     """Whether a step of the escalation has rung."""
+    rings_from: datetime | None = None
+    """When it could first ring; None for what never does."""
+    exhausted: bool = False
+    """Whether every step of the escalation has rung; the last may ring again."""
     timezone: str = "UTC"
     """Of the calendar."""
     by: str | None = None
@@ -265,6 +269,7 @@ class AlertState(State, frozen=True, kw_only=True):
             "team": self.team,
             "owner": self.owner,
             "policy": self.policy,
+            **({"rings_from": self.rings_from} if self.rings_from else {}),
         }
 
 
