@@ -3,9 +3,13 @@
 import pytest
 from rapport.contracts import Data, Event
 from rapport.contracts.sla_events import SlaCorrected
+from sla_monitor.domain.fold import fold
 
 from tests.support.sla import (
+    MONDAY,
+    OFFICE,
     abandoned,
+    assigned,
     at,
     customer,
     escalated,
@@ -76,6 +80,87 @@ def test_responses_never_pause():
 def test_a_pause_moves_a_target_by_the_end_of_a_day_by_the_open_seconds_it_lasted():
     by_closing = targets("resolution: {by: end of same business day, pause_on: [customer]}")
     assert due(received("09:00"), waiting("10:00"), resumed("11:30"), under=by_closing) == "Tue 10:30"
+
+
+PAUSED = """
+  - name: short
+    match: {priority: urgent}
+    calendar: office
+    targets: {resolution: {within: 30m, pause_on: [customer]}}
+  - name: only
+"""
+
+
+@pytest.mark.parametrize(("over", "told"), [(True, [("sla.breached", "12:00")]), (False, [])])
+def test_what_a_change_makes_late_during_a_pause_is_late_when_the_pause_ends_and_only_listed(
+    over: bool,  # noqa: FBT001 - a case
+    told: list[tuple[str, str]],
+):
+    under = SOLVE.replace("  - name: only\n", PAUSED.lstrip("\n"))
+    events = [received("09:00"), waiting("10:00"), reclassified("11:00", priority="urgent")]
+    played = play([*events, *([resumed("12:00")] if over else [])], under=under, looks=["13:00"])
+    assert played.told() == told
+    [clock] = fold(played.contact.log, played.domain.book, at("13:00")).clocks[:1]
+    assert clock.listed
+    assert when(clock.due_at or MONDAY) == ("12:00" if over else "11:00")
+    assert all(alert.next_at is None for alert in played.contact.alerts.values())
+
+
+def test_a_change_taken_back_during_the_pause_makes_nothing_late():
+    under = SOLVE.replace("  - name: only\n", PAUSED.lstrip("\n"))
+    edits = [reclassified("11:00", priority="urgent"), reclassified("11:30", priority="low")]
+    assert due(received("09:00"), waiting("10:00"), *edits, resumed("12:00"), under=under) == "15:00"
+
+
+# --- warnings -------------------------------------------------------------------------
+
+
+def test_a_promise_moved_after_its_warning_is_warned_of_again():
+    events = [received("09:00"), promised("09:00", by="13:00"), promised("12:30", by="17:00")]
+    played = play(events, under=targets("", warn="[75%]"), looks=["12:15", "12:45", "15:15"])
+    assert played.told("sla.warned") == [("sla.warned", "12:00"), ("sla.warned", "15:00")]
+    assert played.told("alert.cleared") == [("alert.cleared", "12:30")]
+    assert (played.alert("promise/1").state, played.alert("promise/1").warned_at) == ("warned", at("15:00"))
+
+
+def test_a_warning_that_is_not_true_any_more_after_a_change_is_taken_off_the_list():
+    under = targets("first_response: {within: 1h}", warn="[30m before]").replace(
+        "  - name: only\n",
+        "  - {name: long, match: {priority: low}, calendar: office, warn: [30m before],"
+        " targets: {first_response: {within: 4h}}}\n  - name: only\n",
+    )
+    played = play([received("09:00"), reclassified("09:45", priority="low")], under=under, looks=["09:40", "10:00"])
+    assert played.alert().state == "cleared"
+    played.look("12:31")
+    assert played.told("sla.warned") == [("sla.warned", "09:30"), ("sla.warned", "12:30")]
+    assert played.alert().state == "warned"
+
+
+def test_a_pause_after_a_change_loses_no_warning():
+    under = targets("resolution: {within: 1h, pause_on: [customer]}", warn="[50%]").replace(
+        "  - name: only\n",
+        "  - {name: long, match: {priority: low}, calendar: office, warn: [50%],"
+        " targets: {resolution: {within: 4h, pause_on: [customer]}}}\n  - name: only\n",
+    )
+    events = [received("09:00"), reclassified("09:45", priority="low"), waiting("10:00"), resumed("10:30")]
+    assert story(*events, under=under, looks=["13:00"]) == [("sla.warned", "09:30"), ("sla.warned", "11:30")]
+
+
+# --- who has it -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("handed", [{"team": "legal"}, {"agent_id": "agent-7"}])
+def test_policies_are_matched_again_for_whoever_has_the_contact_now(handed: dict[str, str]):
+    field, value = next(iter(handed.items()))
+    under = f"""{OFFICE}policies:
+  - {{name: theirs, match: {{{field}: {value}}}, calendar: office, targets: {{first_response: {{within: 2h}}}}}}
+  - {{name: rest, calendar: office, targets: {{first_response: {{within: 4h}}}}}}
+"""
+    first = [received("09:00", team="billing"), assigned("09:30", **handed)]
+    assert due(*first, under=under) == "13:00", "being handed over alone matches nothing anew"
+    assert due(*first, reclassified("10:00", topic="contract"), under=under) == "11:00"
+    early = [assigned("08:00", **handed), received("09:00")]
+    assert due(*early, under=under) == "11:00"
 
 
 # --- promises -------------------------------------------------------------------------

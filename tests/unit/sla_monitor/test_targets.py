@@ -226,6 +226,13 @@ def test_a_promise_is_kept_by_an_answer_a_report_or_a_resolution_but_not_the_one
         assert story(*events, under=OFFICE) == [("sla.met", "Sat 19:00")]
 
 
+def test_a_promise_made_in_the_instant_of_an_answer_is_not_kept_by_it():
+    together = [received("09:00"), responded("09:30"), promised("09:30", "12:00")]
+    for events in (together, [together[0], together[2], together[1]]):
+        assert story(*events, under=OFFICE, looks=["13:00"]) == [("sla.breached", "12:00")]
+    assert story(*together, resolved("09:30"), under=OFFICE, looks=["13:00"]) == [("sla.met", "09:30")]
+
+
 def test_a_later_promise_replaces_an_earlier_one_before_it_falls_due():
     played = play([received("09:00"), promised("09:30", "12:00"), promised("11:00", "15:00")], under=OFFICE)
     played.look("14:00")

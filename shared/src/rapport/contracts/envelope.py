@@ -107,7 +107,6 @@ def identity(source: str, event_id: str) -> Identity:
 
 _RANK = {
     "contact.received": 0,
-    "contact.promised": 2,
     "contact.assigned": 2,
     "contact.escalated": 3,
     "contact.waiting": 4,
@@ -115,6 +114,7 @@ _RANK = {
     "contact.reclassified": 1,
     "contact.updated": 6,
     "contact.responded": 7,
+    "contact.promised": 8,
     "contact.merged": 8,
     "contact.abandoned": 8,
     "contact.resolved": 9,

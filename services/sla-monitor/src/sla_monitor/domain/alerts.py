@@ -55,8 +55,9 @@ class Alerting:
     def _follow(self, one: Numbered, known: Alert | None, cause_at: datetime) -> None:
         alert = known
         escalation = self.escalation(one)
-        if "warned" in one.news and alert is None:
-            alert = Alert(state="warned", warned_at=one.warned[-1])
+        if "warned" in one.news and (alert is None or (alert.state == "cleared" and not one.clock.ended)):
+            before = alert.but(rounds=alert.rounds + 1, raised_at=None) if alert else Alert(state="warned")
+            alert = before.but(state="warned", warned_at=one.warned[-1], by=None, reason=None)
         if one.verdict == "breached" and ("breached" in one.news or "corrected" in one.news):
             alert = self._raise(one, alert, escalation)
         if alert is None:
@@ -104,8 +105,9 @@ class Alerting:
             at = clock.ended_at or cause_at
             return self._cleared(one.key, alert, clock.cause, at, due=clock.due_at or cause_at, **met)
         wrong = alert.raised_at is not None and one.verdict == "running"
-        if wrong or (alert.raised_at is None and not one.warned):
-            return self._cleared(one.key, alert, WITHDRAWN, cause_at, due=clock.due_at or cause_at)
+        if wrong or (alert.raised_at is None and not clock.comes_near):
+            why = clock.cause if clock.outdated and not wrong else WITHDRAWN
+            return self._cleared(one.key, alert, why, cause_at, due=clock.due_at or cause_at)
         return alert
 
     def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime, **met: Any) -> Alert:
@@ -231,7 +233,7 @@ class Alerting:
             started_at=clock.started_at,
             due_at=clock.due_at or clock.started_at,
             met_at=clock.met_at,
-            warned_at=one.warned[0] if one.warned else alert.warned_at,
+            warned_at=one.warned[clock.outdated] if len(one.warned) > clock.outdated else alert.warned_at,
             breached_at=alert.raised_at if one.verdict == "breached" else None,
             waiting=not clock.ended,
             group="/".join(str(facts.get(by) or "-") for by in (grouping.by if grouping else ("team", "policy"))),

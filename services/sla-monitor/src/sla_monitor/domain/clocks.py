@@ -52,6 +52,8 @@ class Clock:
     """Warnings to come."""
     warned: tuple[datetime, ...] = ()
     """Warnings that have become true."""
+    outdated: int = 0
+    """How many of these were of a deadline that has been moved away since."""
     breached_at: datetime | None = None
     met_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -99,20 +101,35 @@ class Clock:
     def spec_or_promise(self) -> bool:
         return self.spec is not None or self.target == "promise"
 
-    def schedule(self, not_before: datetime | None = None) -> None:
-        """Say when it is due and when warnings are, after its plan or its pauses have changed."""
+    @property
+    def comes_near(self) -> bool:
+        """Whether a warning has been given of the deadline that it has now."""
+        return len(self.warned) > self.outdated
+
+    def schedule(self, since: datetime | None = None, *, anew: bool = False) -> None:
+        """
+        Say when it is due and when warnings are, after its plan or its pauses have changed.
+
+        `since` is when they did: what has not been warned of by then is warned of no
+        earlier. With `anew` it is another deadline, of which only those warnings have
+        been given that it would have had by then, too.
+        """
         plan = self.plan
         if plan is None:
             return
         lost = sum(self.hours.between(start, end) for start, end in self.pauses) if self.pauses else 0
         self.due_at = due = self.hours.add(plan.due, lost) if lost else plan.due
         if not plan.used:
-            self.ahead = ()
+            self.ahead, self.outdated = (), len(self.warned)
             return
         instants = tuple(self._instant_after(used) for used in plan.used) if self.pauses else plan.instants
-        ahead = instants[len(self.warned) :]
-        if not_before is not None:
-            ahead = tuple(max(at, not_before) for at in ahead)
+        given = len(self.warned) - self.outdated
+        if anew and since is not None:
+            given = min(given, sum(at <= since for at in instants))
+            self.outdated = len(self.warned) - given
+        ahead = instants[given:]
+        if since is not None:
+            ahead = tuple(max(at, since) for at in ahead)
         self.ahead = ahead if not ahead or ahead[-1] < due else tuple(at for at in ahead if at < due)
 
     def _instant_after(self, used: float) -> datetime:
@@ -138,7 +155,10 @@ class Clock:
         self.paused_since = None
         if self.breached_at is None:
             before = self.due_at
-            self.schedule()
+            if self.listed:
+                self.due_at = at
+            else:
+                self.schedule(at)
             if self.due_at != before:
                 self.recorded = recorded
 

@@ -15,7 +15,7 @@ from sla_monitor.domain.hours import WALL
 from sla_monitor.domain.log import MARKS, classification, instant
 from sla_monitor.domain.owed import PUBLISHED, Owed, begins, recorded
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.rules import Plan
+from sla_monitor.domain.rules import Facts, Plan
 from sla_monitor.domain.states import Entry, Status
 
 
@@ -70,9 +70,8 @@ class Folding(Owed):
     def _open(self, entry: Entry, at: datetime, *, inbound: bool) -> None:
         self.opening, self.opened_at, self.status = entry, at, "open"
         self.outbound_only = not inbound
-        self._contact = classification(entry.facts)
-        self.owner = entry.facts.get("agent_id") or self.owner
-        self.team = entry.facts.get("team") or self.team
+        before, self._contact = self._contact, classification(entry.facts)
+        self._hand_to({**before, **self._contact})
         self._choose(at)
         self._start("resolution", "", at, entry)
         if inbound:
@@ -138,11 +137,16 @@ class Folding(Owed):
         known.plan = Plan.of(known.started_at, due, WALL, known.rule.warn if known.rule else ())
         known.cause = entry.type
         known.recorded = recorded(entry)
-        known.schedule(at)
+        known.schedule(at, anew=True)
 
     def _assigned(self, entry: Entry, _at: datetime) -> None:
-        self.owner = entry.facts.get("agent_id") or self.owner
-        self.team = entry.facts.get("team") or self.team
+        self._hand_to(entry.facts)
+
+    def _hand_to(self, facts: Facts) -> None:
+        """Somebody else's from here on, also for policies that are matched later."""
+        given = {field: value for field in ("agent_id", "team") if (value := facts.get(field))}
+        self._contact = {**self._contact, **given}
+        self.owner, self.team = given.get("agent_id", self.owner), given.get("team", self.team)
 
     def _escalated(self, entry: Entry, at: datetime) -> None:
         if self.is_open and "escalated" not in self._needs:

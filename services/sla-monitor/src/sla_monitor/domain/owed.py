@@ -95,7 +95,7 @@ class Owed:
         self._attach(self._begin(target, key, at), entry)
         return True
 
-    def _attach(self, clock: Clock, entry: Entry, not_before: datetime | None = None) -> None:
+    def _attach(self, clock: Clock, entry: Entry, since: datetime | None = None) -> None:
         """Give a need the deadline that the policy in force sets, counted from its original start."""
         spec = self.rule.targets.get(clock.target) if self.rule else None
         if spec is None or self.version is None or self.calendar is None or self.rule is None:
@@ -117,7 +117,7 @@ class Owed:
         clock.spec, clock.rule, clock.hours, clock.calendar = spec, self.rule, hours, self.calendar
         clock.plan, clock.cause = plan, entry.type
         before = clock.due_at
-        clock.schedule(not_before)
+        clock.schedule(since, anew=True)
         if clock.due_at != before:
             clock.recorded = recorded(entry)
 
@@ -169,9 +169,10 @@ class Owed:
                 self._recompute(clock, entry, at)
 
     def _recompute(self, clock: Clock, entry: Entry, at: datetime) -> None:
-        clock.cancelled_at = None
-        self._attach(clock, entry, not_before=at)
-        if clock.due_at is not None and clock.due_at < at and clock.paused_since is None:
+        """What would be late already is late at the change; of a clock that stands, not before it runs again."""
+        clock.cancelled_at, clock.listed = None, False
+        self._attach(clock, entry, since=at)
+        if clock.due_at is not None and clock.due_at < (clock.paused_since or at):
             clock.due_at, clock.ahead, clock.listed, clock.cause = at, (), True, _edit(entry)
 
 
