@@ -36,8 +36,13 @@ async def echo(_: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(echo, lifespan="off", log_config=None)
+def most_connections() -> int:
+    return 100
+
+
+@pytest.fixture
+async def port(most_connections: int) -> AsyncIterator[int]:
+    config = uvicorn.Config(echo, lifespan="off", log_config=None, limit_concurrency=most_connections)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -126,3 +131,11 @@ async def test_who_connects_and_says_nothing_is_cut_off(port: int):
 
 async def test_who_has_sent_half_a_request_and_waits_is_cut_off(port: int):
     assert (await answer(port, head(length=100), b"half")).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("most_connections", [1])
+async def test_503_that_says_when_to_come_again_for_one_connection_too_many(port: int):
+    said = await answer(port, head(length=3), b"abc")
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"application/problem+json" in said
+    assert b"retry-after: 2" in said.lower()

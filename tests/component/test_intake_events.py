@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from rapport.contracts import decode, topics
 
 from tests.support.intake import BATCH, STRUCTURED, Intake, batch, data, event, intake_without_kafka
@@ -313,6 +314,23 @@ async def test_503_when_kafka_does_not_acknowledge_and_all_is_well_again_afterwa
     assert (await intake.post(event())).status_code == 202
 
 
+async def test_what_nobody_foresaw_is_a_problem_too_and_names_the_trace_to_look_for(intake: Intake, monkeypatch):
+    async def break_down(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(intake.kafka, "publish", break_down)
+    transport = httpx.ASGITransport(intake.service.http, raise_app_exceptions=False)
+    sent = {"authorization": "Bearer emit-key", "content-type": STRUCTURED}
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    async with httpx.AsyncClient(transport=transport, base_url="http://intake") as http:
+        headers = {**sent, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+        answer = await http.post("/v1/events", json=event(), headers=headers)
+    assert trace in problem(answer, 500)["detail"]
+    with pytest.raises(ZeroDivisionError):  # for the server, which logs it
+        await intake.post(event(), traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    assert structlog.contextvars.get_contextvars()["trace"] == trace
+
+
 async def test_503_when_too_much_is_being_worked_on(tmp_path: Path):
     async with intake_without_kafka(tmp_path, max_in_flight=1 << 20) as intake:
         intake.kafka.held = asyncio.Event()
@@ -354,3 +372,6 @@ async def test_openapi_describes_the_three_modes(intake: Intake):
         "application/cloudevents-batch+json",
     }
     assert set(post["responses"]) >= {"202", "207", "400", "401", "403", "413", "415", "422", "429", "503"}
+    assert set(post["responses"]) >= {"408", "414", "431"}
+    headers = {one["name"] for one in post["parameters"] if one["in"] == "header"}
+    assert headers >= {"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "Content-Encoding"}

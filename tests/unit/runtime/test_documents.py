@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapport.cloudevents import from_kafka
 from rapport.contracts import EVENT_DATA, TOPIC_OF, decode, topics
 from rapport.runtime import asyncapi
 from rapport.runtime.examples import example
@@ -20,8 +21,22 @@ def test_the_example_of_every_event_is_one(event_type: str):
 def test_every_topic_of_a_service_is_described_with_what_it_carries():
     document = asyncapi.document("toy", receives=topics.ALL, sends=topics.ALL, server="kafka:9092", partitions=12)
     assert document["channels"].keys() == set(topics.ALL)
-    assert document["components"]["messages"].keys() == {*TOPIC_OF, "dead-letter"}
+    in_binary_mode = {f"{one}.binary" for one, topic in TOPIC_OF.items() if topic == topics.CONTACT_EVENTS}
+    assert document["components"]["messages"].keys() == {*TOPIC_OF, *in_binary_mode, "dead-letter"}
     assert set(_refs(document)) <= _places(document)
+
+
+def test_what_others_may_send_is_described_in_both_modes_and_under_its_name_in_this_kafka():
+    document = asyncapi.document(
+        "intake", receives=[topics.CONTACT_EVENTS_IN], sends=(), server="a:9092, b:9092", partitions=12, prefix="eu."
+    )
+    channel = document["channels"]["contact-events.in"]
+    assert channel["address"] == "eu.contact-events.in"
+    assert {"contact.received", "contact.received.binary"} <= channel["messages"].keys()
+    [sent] = document["components"]["messages"]["contact.received.binary"]["examples"]
+    event = from_kafka(json.dumps(sent["payload"]).encode(), [(k, v.encode()) for k, v in sent["headers"].items()])
+    assert (event.attributes["type"], event.data) == ("contact.received", example("contact.received")["data"])
+    assert [one["host"] for one in document["servers"].values()] == ["a:9092", "b:9092"]
 
 
 async def test_every_operation_says_who_may_and_every_example_of_an_event_is_taken(tmp_path: Path):

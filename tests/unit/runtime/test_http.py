@@ -224,7 +224,7 @@ async def test_what_is_away_for_a_while_says_send_again(client, how):
 
 
 async def test_a_fault_of_ours_is_not_called_temporary(client):
-    assert (await client.get("/fails/ours")).status_code == 500
+    assert_problem(await client.get("/fails/ours"), 500)
 
 
 async def test_unknown_paths_and_methods_are_problems_too(client):

@@ -125,6 +125,25 @@ REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {
     422: problem(422, "give either ids, or reason and source, or all")
 }
 
+_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
+_ATTRIBUTES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "specversion": ("1.0", {"const": "1.0"}),
+    "id": ("identity within the source", _ID),
+    "source": ("which system says so", _ID),
+    "type": ("what has happened", {"enum": list(CONTACT_EVENT_DATA)}),
+    "time": ("when it happened; at most 5 min ahead", {"type": "string", "format": "date-time"}),
+    "subject": ("what it is about, in CloudEvents' sense", _TEXT),
+    "sequence": ("orders events of one contact and instant", _TEXT),
+    "traceparent": ("W3C trace context", _TEXT),
+    "backfill": ("history, not news", {"enum": ["true", "false"]}),
+}
+
+
+def _header(name: str, about: str, schema: dict[str, Any]) -> dict[str, Any]:
+    mode = "binary mode only: " if name.startswith("ce-") else ""
+    return {"name": name, "in": "header", "required": False, "schema": schema, "description": mode + about}
+
+
 POST_EVENTS: Final[dict[str, Any]] = {
     "responses": {
         202: _taken("all are stored", {"id": "crm-1", "status": "accepted"}),
@@ -132,10 +151,13 @@ POST_EVENTS: Final[dict[str, Any]] = {
         400: problem(400, "no CloudEvent, or no JSON", specversion="is required"),
         401: problem(401, "send `Authorization: Bearer <key>`"),
         403: problem(403, "the key may not send this, or not for this source"),
+        408: problem(408, "the request took longer than 20 s, and a second for every 16 KiB, to arrive"),
         413: problem(413, "an event over 256 KiB, a batch over 4 MiB or over 1,000 events"),
+        414: problem(414, "the address has more than 8192 bytes"),
         415: problem(415, "a content type or content encoding that is not read"),
         422: problem(422, "violates the contract; kept in the dead letters", channel="is required"),
         429: {**problem(429, "over the rate of the key"), "headers": {**_RETRY, **_RATE}},
+        431: problem(431, "over 100 header fields, or 32 KiB of them"),
         503: {
             **problem(503, "Kafka has not acknowledged in time, or too much is in work: send again"),
             "headers": _RETRY,
@@ -143,6 +165,10 @@ POST_EVENTS: Final[dict[str, Any]] = {
     },
     "openapi_extra": {
         "security": [{"bearer": []}],
+        "parameters": [
+            *(_header(f"ce-{name}", about, schema) for name, (about, schema) in _ATTRIBUTES.items()),
+            _header("Content-Encoding", "how the body is packed", {"enum": ["gzip", "deflate", "identity"]}),
+        ],
         "requestBody": {
             "required": True,
             "content": {

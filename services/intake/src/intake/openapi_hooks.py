@@ -32,7 +32,9 @@ _IGNORED: Final[dict[str, Any]] = {
         }
     },
 }
-_RESPONSES: Final = {status: POST_EVENTS["responses"][status] for status in (202, 207, 401, 403, 422, 429, 503)}
+_RESPONSES: Final = {
+    status: POST_EVENTS["responses"][status] for status in (202, 207, 401, 403, 408, 414, 422, 429, 431, 503)
+}
 
 POST_HOOK: Final[dict[str, Any]] = {
     "responses": {

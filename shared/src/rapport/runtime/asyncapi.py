@@ -11,13 +11,17 @@ _ABOUT: Final = {
     topics.CONTACT_EVENTS: "What intake has taken in, valid and in order per customer.",
     topics.CONTACT_EVENTS_IN: (
         "For other systems: CloudEvents in Kafka's binary or structured mode. intake validates and forwards them; "
-        "what it refuses goes to dead-letters. A key, where there is one, must be the customer's id."
+        "what it refuses goes to dead-letters. A key that is not empty must be the customer's id."
     ),
     topics.SLA_EVENTS: "Deadlines and alerts, in order per customer.",
     topics.FOLLOWUP_EVENTS: "Surveys and check-ins, in order per customer.",
     topics.METRICS_EVENTS: "What the figures say of a customer.",
     topics.DEAD_LETTERS: "Records that could not be processed, byte for byte, with why and whence in their headers.",
 }
+_REQUIRED: Final = ("specversion", "id", "source", "type", "time")
+_SENT: Final = (*_REQUIRED, "subject", "causationid", "sequence", "traceparent", "backfill")
+"""The attributes that a sender may give."""
+
 _KEY: Final = {
     "kafka": {"key": {"type": "string", "description": "the customer's id"}, "bindingVersion": "0.5.0"},
 }
@@ -33,16 +37,21 @@ _REASONS: Final = {
 
 
 def document(
-    service: str, *, receives: Sequence[str], sends: Sequence[str], server: str, partitions: int
+    service: str, *, receives: Sequence[str], sends: Sequence[str], server: str, partitions: int, prefix: str = ""
 ) -> dict[str, Any]:
-    """Channels, messages and operations for the topics that a service reads and writes."""
+    """
+    Channels, messages and operations for the topics that a service reads and writes.
+
+    `server` are its brokers as it is told them, `prefix` what the topics' names
+    begin with in this Kafka.
+    """
     channels: dict[str, Any] = {}
     messages: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
     for topic in dict.fromkeys([*receives, *sends]):
         names = _messages_of(topic, messages, schemas)
         channels[topic] = {
-            "address": topic,
+            "address": prefix + topic,
             "title": topic,
             "description": _ABOUT[topic],
             "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
@@ -60,13 +69,26 @@ def document(
             "tags": [{"name": service, "description": f"the topics of {service}"}],
         },
         "defaultContentType": "application/cloudevents+json",
-        "servers": {"kafka": {"host": server, "protocol": "kafka", "description": "the brokers of this service"}},
+        "servers": _servers(server),
         "channels": channels,
         "operations": {
             **{f"receive-{topic}": _operation("receive", topic, channels) for topic in dict.fromkeys(receives)},
             **{f"send-{topic}": _operation("send", topic, channels) for topic in dict.fromkeys(sends)},
         },
         "components": {"messages": messages, "schemas": schemas},
+    }
+
+
+def _servers(brokers: str) -> dict[str, Any]:
+    """One entry a broker; the first is named without a number."""
+    hosts = [host.strip() for host in brokers.split(",") if host.strip()]
+    return {
+        "kafka" if place == 1 else f"kafka-{place}": {
+            "host": host,
+            "protocol": "kafka",
+            "description": "a broker of this service",
+        }
+        for place, host in enumerate(hosts, 1)
     }
 
 
@@ -89,7 +111,40 @@ def _messages_of(topic: str, messages: dict[str, Any], schemas: dict[str, Any]) 
     for event_type in names:
         if event_type not in messages:
             messages[event_type] = _message(event_type, schemas)
-    return names
+    if topic != topics.CONTACT_EVENTS_IN:
+        return names
+    for event_type in names:
+        messages[f"{event_type}.binary"] = _in_binary_mode(messages[event_type])
+    return [*names, *(f"{event_type}.binary" for event_type in names)]
+
+
+def _in_binary_mode(message: dict[str, Any]) -> dict[str, Any]:
+    """The same event with its attributes in headers and its data alone as the value."""
+    attributes = {name: about for name, about in message["payload"]["properties"].items() if name in _SENT}
+    [example] = message["examples"]
+    written = {f"ce_{name}": value for name, value in example["payload"].items() if name in attributes}
+    return {
+        **message,
+        "name": f"{message['name']}.binary",
+        "title": f"{message['title']}, in binary mode",
+        "contentType": "application/json",
+        "headers": {
+            "type": "object",
+            "required": [*(f"ce_{name}" for name in _REQUIRED), "content-type"],
+            "properties": {
+                **{f"ce_{name}": about for name, about in attributes.items()},
+                "content-type": {"const": "application/json"},
+            },
+        },
+        "payload": message["payload"]["properties"]["data"],
+        "examples": [
+            {
+                "name": example["name"],
+                "headers": {**written, "content-type": "application/json"},
+                "payload": example["payload"]["data"],
+            }
+        ],
+    }
 
 
 def _message(event_type: str, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +159,7 @@ def _message(event_type: str, schemas: dict[str, Any]) -> dict[str, Any]:
         "contentType": "application/cloudevents+json",
         "payload": {
             "type": "object",
-            "required": ["specversion", "id", "source", "type", "time", "data"],
+            "required": [*_REQUIRED, "data"],
             "properties": {
                 "specversion": {"const": "1.0"},
                 "id": {"type": "string", "minLength": 1, "maxLength": 500},

@@ -31,7 +31,7 @@ class Connection(HttpToolsProtocol):
     uvicorn's connection, with limits that it has not.
 
     A head may have so many header fields and bytes, else 431 (414 for the
-    address alone). A request has `grace` seconds to arrive, and a second more
+    address alone). Past so many connections it is 503. A request has `grace` seconds to arrive, and a second more
     for every `slowest` bytes of it; then it is answered 408 and cut off. So is,
     without an answer, who connects and says nothing.
     """
@@ -87,6 +87,11 @@ class Connection(HttpToolsProtocol):
         if len(self.headers) > self.most_headers or self._head_bytes > self.most_head_bytes:
             self._refuse(431, f"at most {self.most_headers} header fields of {self.most_head_bytes} bytes are read")
 
+    def on_headers_complete(self) -> None:
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._refuse(503, "too many are connected; send again", {"Retry-After": "2"})
+        super().on_headers_complete()
+
     def on_message_complete(self) -> None:
         self._arriving = False
         super().on_message_complete()
@@ -96,9 +101,9 @@ class Connection(HttpToolsProtocol):
         self._arriving = False
         self._answer(self._refusal or Problem(400, msg))
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         """End the parsing; the parser turns what is raised here into its own error."""
-        self._refusal = Problem(status, detail, title=HTTPStatus(status).phrase)
+        self._refusal = Problem(status, detail, title=HTTPStatus(status).phrase, headers=headers)
         raise _Refused
 
     def _watch(self) -> None:

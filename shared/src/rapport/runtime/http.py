@@ -21,7 +21,7 @@ from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.mongo import MongoError, is_transient
 from rapport.runtime.openapi import describe, routes_of
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
-from rapport.runtime.problem import Problem
+from rapport.runtime.problem import Problem, our_fault
 from rapport.runtime.publisher import NotAcknowledged
 from rapport.runtime.shortcut import Application
 
@@ -161,6 +161,11 @@ def _add_problems(app: FastAPI) -> None:
 
     for kind in MongoError:
         app.add_exception_handler(kind, store_error)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _unforeseen(request: Request, _: Exception) -> Response:
+    return our_fault(request).response()
 
 
 def _allowed(app: FastAPI, path: str) -> str:
@@ -283,6 +288,9 @@ class _RequestLine:
         scope.setdefault("state", {})["traceparent"] = trace
         try:
             await self._app(scope, receive, note_status)
+        except Exception:
+            structlog.contextvars.bind_contextvars(trace=trace[3:35])  # for the line that the server logs next
+            raise
         finally:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "unknown")

@@ -46,12 +46,14 @@ _TITLES: Final = {
     401: "Not signed in",
     403: "Not allowed",
     404: "Not found",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     414: "Request-URI Too Long",
     415: "Media type not supported",
     422: "Violates the contract",
     429: "Too many requests",
+    431: "Request Header Fields Too Large",
     503: "Not available now",
 }
 _TAGS: Final = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 _TITLES = {
@@ -56,3 +57,11 @@ class Problem(Exception):
         return JSONResponse(
             self.body(), status_code=self.status, media_type="application/problem+json", headers=self.headers
         )
+
+
+def our_fault(request: Request) -> Problem:
+    """What is answered to a request on which something went wrong that nobody foresaw."""
+    trace: str = getattr(request.state, "traceparent", "")
+    return Problem(
+        500, f"this is our fault; the log has it under trace {trace[3:35]}" if trace else "this is our fault"
+    )

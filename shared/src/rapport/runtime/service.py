@@ -258,6 +258,7 @@ class Service:
             sends=self._sends,
             server=self.settings.kafka_bootstrap_servers,
             partitions=self.settings.partitions,
+            prefix=self.settings.topic_prefix,
         )
 
 

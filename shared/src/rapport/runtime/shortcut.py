@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rapport.runtime.problem import our_fault
+
 
 class Bare(APIRoute):
     """A route that FastAPI documents, but neither reads the body nor solves dependencies for."""
@@ -59,10 +61,18 @@ class _Shortcut:
         scope["route"] = self._route
         request = Request(scope, receive)
         try:
-            response = await self._route.endpoint(request)
+            response = await self._answered(request)
+        except Exception:
+            await our_fault(request).response()(scope, receive, send)
+            raise  # for the server's log
+        await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> Response:
+        try:
+            return await self._route.endpoint(request)  # type: ignore[no-any-return]
         except Exception as error:
-            handler: Any = next(filter(None, map(self._app.exception_handlers.get, type(error).__mro__)), None)
+            kinds = type(error).__mro__[: -len(Exception.__mro__)]
+            handler: Any = next(filter(None, map(self._app.exception_handlers.get, kinds)), None)
             if handler is None:
                 raise
-            response = await handler(request, error)
-        await response(scope, receive, send)
+            return await handler(request, error)  # type: ignore[no-any-return]
