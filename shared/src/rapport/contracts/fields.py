@@ -46,7 +46,7 @@ def _can_be_kept(value: datetime) -> datetime:
 Promised = Annotated[Instant, AfterValidator(_can_be_kept)]
 """When somebody was told to hear from us: sums with it stay within the calendar."""
 
-Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")]
+Decimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")]
 """An amount of money as a decimal string, such as "19.90"."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

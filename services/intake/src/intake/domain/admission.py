@@ -15,6 +15,7 @@ from rapport.contracts import CONTACT_EVENT_DATA, format_instant
 from intake.domain.exactness import exactness_faults
 from intake.domain.faults import Fault, Refusal, contract_faults
 from intake.domain.json_limits import limit_fault
+from intake.domain.sense import sense_faults
 
 MAX_EVENT: Final = 256 * 1024
 """Bytes that one event may have, written as structured JSON."""
@@ -248,4 +249,4 @@ def _data_faults(event_type: str, validator: Any, data: dict[str, Any]) -> list[
     except ValidationError as error:
         told = {fault.pointer for fault in inexact}
         return inexact + [fault for fault in contract_faults(error, event_type) if fault.pointer not in told]
-    return inexact
+    return inexact or sense_faults(event_type, data)

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from rapport.contracts import CONTACT_EVENT_DATA
 
 from intake.domain.exactness import exactness_faults
+from intake.domain.sense import sense_faults
 
 _VALIDATE: Final = {name: model.__pydantic_validator__.validate_python for name, model in CONTACT_EVENT_DATA.items()}
 _PLAIN: Final = {"min_length", "max_length"}
@@ -29,12 +30,12 @@ def satisfies(event_type: str, data: dict[str, Any]) -> bool:
         except msgspec.ValidationError:
             pass
         else:
-            return True
+            return not sense_faults(event_type, data)
     try:
         _VALIDATE[event_type](data)
     except ValidationError:
         return False
-    return not exactness_faults(event_type, data)
+    return not exactness_faults(event_type, data) and not sense_faults(event_type, data)
 
 
 def _shape(event_type: str, model: type[BaseModel]) -> type[msgspec.Struct] | None:
