@@ -182,6 +182,16 @@ async def test_a_call_is_owed_listed_and_ticked_off_once(world: World):
     assert (told.data.by, told.data.outcome) == ("ada", "reached")
 
 
+async def test_a_list_of_calls_understands_a_bare_plus_and_says_what_is_no_cursor(world: World):
+    query = "due_before=2026-03-02T09:00:00+01:00"
+    headers = {"authorization": "Bearer watch-key"}
+    assert (await world.http.get(f"/v1/check-ins?{query}", headers=headers)).json() == {"check_ins": [], "cursor": None}
+    assert (await world.get("/v1/check-ins", due_before="2026-03-02T09:00:00")).status_code == 422
+    for path in ("/v1/check-ins", "/"):
+        wrong = await world.get(path, cursor="999999999999999:x")
+        assert (wrong.status_code, "no cursor of ours" in wrong.text) == (400, True)
+
+
 async def test_what_a_customer_heard_and_will_hear_is_shown_with_reasons(world: World):
     await world.happen(*helped("shop/K 9", audience="test"))
     await world.hear("followup.suppressed", 2)

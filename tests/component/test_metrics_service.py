@@ -1,7 +1,10 @@
 """metrics with a real Kafka and MongoDB: what HTTP answers is what the pure domain says."""
 
+import csv
+import io
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -96,6 +99,19 @@ async def test_behind_a_cell_are_its_contacts(metrics: RunningMetrics):
     ]
 
 
+async def test_the_contacts_behind_a_cell_are_had_as_csv_too_and_its_next_page_by_a_link(metrics: RunningMetrics):
+    first = await metrics.ask("/v1/report/contacts", measure="sla", format="csv", limit=1)
+    assert first.headers["content-type"].startswith("text/csv")
+    query = first.headers["link"].partition("<?")[2].partition(">")[0]
+    second = await metrics.ask("/v1/report/contacts", **dict(parse_qsl(query)))
+    lines = [line for page in (first, second) for line in csv.DictReader(io.StringIO(page.text))]
+    assert [(one["contact_id"], one["counted_part"], one["breached"]) for one in lines if one["breached"]] == [
+        ("C-1", "promise", "1")
+    ]
+    assert {one["contact_id"] for one in lines} == {"C-1", "C-2"}
+    assert "link" not in second.headers
+
+
 async def test_the_contacts_behind_a_cell_come_in_pages(metrics: RunningMetrics):
     first = await metrics.get("/v1/report/contacts", measure="contacts", limit=2)
     second = await metrics.get("/v1/report/contacts", measure="contacts", limit=2, cursor=first["cursor"])
@@ -130,6 +146,14 @@ async def test_the_timeline_has_every_contact_with_its_events(metrics: RunningMe
     assert [told["type"] for told in contact["events"]][:2] == ["contact.received", "sla.opened"]
     assert (await metrics.get("/v1/customers/K/3/timeline"))["contacts"][0]["contact_id"] == "C-3"
     assert (await metrics.ask("/v1/customers/nobody/timeline")).status_code == 404
+
+
+async def test_of_very_many_events_the_newest_are_told(metrics: RunningMetrics, monkeypatch: pytest.MonkeyPatch):
+    whole = (await metrics.get("/v1/customers/K-1/timeline"))["contacts"][0]
+    monkeypatch.setattr("metrics.store._MOST_EVENTS", 3)
+    some = (await metrics.get("/v1/customers/K-1/timeline"))["contacts"][0]
+    assert (whole["truncated"], some["truncated"]) == (False, True)
+    assert some["events"] == whole["events"][-3:]
 
 
 async def test_what_was_taken_in_balances(metrics: RunningMetrics):

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from metrics.answers import contacts_csv
+from metrics.domain.measures import MEASURES
 from metrics.domain.notes import LONGEST_LOG
 
 from tests.support.metrics import Memory, answered, at, cleared, event, opened, received, resolved, responded, verdict
@@ -262,6 +264,25 @@ def test_the_same_identity_with_other_content_is_noted_and_changes_nothing():
     assert [repeat.fate for repeat in entry.repeats] == ["duplicate", "duplicate (differs)"]
     assert memory.report("contacts", by="channel") == [{"channel": "email", "contacts": 1}]
     assert memory.balance == {"taken": 3, "folded": 1, "duplicate": 1, "differing": 1}
+
+
+def test_whatever_a_contact_adds_has_its_column():
+    memory = Memory().feed(
+        received(at("09:00")),
+        verdict("breached", at("10:00"), at("10:00"), open_seconds=3600),
+        verdict("breached", at("12:00"), at("12:00"), target="resolution", open_seconds=7200, sequence=3),
+        responded(at("11:00")),
+        resolved(at("13:00")),
+        *(answered(at("14:00"), 4, kind, kind, contact_id="C-1") for kind in ("csat", "nps", "ces")),
+    )
+    fact, measured = memory.fact(), set()
+    for measure in MEASURES.values():
+        marks = [mark for mark in fact.index()["marks"] if mark["measure"] == measure.name]
+        head, *lines = contacts_csv(measure, [(fact, marks)]).splitlines()
+        assert len(lines) == len(marks)
+        assert set(measure.adds) <= set(head.split(","))
+        measured |= {measure.name} if marks else set()
+    assert measured == set(MEASURES)
 
 
 def test_the_journal_keeps_the_whole_event_with_what_was_cleared():

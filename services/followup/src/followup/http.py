@@ -1,11 +1,12 @@
 """What people and other systems of the company ask of followup, thin as handlers."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from rapport.contracts import format_instant
 from rapport.decision import Decision, States
 from rapport.runtime.clock import Clock
@@ -31,6 +32,14 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}:", max_length=300)]
+
+
+def _with_plus(text: object) -> object:
+    """An instant as it was meant: a bare "+" in a query is decoded to a blank."""
+    return re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if isinstance(text, str) else text
+
+
+DueBefore = Annotated[AwareDatetime, BeforeValidator(_with_plus)]
 
 
 class Done(BaseModel):
@@ -63,7 +72,7 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         key: Watcher,
         agent: str | None = None,
         team: str | None = None,
-        due_before: AwareDatetime | None = None,
+        due_before: DueBefore | None = None,
         status: Annotated[str, Query(pattern="^(owed|done|cancelled)$")] = "owed",
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -123,9 +132,8 @@ def work_list(store: Followup, playbook: Playbook, clock: Clock) -> APIRouter:
         key: Watcher, agent: str | None = None, team: str | None = None, cursor: Cursor = None
     ) -> HTMLResponse:
         """The calls that are owed, to be ticked off."""
-        found, following = await store.check_ins(
-            Wanted("owed", agent or None, team or None, None, key.teams, 50, cursor)
-        )
+        wanted = Wanted("owed", agent or None, team or None, None, key.teams, 50, cursor)
+        found, following = await _page_of(store, wanted)
         customers = await store.customers(one.customer_id for one in found)
         now, plays = clock.now(), playbook.in_force.plays
         rows = [_row(one, customers.get(one.customer_id), plays, now) for one in found]

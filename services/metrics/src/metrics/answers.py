@@ -1,14 +1,18 @@
 """What the routes answer, as JSON: facts, fates and the balance in the contract's words."""
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rapport.contracts import format_instant
 
 from metrics.domain import ContactFact, JournalEntry
+from metrics.domain.measures import Measure
 from metrics.domain.states import DIMENSIONS, instant
 from metrics.rejections import Rejection
+from metrics.store import Newest
 
 
 def nature(fact: ContactFact) -> dict[str, Any]:
@@ -32,6 +36,25 @@ def counted(fact: ContactFact, marks: Iterable[Mapping[str, Any]]) -> dict[str, 
     return {**nature(fact), "counted": told}
 
 
+def contacts_csv(measure: Measure, page: Iterable[tuple[ContactFact, Iterable[Mapping[str, Any]]]]) -> str:
+    """The contacts behind a cell as CSV (RFC 4180): a line for each thing counted, what it adds and whose it is."""
+    text = io.StringIO()
+    own = ("counted_at", *_COUNTED)
+    columns = ("contact_id", "customer_id", "opened_at", "status", *DIMENSIONS, "audience", *own, *measure.adds)
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    for fact, marks in page:
+        for mark in marks:
+            counted = {column: mark.get(name) for column, name in _COUNTED.items()}
+            about = {**nature(fact), "counted_at": format_instant(mark["at"]), **counted}
+            writer.writerow({**about, **_plain(mark["figures"])})
+    return text.getvalue()
+
+
+_COUNTED: Final = {"counted_agent": "agent", "counted_team": "team", "counted_part": "part"}
+"""By column what of a mark it shows: whose figure it is, which need not be whose the contact is now."""
+
+
 def _plain(figures: Mapping[str, int]) -> dict[str, int | float]:
     """Figures without the buckets; times in seconds."""
     plain: dict[str, int | float] = {}
@@ -43,8 +66,8 @@ def _plain(figures: Mapping[str, int]) -> dict[str, int | float]:
     return plain
 
 
-def contact(fact: ContactFact, entries: Iterable[JournalEntry]) -> dict[str, Any]:
-    """One contact of a timeline, with its events in order."""
+def contact(fact: ContactFact, events: Newest) -> dict[str, Any]:
+    """One contact of a timeline, with its newest events in order; `truncated` where there are older ones."""
     sla = [
         {"target": mark.part, "due_at": format_instant(instant(mark.at)), "status": next(iter(mark.figures))}
         for mark in fact.marks
@@ -54,15 +77,25 @@ def contact(fact: ContactFact, entries: Iterable[JournalEntry]) -> dict[str, Any
         {"survey": answer.survey, "score": answer.score, "at": format_instant(instant(answer.at))}
         for answer in fact.answers.values()
     ]
-    return {**nature(fact), "sla": sla, "scores": scores, "events": [_named(entry) for entry in entries]}
+    return {
+        **nature(fact),
+        "sla": sla,
+        "scores": scores,
+        "events": [_named(entry) for entry in events.entries],
+        "truncated": events.truncated,
+    }
 
 
 def _named(entry: JournalEntry) -> dict[str, Any]:
     return {"type": entry.type, "time": format_instant(entry.time), "source": entry.source, "id": entry.event_id}
 
 
-def fate(entry: JournalEntry, fact: ContactFact | None, caused: Sequence[JournalEntry]) -> dict[str, Any]:
-    """What became of an event. `repeats` are later arrivals of the same identity, the last few of them."""
+def fate(entry: JournalEntry, fact: ContactFact | None, caused: Newest) -> dict[str, Any]:
+    """
+    What became of an event. `repeats` are later arrivals of the same identity, the last few of them.
+
+    Of what it `caused` there are the newest; `truncated` where there are older ones.
+    """
     return {
         **_named(entry),
         "taken_at": format_instant(entry.recorded),
@@ -76,7 +109,8 @@ def fate(entry: JournalEntry, fact: ContactFact | None, caused: Sequence[Journal
         "repeats": [{"at": format_instant(repeat.at), "fate": repeat.fate} for repeat in entry.repeats],
         "counted_in": sorted({mark.measure for mark in fact.marks}) if fact and entry.fate == "folded" else [],
         "cause": entry.cause,
-        "caused": [_named(one) for one in caused],
+        "caused": [_named(one) for one in caused.entries],
+        "truncated": caused.truncated,
         "digest": entry.digest,
     }
 

@@ -1,8 +1,8 @@
 """The HTTP routes of metrics: questions in, figures out. Nothing is decided here."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from rapport.runtime.clock import Clock
@@ -19,6 +19,8 @@ from metrics.settings import MetricsSettings
 from metrics.store import BadCursor, Reports
 
 T = TypeVar("T")
+
+_CSV: Final = "text/csv; charset=utf-8"
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most entries in one page")]
@@ -87,7 +89,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         question = asked(request, key, settings)
         groups = await reports.groups(question)
         if request.query_params.get("format") == "csv":
-            return Response(report.as_csv(question, groups), media_type="text/csv; charset=utf-8")
+            return Response(report.as_csv(question, groups), media_type=_CSV)
         return JSONResponse(report.document(question, groups, clock.now()))
 
     @router.get("/report/contacts", openapi_extra={"parameters": _REPORT_PARAMETERS})
@@ -97,11 +99,15 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         figure: Annotated[str | None, Query(pattern="^[a-z_]+$", description="only contacts with this figure")] = None,
         limit: Limit = 100,
         cursor: Cursor = None,
-    ) -> Mapping[str, Any]:
-        """The contacts behind a cell of a report."""
+    ) -> Response:
+        """The contacts behind a cell of a report. As CSV the next page is in the header `Link`."""
         question = asked(request, key, settings, also=frozenset({"figure", "limit", "cursor"}))
         page, following = await paged(reports.contacts(question, figure=figure, limit=limit, cursor=cursor))
-        return {"contacts": [answers.counted(fact, marks) for fact, marks in page], "cursor": following}
+        if request.query_params.get("format") == "csv":
+            next_page = f'<?{request.url.include_query_params(cursor=following).query}>; rel="next"'
+            lines = answers.contacts_csv(question.measure, page)
+            return Response(lines, media_type=_CSV, headers={"Link": next_page} if following else None)
+        return JSONResponse({"contacts": [answers.counted(fact, marks) for fact, marks in page], "cursor": following})
 
     return router
 

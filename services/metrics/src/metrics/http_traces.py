@@ -46,7 +46,7 @@ def traces(reports: Reports, rejections: Rejections, clock: Clock) -> APIRouter:
         contacts, entries, following = found
         if not contacts and cursor is None and not await reports.knows_customer(customer_id):
             raise Problem(404, "nothing has been taken in of this customer")
-        told = [answers.contact(fact, entries.get(fact.id, ())) for fact in contacts]
+        told = [answers.contact(fact, entries[fact.id]) for fact in contacts]
         return {"customer_id": customer_id, "contacts": told, "cursor": following}
 
     @router.get("/balance", openapi_extra={"parameters": RANGE_PARAMETERS})

@@ -1,10 +1,12 @@
 """Queries that only metrics has: sums for reports, the contacts behind them, the journal's balance."""
 
+import asyncio
 import base64
 import binascii
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -20,12 +22,23 @@ from metrics.domain.report import Group
 
 _QUARTER_HOUR: Final = 15
 _MOST_EVENTS: Final = 500
+_MOST_IN_PAGE: Final = 5_000
+_FEWEST_EVENTS: Final = 10
+_READ_AT_ONCE: Final = 8
 _MOST_HOURS: Final = 100_000
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class BadCursor(ValueError):
     """The cursor is none that a list of ours has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Journal entries in order, the newest of them; `truncated` where older ones were left out."""
+
+    entries: Sequence[JournalEntry] = ()
+    truncated: bool = False
 
 
 class Reports:
@@ -82,8 +95,8 @@ class Reports:
 
     async def timeline(
         self, customer_id: str, *, teams: Sequence[str], limit: int, cursor: str | None
-    ) -> tuple[list[ContactFact], dict[str, list[JournalEntry]], str | None]:
-        """A customer's contacts, newest first, the events of each, and the next page's cursor."""
+    ) -> tuple[list[ContactFact], dict[str, Newest], str | None]:
+        """A customer's contacts, newest first, the newest events of each, and the next page's cursor."""
         where: dict[str, Any] = {"customer_id": customer_id}
         if teams:
             where["team"] = {"$in": list(teams)}
@@ -91,16 +104,17 @@ class Reports:
         found = collection.find({"$and": [where, _after(cursor)]}).sort([("opened_at", -1), ("_id", 1)])
         documents = [document async for document in found.limit(limit + 1)]
         contacts = [ContactFact.restored(document["s"]) for document in documents[:limit]]
-        entries = await self._store.find(
-            JournalEntry,
-            {"contact_id": {"$in": [contact.id for contact in contacts]}},
-            sort=(("time", 1), ("_id", 1)),
-            limit=_MOST_EVENTS,
-        )
-        by_contact: dict[str, list[JournalEntry]] = defaultdict(list)
-        for entry in entries:
-            by_contact[entry.contact_id or ""].append(entry)
-        return contacts, by_contact, _cursor(documents[limit - 1]) if len(documents) > limit else None
+        most = min(_MOST_EVENTS, max(_FEWEST_EVENTS, _MOST_IN_PAGE // max(1, len(contacts))))
+        newest: dict[str, Newest] = {}
+        for start in range(0, len(contacts), _READ_AT_ONCE):
+            some = contacts[start : start + _READ_AT_ONCE]
+            found_some = await asyncio.gather(*(self._newest({"contact_id": one.id}, most) for one in some))
+            newest |= {one.id: events for one, events in zip(some, found_some, strict=True)}
+        return contacts, newest, _cursor(documents[limit - 1]) if len(documents) > limit else None
+
+    async def _newest(self, where: Mapping[str, Any], most: int) -> Newest:
+        found = await self._store.find(JournalEntry, where, sort=(("time", -1), ("_id", -1)), limit=most + 1)
+        return Newest(found[:most][::-1], len(found) > most)
 
     async def knows_customer(self, customer_id: str) -> bool:
         journal = self._store.collection(JournalEntry.collection)
@@ -112,13 +126,13 @@ class Reports:
     async def fact(self, contact_id: str) -> ContactFact | None:
         return await self._store.get(ContactFact, contact_id)
 
-    async def caused_by(self, entry: JournalEntry) -> list[JournalEntry]:
-        """The events that name this one as their cause, of the same contact or else the same customer."""
+    async def caused_by(self, entry: JournalEntry) -> Newest:
+        """The newest events that name this one as their cause, of the same contact or else the same customer."""
         where: dict[str, Any] = {"cause": entry.event_id}
         where |= {"contact_id": entry.contact_id} if entry.contact_id else {"customer_id": entry.customer_id}
         if entry.contact_id is None and entry.customer_id is None:
-            return []
-        return await self._store.find(JournalEntry, where, sort=(("time", 1), ("_id", 1)), limit=_MOST_EVENTS)
+            return Newest()
+        return await self._newest(where, _MOST_EVENTS)
 
     async def balance(self, since: datetime | None, until: datetime | None) -> dict[datetime, dict[str, int]]:
         """

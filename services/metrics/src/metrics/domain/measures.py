@@ -21,7 +21,8 @@ class Measure:
 
     `part` names the dimension that only this measure has; one that is `kept_apart`
     is never pooled, so every row says which it is. `sums` names all that is added
-    up for it, or None where that depends on the values (counters of percentiles).
+    up for it, or None where that depends on the values (counters of percentiles);
+    `adds` names what one contact may add, with times in seconds.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Measure:
     part: str | None = None
     kept_apart: bool = False
     sums: tuple[str, ...] | None = None
+    adds: tuple[str, ...] = ()
 
 
 def _rounded(value: float) -> float:
@@ -41,7 +43,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _count(name: str) -> Measure:
-    return Measure(name, (name,), lambda sums: {name: sums.get(name, 0)}, sums=(name,))
+    return Measure(name, (name,), lambda sums: {name: sums.get(name, 0)}, sums=(name,), adds=(name,))
 
 
 def _seconds(sums: Sums, prefix: str) -> dict[str, Figure]:
@@ -111,10 +113,13 @@ def _of(
     *,
     part: str | None = None,
     apart: bool = False,
+    adds: tuple[str, ...] = (),
 ) -> Measure:
-    return Measure(name, tuple(finish({})), finish, part, apart, sums)
+    return Measure(name, tuple(finish({})), finish, part, apart, sums, adds or sums or ())
 
 
+_TIMES: Final = ("calendar_count", "calendar_seconds", "open_count", "open_seconds", "open_at_least")
+_FIRST_TIMES: Final = tuple(f"first_{name}" for name in _TIMES)
 _VERDICTS: Final = ("met", "breached", "running", "cancelled")
 
 
@@ -123,8 +128,8 @@ MEASURES: Final[Mapping[str, Measure]] = {
     for measure in (
         _count("contacts"),
         _count("messages"),
-        _of("first_response", _first_response),
-        _of("resolution", _resolution),
+        _of("first_response", _first_response, adds=("count", "still_waiting", "without_response", *_TIMES)),
+        _of("resolution", _resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", _sla, _VERDICTS, part="target"),
         _of("csat", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("ces", _satisfaction, ("answers", "sum", "good"), part="context"),
