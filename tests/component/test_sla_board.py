@@ -55,6 +55,9 @@ async def sla(tmp_path_factory: pytest.TempPathFactory, stack: Addresses) -> Asy
         async with running_sla(folder, stack, unique("board"), policy=path) as running:
             for contact, data in CONTACTS.items():
                 await running.tell("contact.received", contact, ago=5, **data)
+            await running.tell("customer.updated", customer_id="K-S", audience="staff")
+            await running.tell("contact.received", "S-1", customer_id="K-S")
+            await running.tell("contact.responded", "U-1", customer_id="K-U")
             for contact in ("A-1", "A-2", "A-3", "B-1"):
                 await running.alert(f"{contact}/first_response/1", "breached")
             assert (await running.post("/v1/alerts/A-1/first_response/1/acknowledge")).status_code == 200
@@ -84,6 +87,21 @@ async def test_a_filter_by_contacts_lists_what_no_alert_speaks_of(sla: RunningSl
         page = await sla.get("/", status=status)
         assert set(re.findall('data-key="([^"]+)"', page.text)) == keys
     assert (await sla.get("/", status="no such")).status_code == 422
+
+
+async def test_who_will_be_next_are_also_those_who_wait_beyond_a_deadline_with_another_still_ahead(sla: RunningSla):
+    page = await sla.get("/")
+    assert {key for key in re.findall('data-key="([^"]+)"', page.text) if "/" not in key} == set(CONTACTS)
+
+
+async def test_figures_leave_out_staff_and_contacts_of_which_nothing_but_an_answer_is_known(sla: RunningSla):
+    async def known() -> bool:
+        contacts = (await sla.get("/v1/contacts")).json()["contacts"]
+        return {"S-1", "U-1"} <= {one["contact_id"] for one in contacts}
+
+    await until(known)
+    board = (await sla.get("/v1/board")).json()
+    assert (board["no_policy"], board["unowned"], board["breached_waiting"]) == (0, 3, 4)
 
 
 @pytest.mark.parametrize(("key", "buttons"), [("watch-key", 0), ("bob-key", 1)])

@@ -120,6 +120,29 @@ async def test_who_acknowledges_stops_the_climb(
         assert (event["data"]["alert_id"], event["data"]["by"]) == (ALERT, "ada")
 
 
+async def test_what_comes_late_about_a_customer_corrects_the_verdict_on_a_contact_that_is_closed(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str], desk: Receiver, lead: Receiver
+):
+    path = policy(tmp_path, desk.address, lead.address)
+    path.write_text(path.read_text("utf-8").replace("match: {priority: low}", "match: {tier: gold}"), "utf-8")
+    async with running_sla(tmp_path, stack, unique("sla"), policy=path) as sla:
+        await sla.tell("contact.received", ago=30)
+        await sla.tell("contact.responded", ago=20)
+        await sla.tell("contact.resolved", ago=10, outcome="solved")
+
+        async def closed() -> bool:
+            return bool((await sla.get("/v1/contacts", status="resolved")).json()["contacts"])
+
+        await until(closed)
+        await sla.tell("customer.tier_changed", ago=40, tier="gold")
+
+        async def corrected() -> list[dict[str, Any]]:
+            return await sla.told("sla.corrected")
+
+        told = {one["data"]["target"]: one["data"] for one in await until(corrected)}
+        assert (told["first_response"]["announced"], told["first_response"]["verdict"]) == ("breached", "met")
+
+
 async def test_of_two_who_take_an_alert_at_once_one_has_it_and_both_see_whose_it_is(sla: RunningSla):
     await sla.tell("contact.received")
     await sla.alert(ALERT, "breached")

@@ -113,12 +113,18 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """All states whose indexed `field` is `value`, and which satisfy `where` (constants only)."""
+    """
+    All states whose indexed `field` is `value`, and which satisfy `where` (constants only).
+
+    With `most` it is not more than so many, those with the greatest `by`.
+    """
 
     kind: type[State]
     field: str
     value: str
     where: tuple[tuple[str, Any], ...] = ()
+    most: int = 0
+    by: str = "_id"
 
 
 Touch = Ref | Match

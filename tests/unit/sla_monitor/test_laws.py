@@ -63,6 +63,8 @@ _MOVES = st.one_of(
     st.tuples(st.just("contact.reopened"), st.just({})),
     st.tuples(st.just("contact.abandoned"), st.just({})),
     st.tuples(st.just("contact.merged"), st.just({"into": "c-9"})),
+    st.tuples(st.just("customer.updated"), st.sampled_from([{"tier": "gold"}, {"tier": None}, {"audience": "staff"}])),
+    st.tuples(st.just("customer.tier_changed"), st.sampled_from([{"tier": t} for t in ("gold", "basic")])),
 )
 _TIMES = st.integers(0, 60 * 60).map(lambda minutes: MONDAY + timedelta(hours=8, minutes=minutes))
 

@@ -188,6 +188,37 @@ def test_a_promise_counts_by_the_clock_on_the_wall():
     ]
 
 
+def test_a_promise_made_after_the_resolution_runs_and_is_work_until_it_is_kept():
+    events = [received("09:00"), resolved("10:00"), promised("10:05", by="12:00")]
+    played = play(events, under=FULL)
+    assert (played.contact.status, when(played.contact.next_due_at or MONDAY)) == ("resolved", "12:00")
+    assert played.contact.index()["in_work"]
+    played.look("12:01")
+    assert played.told("sla.breached") == [("sla.breached", "12:00")]
+    assert (played.contact.breached, played.contact.index()["in_work"]) == (True, True)
+    played.take(updated("12:30"))
+    assert not played.contact.index()["in_work"]
+
+
+def test_nothing_is_promised_about_what_was_no_contact():
+    for end in (resolved("10:00", outcome="spam"), merged("10:00")):
+        played = play([received("09:00"), end, promised("10:05", by="12:00")], under=FULL)
+        assert played.contact.due_at is None
+
+
+def test_what_is_late_already_does_not_hide_what_falls_due_next():
+    played = play([received("09:00")], under=FULL, looks=["13:01"])
+    contact = played.contact
+    assert (when(contact.due_at or MONDAY), when(contact.next_due_at or MONDAY)) == ("13:00", "17:00")
+
+
+def test_staff_and_what_only_a_later_event_is_known_of_are_no_work():
+    staff = play([customer("08:00", audience="staff"), received("09:00")], under=FULL)
+    assert (staff.contact.open, staff.contact.index()["in_work"]) == (True, False)
+    unknown = play([responded("09:00")], under=FULL)
+    assert (unknown.contact.open, unknown.contact.index()["in_work"]) == (True, False)
+
+
 # --- reports and what was handed up -----------------------------------------------------
 
 

@@ -74,10 +74,10 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
 
 
 async def _falling_due(store: Store, teams: dict[str, Any], until: datetime) -> AsyncIterator[ContactState]:
-    """Open contacts of which something falls due by then, page by page."""
+    """Contacts of which something falls due by then, page by page."""
     after = ""
     while True:
-        where = {"$and": [{"open": True, "due_at": {"$lte": until}, "_id": {"$gt": after}}, teams]}
+        where = {"$and": [{"in_work": True, "next_due_at": {"$lte": until}, "_id": {"$gt": after}}, teams]}
         contacts = await store.find(ContactState, where, limit=_PAGE)
         for contact in contacts:
             yield contact

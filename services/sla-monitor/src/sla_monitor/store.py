@@ -26,23 +26,28 @@ class Queries:
 
     async def prepare(self) -> None:
         await self._alerts.create_index([("active", 1), ("state", 1)])
-        await self._contacts.create_index([("open", 1), ("policy", 1)])
+        await self._contacts.create_index([("in_work", 1), ("policy", 1)])
+        await self._contacts.create_index(
+            [("customer_id", 1), ("opened_at", -1)], partialFilterExpression={"recalls": True}
+        )
         for mark, then in (("breached", "opened_at"), ("paused", "due_at")):
-            await self._contacts.create_index([("open", 1), (then, 1)], name=mark, partialFilterExpression={mark: True})
+            await self._contacts.create_index(
+                [("in_work", 1), (then, 1)], name=f"{mark}_in_work", partialFilterExpression={mark: True}
+            )
 
     async def figures(self, teams: Mapping[str, Any], now: datetime) -> Figures:
         """The board's numbers. `teams` is a condition on the team."""
-        open_ones = {"open": True, **teams}
+        in_work = {"in_work": True, **teams}
         oldest = await self._contacts.find_one(
-            {**open_ones, "breached": True, "opened_at": {"$ne": None}}, {"opened_at": 1}, sort=[("opened_at", 1)]
+            {**in_work, "breached": True, "opened_at": {"$ne": None}}, {"opened_at": 1}, sort=[("opened_at", 1)]
         )
         return Figures(
-            breached_waiting=await self._contacts.count_documents({**open_ones, "breached": True}),
-            due_30m=await self._contacts.count_documents({**open_ones, "due_at": {"$gt": now, "$lte": now + SOON}}),
+            breached_waiting=await self._contacts.count_documents({**in_work, "breached": True}),
+            due_30m=await self._contacts.count_documents({**in_work, "next_due_at": {"$gt": now, "$lte": now + SOON}}),
             unacknowledged=await self._alerts.count_documents({"active": True, "state": "breached", **teams}),
-            unowned=await self._contacts.count_documents({**open_ones, "owner": None}),
-            no_policy=await self._contacts.count_documents({**open_ones, "policy": None}),
-            paused=await self._contacts.count_documents({**open_ones, "paused": True}),
+            unowned=await self._contacts.count_documents({**in_work, "owner": None}),
+            no_policy=await self._contacts.count_documents({**in_work, "policy": None}),
+            paused=await self._contacts.count_documents({**in_work, "paused": True}),
             oldest=oldest["opened_at"] if oldest else None,
         )
 
@@ -52,9 +57,9 @@ class Queries:
         found = await self.store.find(AlertState, where, sort=sort, limit=limit)
         return found, len(found) if len(found) < limit else await self._alerts.count_documents(where)
 
-    async def open_contacts(self, where: Mapping[str, Any], limit: int) -> tuple[list[ContactState], int]:
-        """Contacts for the board, the next to fall due first; and how many there are in all."""
-        found = await self.store.find(ContactState, where, sort=[("due_at", 1), ("_id", 1)], limit=limit)
+    async def open_contacts(self, where: Mapping[str, Any], by: str, limit: int) -> tuple[list[ContactState], int]:
+        """Contacts for the board, the next to fall due `by` that field first; and how many there are in all."""
+        found = await self.store.find(ContactState, where, sort=[(by, 1), ("_id", 1)], limit=limit)
         return found, len(found) if len(found) < limit else await self._contacts.count_documents(where)
 
     async def customers(self, ids: Iterable[str]) -> dict[str, CustomerState]:
@@ -81,23 +86,23 @@ class Queries:
 
     async def teams(self) -> list[str]:
         """The teams that have something open."""
-        return sorted(team for team in await self._contacts.distinct("team", {"open": True}) if team)
+        return sorted(team for team in await self._contacts.distinct("team", {"in_work": True}) if team)
 
     async def owners(self, teams: Mapping[str, Any]) -> list[str]:
         """Who owns something that is open."""
-        return sorted(owner for owner in await self._contacts.distinct("owner", {"open": True, **teams}) if owner)
+        return sorted(owner for owner in await self._contacts.distinct("owner", {"in_work": True, **teams}) if owner)
 
     async def policies(self) -> list[str]:
         """The policies that something open runs under."""
-        return sorted(name for name in await self._contacts.distinct("policy", {"open": True}) if name)
+        return sorted(name for name in await self._contacts.distinct("policy", {"in_work": True}) if name)
 
     async def workload(
         self, by: str, teams: Mapping[str, Any], now: datetime, midnight: datetime
     ) -> list[dict[str, Any]]:
-        """Open contacts by owner or team: how many, due from now until midnight, and beyond a deadline."""
-        today = {"$and": [{"$gte": ["$due_at", now]}, {"$lt": ["$due_at", midnight]}]}
+        """Contacts in work by owner or team: how many, due from now until midnight, and beyond a deadline."""
+        today = {"$and": [{"$gte": ["$next_due_at", now]}, {"$lt": ["$next_due_at", midnight]}]}
         stages = [
-            {"$match": {"open": True, **teams}},
+            {"$match": {"in_work": True, **teams}},
             {
                 "$group": {
                     "_id": f"${by}",

@@ -177,12 +177,15 @@ class Store:
         return {document["_id"]: Row.of(document) async for document in cursor}
 
     async def load(self, touches: Iterable[Touch]) -> States:
-        """All that is touched, with one query for each collection and field."""
+        """All that is touched, with one query for each collection and field; for what is bounded one each."""
         refs: dict[type[State], set[str]] = defaultdict(set)
         matches: dict[tuple[type[State], str, tuple[tuple[str, Any], ...]], set[str]] = defaultdict(set)
+        some: set[Match] = set()
         for touch in touches:
             if isinstance(touch, Ref):
                 refs[touch.kind].add(touch.id)
+            elif isinstance(touch, Match) and touch.most:
+                some.add(touch)
             elif isinstance(touch, Match):
                 matches[touch.kind, touch.field, touch.where].add(touch.value)
         by_id = [self._all(kind, {"_id": {"$in": list(ids)}}) for kind, ids in refs.items()]
@@ -190,8 +193,14 @@ class Store:
             self._all(kind, {name: {"$in": list(values)}, **dict(where)})
             for (kind, name, where), values in matches.items()
         ]
+        by_rank = [
+            self.find(
+                touch.kind, {touch.field: touch.value, **dict(touch.where)}, sort=[(touch.by, -1)], limit=touch.most
+            )
+            for touch in some
+        ]
         states = States()
-        for found in await asyncio.gather(*by_id, *by_field):
+        for found in await asyncio.gather(*by_id, *by_field, *by_rank):
             states.loaded((), found)
         for kind, ids in refs.items():
             states.loaded((Ref(kind, i) for i in ids), ())

@@ -123,10 +123,17 @@ def alert_line(
     )
 
 
-def contact_line(contact: ContactState, customer: CustomerState | None, zone: str, now: datetime) -> Line:
-    """A contact as such, whatever alerts it has; one without a deadline to come says so."""
-    due_at = contact.due_at
-    mark: Mark = "breached" if contact.breached else "paused" if contact.paused else "running"
+def contact_line(
+    contact: ContactState, customer: CustomerState | None, zone: str, now: datetime, *, ahead: bool
+) -> Line:
+    """
+    A contact as such, whatever alerts it has; one without a deadline to come says so.
+
+    `ahead` shows its next deadline that is not late, else the earliest.
+    """
+    due_at = contact.next_due_at if ahead else contact.due_at
+    late = contact.breached and not ahead
+    mark: Mark = "breached" if late else "paused" if contact.paused and not due_at else "running"
     return Line(
         key=contact.id,
         mark=mark,

@@ -70,20 +70,25 @@ class BoardFilter:
             given["$or"].append({"words": {"$regex": re.escape(self.q.casefold())}})
         return given
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether contacts are asked for because of what is still to come, whatever is late already."""
+        return self.status in ("", "running", "soon")
+
     def contacts(self, now: datetime) -> dict[str, Any] | None:
-        """The condition for open contacts; None where only alerts are asked for."""
+        """The condition for contacts in work; None where only alerts are asked for."""
         views: dict[str, dict[str, Any]] = {
-            "": {"breached": False, "due_at": {"$gt": now}},
-            "running": {"breached": False, "due_at": {"$gt": now}},
+            "": {"next_due_at": {"$gt": now}},
+            "running": {"breached": False, "next_due_at": {"$gt": now}},
             "late": {"breached": True},
-            "soon": {"due_at": {"$gt": now, "$lte": now + SOON}},
+            "soon": {"next_due_at": {"$gt": now, "$lte": now + SOON}},
             "paused": {"paused": True},
             "no_policy": {"policy": None},
         }
         view = views.get(self.status)
         if view is None:
             return None
-        return {"open": True, **self._fields(("_id", "customer_id", "reference")), **view}
+        return {"in_work": True, **self._fields(("_id", "customer_id", "reference")), **view}
 
     def fits(self, alert: AlertState) -> bool:
         """Whether an alert belongs on the board as it now is; the same answer as `alerts` gives."""

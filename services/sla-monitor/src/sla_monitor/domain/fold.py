@@ -18,6 +18,9 @@ from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.rules import Facts, Plan
 from sla_monitor.domain.states import Entry, Status
 
+_FOR_GOOD: Final = ("spam", "duplicate", "merged")
+"""What nothing reopens, and about which nothing is promised."""
+
 
 def fold(log: Sequence[Entry], book: PolicyBook, until: datetime) -> "Folding":
     """What the log says, seen from `until`: clocks with their verdicts, status, policy, owner and team."""
@@ -82,7 +85,7 @@ class Folding(Owed):
 
     def _message(self, entry: Entry, at: datetime) -> None:
         """The customer writes again: that ends waiting for them, and starts what is owed anew."""
-        if self.status in ("spam", "duplicate", "merged"):
+        if self.status in _FOR_GOOD:
             return
         if not self.is_open:
             self._reopen(entry, at)
@@ -121,7 +124,7 @@ class Folding(Owed):
 
     def _promise(self, entry: Entry, at: datetime) -> None:
         millis = entry.facts.get("promised_by")
-        if millis is None or not self.is_watched or not begins(entry, "promise"):
+        if millis is None or not self.is_watched or not begins(entry, "promise") or self.status in _FOR_GOOD:
             return
         due, known = instant(millis), self._needs.get("promise")
         if known is not None and known.breached_at is None:

@@ -27,6 +27,9 @@ from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
 _TOO_LATE = "too_late"
 _FORGOTTEN = "of somebody who has been erased since"
 _AFTER_SLA = 6
+_RECALLED = (("recalls", True),)
+_MOST_CLOSED = 100
+"""So many closed contacts of one customer, the newest, learn what comes late about that customer."""
 
 
 class SlaDomain:
@@ -42,10 +45,13 @@ class SlaDomain:
         if event.type == ERASED:
             return (Ref(CustomerState, _customer_id(event)),)
         if event.type in CUSTOMER_TYPES:
-            customer_id = _customer_id(event)
+            customer = Ref(CustomerState, _customer_id(event))
+            if relevant(change_of(event), self.book.asked) is None:
+                return (customer,)
             return (
-                Ref(CustomerState, customer_id),
-                Match(ContactState, "customer_id", customer_id, where=(("open", True),)),
+                customer,
+                Match(ContactState, "customer_id", customer.id, where=(("open", True),)),
+                Match(ContactState, "customer_id", customer.id, where=_RECALLED, most=_MOST_CLOSED, by="opened_at"),
             )
         return ()
 
@@ -118,7 +124,8 @@ class SlaDomain:
         customer = fold_customer(known, customer_id, partition, change)
         decisions: list[Decision[Any]] = [Decision(states=(customer,))]
         asked = relevant(change, self.book.asked)
-        contacts = [c for c in states.of(ContactState) if c.customer_id == customer_id and c.open] if asked else []
+        own = [c for c in states.of(ContactState) if c.customer_id == customer_id] if asked else []
+        contacts = [contact for contact in own if contact.open or contact.recalls]
         for contact in sorted(contacts, key=lambda contact: contact.id):
             longer = log.with_entry(contact.log, asked) if asked else None
             if longer is not None:
@@ -221,6 +228,7 @@ def wake_at(clocks: list[Numbered], alerting: Alerting, horizon: datetime) -> da
 def _summed_up(known: ContactState, entries: list[Entry], folding: Folding, clocks: list[Numbered]) -> dict[str, Any]:
     """A contact's log, and what lists show of it."""
     due_at: datetime | None = None
+    next_due_at: datetime | None = None
     breached = paused = False
     for one in clocks:
         clock = one.clock
@@ -229,8 +237,11 @@ def _summed_up(known: ContactState, entries: list[Entry], folding: Folding, cloc
         breached = breached or clock.breached_at is not None
         if clock.paused_since is not None:
             paused = True
-        elif due_at is None or clock.due_at < due_at:
+            continue
+        if due_at is None or clock.due_at < due_at:
             due_at = clock.due_at
+        if clock.breached_at is None and (next_due_at is None or clock.due_at < next_due_at):
+            next_due_at = clock.due_at
     facts = folding.facts
     return {
         "log": entries,
@@ -245,8 +256,10 @@ def _summed_up(known: ContactState, entries: list[Entry], folding: Folding, cloc
         "priority": facts.get("priority"),
         "opened_at": folding.opened_at,
         "due_at": due_at,
+        "next_due_at": next_due_at,
         "breached": breached,
         "paused": paused,
+        "watched": folding.is_watched,
         "promises_moved": max(folding.promises_moved, known.promises_moved if known.cut else 0),
         "backfill": log.is_backfilled(entries),
     }

@@ -98,9 +98,9 @@ class ContactState(State, frozen=True, kw_only=True):
     wakeful: ClassVar[bool] = True
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
         (("customer_id", 1), ("open", 1)),
-        (("team", 1), ("open", 1), ("due_at", 1)),
-        (("owner", 1), ("open", 1), ("due_at", 1)),
-        (("open", 1), ("breached", -1), ("due_at", 1)),
+        (("team", 1), ("in_work", 1), ("next_due_at", 1)),
+        (("owner", 1), ("in_work", 1), ("next_due_at", 1)),
+        (("in_work", 1), ("next_due_at", 1)),
     )
 
     customer_id: str
@@ -135,24 +135,42 @@ class ContactState(State, frozen=True, kw_only=True):
     opened_at: datetime | None = None
     due_at: datetime | None = None
     """The earliest due instant of what still waits."""
+    next_due_at: datetime | None = None
+    """The earliest of what still waits and is not late."""
     breached: bool = False
     """Whether somebody waits beyond a deadline."""
     paused: bool = False
     promises_moved: int = 0
+    watched: bool = True
+    """Whether the customer is one to whom anything is owed: neither staff nor test."""
 
     @property
     def open(self) -> bool:
         return self.status in ("open", "waiting", "unknown")
 
+    @property
+    def in_work(self) -> bool:
+        """Whether a customer waits for something: it is open, or something was promised after it had been closed."""
+        waits = self.due_at is not None or self.breached or self.paused
+        return self.watched and (waits or self.status in ("open", "waiting"))
+
+    @property
+    def recalls(self) -> bool:
+        """Whether it is closed and its log is whole still, so that late news may yet change its verdicts."""
+        return not self.open and not self.cut
+
     def index(self) -> dict[str, Any]:
         return {
+            **({"recalls": True} if self.recalls else {}),
             "customer_id": self.customer_id,
             "open": self.open,
+            "in_work": self.in_work,
             "status": self.status,
             "team": self.team,
             "owner": self.owner,
             "policy": self.policy,
             "due_at": self.due_at,
+            "next_due_at": self.next_due_at,
             "breached": self.breached,
             "paused": self.paused,
             "opened_at": self.opened_at,
