@@ -1,5 +1,6 @@
 """intake with a real Kafka and a real MongoDB: what is answered 2xx is stored, what is refused is kept whole."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from rapport.contracts import decode, format_instant, topics
+from rapport.runtime import telemetry as shared
 
 from tests.support.intake import BATCH, STRUCTURED, RealIntake, batch, data, event, real_intake
 from tests.support.stack import Addresses
@@ -90,6 +92,23 @@ async def test_records_that_are_no_event_are_kept_byte_for_byte(intake: RealInta
     assert {letter.get("value_base64") for letter in letters} >= {"//4="}
     records = await intake.stored(4, topics.DEAD_LETTERS)
     assert b"\xff\xfe" in {record.value for record in records}
+
+
+NO_LAG_OF_TWO = (("records_total", "2.0"), ("lag_records", "0.0"))
+
+
+async def test_what_is_forwarded_is_seen_in_the_figures_like_any_other_consumers(intake: RealIntake):
+    refused = shared.DEAD.labels("intake", topics.CONTACT_EVENTS_IN)
+    before = refused._value.get()
+    await intake.produce(json.dumps(news(id="good")).encode(), b"K-5", content_type=STRUCTURED)
+    await intake.produce(b"\xff\xfe", content_type=STRUCTURED)
+    await intake.letters(1)
+    assert refused._value.get() == before + 1
+    topic = f"{intake.service.settings.topic_prefix}{topics.CONTACT_EVENTS_IN}"
+    lines = {f'rapport_{name}{{service="intake",topic="{topic}"}} {n}' for name, n in NO_LAG_OF_TWO}
+    async with asyncio.timeout(60):
+        while not lines <= set((await intake.http.get("/metrics")).text.splitlines()):
+            await intake.service._progress.look(intake.service.clock.now())
 
 
 async def test_lists_page_by_limit_and_cursor(intake: RealIntake):

@@ -2,7 +2,7 @@
 A real Kafka and MongoDB for tests, from the first of these that is there.
 
 1. KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI, when both are set.
-2. Containers, where Docker answers.
+2. Containers, where Docker answers and has the images.
 3. devkit's local stack, ephemeral.
 
 One for a whole run: under xdist the controller has it, and its workers ask for it.
@@ -14,6 +14,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import uuid
@@ -25,6 +26,8 @@ from devkit.stack import local_stack
 from devkit.stack.ports import free_port
 
 _DOCKER_SECONDS = 5
+_MONGO = "mongo:8.0"
+_KAFKA = "apache/kafka:4.3.1"
 _PRIMARY = (
     "try { rs.status() } catch (e) { rs.initiate() };"
     " let left = 100; while (!db.hello().isWritablePrimary && left--) sleep(100);"
@@ -50,7 +53,7 @@ def real_stack() -> Iterator[Addresses]:
     kafka, mongodb = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("MONGODB_URI")
     if kafka and mongodb:
         yield Addresses(kafka, mongodb)
-    elif _docker_answers():
+    elif _docker_answers() and all(map(_have_image, (_MONGO, _KAFKA))):
         with _containers() as addresses:
             yield addresses
     else:
@@ -133,6 +136,15 @@ def _docker_answers() -> bool:
         return False
 
 
+def _have_image(name: str) -> bool:
+    """Whether that image is here or can be fetched; said where it can't."""
+    look, fetch = ["docker", "image", "inspect", name], ["docker", "pull", "--quiet", name]
+    if any(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in (look, fetch)):
+        return True
+    sys.stderr.write(f"\ndocker answers, but has no image {name}: a local stack instead\n")
+    return False
+
+
 @contextlib.contextmanager
 def _containers() -> Iterator[Addresses]:
     # read when testcontainers is imported; its reaper's image is not to be had everywhere
@@ -141,13 +153,13 @@ def _containers() -> Iterator[Addresses]:
     from testcontainers.core.wait_strategies import ExecWaitStrategy, LogMessageWaitStrategy  # noqa: PLC0415
 
     mongodb = (
-        DockerContainer("mongo:8.0")
+        DockerContainer(_MONGO)
         .with_command("--replSet rs0 --bind_ip_all --wiredTigerCacheSizeGB 0.5")
         .with_exposed_ports(27017)
         .waiting_for(ExecWaitStrategy(["mongosh", "--quiet", "--eval", _PRIMARY]))
     )
     port = free_port()
-    kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(9092, port)
+    kafka = DockerContainer(_KAFKA).with_bind_ports(9092, port)
     settings = {
         "NODE_ID": "1",
         "PROCESS_ROLES": "broker,controller",

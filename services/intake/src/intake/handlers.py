@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from rapport.contracts import topics
+from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.patience import Patience
 
 from intake import telemetry
 from intake.customers import Customers
-from intake.domain import Caller, Door
+from intake.domain import Caller, Door, Refused
 from intake.gate import Publishes, count_verdicts
 from intake.letters import letter_of
 from intake.records import SERVICE, forwarded, judge
@@ -36,6 +37,8 @@ def forwarder(
         if customers.asked_for():
             await patiently("customers", lambda: customers.note(verdicts))
         count_verdicts(topics.CONTACT_EVENTS_IN, verdicts)
+        if refused := sum(isinstance(verdict, Refused) for verdict in verdicts):
+            shared.DEAD.labels(SERVICE, topics.CONTACT_EVENTS_IN).inc(refused)
         sources.note(verdicts, now)
 
     return on_contact_events_in
