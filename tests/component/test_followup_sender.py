@@ -1,6 +1,6 @@
 """The sender under its lease: one at a time, and what a crash left on its way is never sent again."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ from followup.playbook import Version
 from followup.sender import Sender
 from followup.smtp import Server
 from followup.tokens import Seal
+from pymongo.errors import AutoReconnect
 from rapport.decision import Ref
 
 from tests.support.clock import ManualClock
@@ -29,6 +30,9 @@ class StoryStore:
         due = where.get("next_at", {"$lte": self._told.now})["$lte"]
         return [s for s in found if s.status == where["status"] and s.next_at <= due]  # type: ignore[attr-defined]
 
+    async def get(self, kind: type[Any], name: str) -> Any:
+        return self._told.states.get((kind, name))
+
 
 class StoryProcessor:
     """Decides on the states of a story, one decision at a time."""
@@ -41,6 +45,18 @@ class StoryProcessor:
         decision = decide(states.get(kind, name), states, self._told.now)
         self._told.apply(decision, states)
         return decision
+
+    async def patiently(self, _: str, attempt: Callable[[], Awaitable[Any]]) -> Any:
+        return await attempt()
+
+
+class ProcessorInDoubt(StoryProcessor):
+    """Its first decision is carried out, and MongoDB is gone before it has said so."""
+
+    async def act(self, *args: Any, **kwargs: Any) -> Any:
+        await super().act(*args, **kwargs)
+        self.act = super().act  # type: ignore[method-assign]
+        raise AutoReconnect
 
 
 class HeldLease:
@@ -64,8 +80,13 @@ def waiting() -> tuple[Story, Message]:
     return told, message
 
 
-def sender(told: Story, mails: MailServer, token: int | None) -> Sender:
-    parts: tuple[Any, ...] = (StoryProcessor(told), StoryStore(told), HeldLease(token), ManualClock(told.now))
+def sender(told: Story, mails: MailServer, token: int | None, processor: StoryProcessor | None = None) -> Sender:
+    parts: tuple[Any, ...] = (
+        processor or StoryProcessor(told),
+        StoryStore(told),
+        HeldLease(token),
+        ManualClock(told.now),
+    )
     servers = {"default": Server.read(mails.url)}
     playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, servers))
     links = Links("https://care.example.org", Seal(b"secret"))
@@ -108,6 +129,17 @@ async def test_what_a_crash_left_on_its_way_has_failed_and_is_not_sent_again(mai
     assert mails.mails == []
     assert [one.reason for one in told.of("followup.failed")] == ["unknown"]
     assert [slot.followup_id for slot in told.customer().slots] == [message.id]
+
+
+async def test_a_message_of_which_nobody_said_whether_it_is_taken_up_goes_out_later(mails: MailServer):
+    told, message = waiting()
+    doubtful = sender(told, mails, 1, ProcessorInDoubt(told))
+    with pytest.raises(AutoReconnect):
+        await doubtful.round()
+    assert (await doubtful.round(), mails.mails) == (0, [])
+    told.now = told.message(message.id).next_at
+    assert await sender(told, mails, 1).round() == 1
+    assert len(mails.mails) == len(told.of("followup.sent")) == 1
 
 
 async def test_the_replica_that_holds_the_lease_leaves_its_own_messages_alone(mails: MailServer):

@@ -3,18 +3,14 @@
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from followup.domain.state import Message
 from rapport.contracts import Data, Event, encode
 
 from tests.support.followup import event
-from tests.support.followup_world import World, eventually, followup_world
+from tests.support.followup_world import World, ago, eventually, followup_world, helped, link
 from tests.support.stack import Addresses
 
 
@@ -22,30 +18,6 @@ from tests.support.stack import Addresses
 async def world(tmp_path: Path, stack: Addresses, unique: Callable[[str], str]) -> AsyncIterator[World]:
     async with followup_world(tmp_path, stack, unique("followup")) as running:
         yield running
-
-
-def ago(seconds: float) -> datetime:
-    return datetime.now(UTC) - timedelta(seconds=seconds)  # noqa: TID251 - the real clock is under test
-
-
-def helped(customer: str = "K-1", contact: str = "C-1", **fields: str) -> list[Event[Data]]:
-    """A customer of whom a matter was just settled."""
-    profile = {"email": f"{customer.lower()}@example.org", "name": "Ada Rossi", "timezone": "Europe/Berlin", **fields}
-    return [
-        event("customer.updated", ago(50), customer=customer, **profile),
-        event("contact.received", ago(40), customer=customer, contact_id=contact, channel="email", subject="Invoice"),
-        event("contact.assigned", ago(30), customer=customer, contact_id=contact, agent_id="agent-7", team="south"),
-        event("contact.resolved", ago(1), customer=customer, contact_id=contact, outcome="solved"),
-    ]
-
-
-def link(mail: EmailMessage, kind: str) -> str:
-    body = mail.get_body(("plain",))
-    assert body is not None
-    found = re.search(rf"http\S+/{kind}/\S+", body.get_content())
-    assert found is not None
-    parts = urlsplit(found[0])
-    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 async def answer(world: World, path: str, **form: str) -> httpx.Response:
@@ -242,15 +214,7 @@ async def test_a_refused_address_is_told_and_not_tried_again(world: World):
 async def test_a_mail_that_a_server_puts_off_goes_out_at_the_next_try(world: World):
     world.mails.answers = ["450 come back later"]
     await world.happen(*helped())
-    messages = world.service.database[Message.collection]
-
-    async def put_off() -> bool:
-        due_now = {"$set": {"next_at": ago(1)}}
-        return bool(
-            (await messages.update_one({"status": "pending", "next_at": {"$gt": ago(0)}}, due_now)).matched_count
-        )
-
-    await eventually(put_off)
+    await world.try_again_now()
     path = link(await world.mail(), "s")
     await world.hear("survey.sent")
     assert (await world.http.get(path)).status_code == 200

@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiosmtpd.controller import UnthreadedController
 from followup.app import create_app
+from followup.domain.state import Message
 from followup.settings import FollowupSettings
 from rapport.contracts import Data, Event, decode, encode, topics
 from rapport.runtime.service import Service
 
+from tests.support.followup import event
 from tests.support.stack import Addresses
 
 KEYS: dict[str, dict[str, Any]] = {
@@ -40,6 +45,30 @@ senders: {default: {from: "Care <care@example.org>", reply_to: "help@example.org
 """
 
 
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)  # noqa: TID251 - the real clock is under test
+
+
+def helped(customer: str = "K-1", contact: str = "C-1", **fields: str) -> list[Event[Data]]:
+    """A customer of whom a matter was just settled."""
+    profile = {"email": f"{customer.lower()}@example.org", "name": "Ada Rossi", "timezone": "Europe/Berlin", **fields}
+    return [
+        event("customer.updated", ago(50), customer=customer, **profile),
+        event("contact.received", ago(40), customer=customer, contact_id=contact, channel="email", subject="Invoice"),
+        event("contact.assigned", ago(30), customer=customer, contact_id=contact, agent_id="agent-7", team="south"),
+        event("contact.resolved", ago(1), customer=customer, contact_id=contact, outcome="solved"),
+    ]
+
+
+def link(mail: EmailMessage, kind: str) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    found = re.search(rf"http\S+/{kind}/\S+", body.get_content())
+    assert found is not None
+    parts = urlsplit(found[0])
+    return parts.path + (f"?{parts.query}" if parts.query else "")
+
+
 async def eventually(ask: Callable[[], Awaitable[Any]], *, seconds: float = 90.0) -> Any:
     """What `ask` answers once it is something; fails when it stays nothing."""
     loop = asyncio.get_running_loop()
@@ -53,12 +82,33 @@ async def eventually(ask: Callable[[], Awaitable[Any]], *, seconds: float = 90.0
 
 @dataclass
 class MailServer:
-    """A mail server of this process; `answers` are given in turn, then it takes everything."""
+    """
+    A mail server of this process; `answers` are given in turn, then it takes everything.
+
+    `before_answer` is called when it has a mail and has not said so yet.
+    """
 
     answers: list[str] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
     hang_up: bool = False
-    url: str = ""
+    before_answer: Callable[[], None] = lambda: None
+    port: int = 0
+    _running: Any = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen, on the port that it had before if it had one."""
+        loop = asyncio.get_running_loop()
+        controller = UnthreadedController(self, hostname="127.0.0.1", port=self.port, loop=loop)
+        self._running = await controller._create_server()
+        self.port = _port(self._running)
+
+    async def stop(self) -> None:
+        self._running.close()
+        await self._running.wait_closed()
 
     async def handle_RCPT(self, _: Any, __: Any, envelope: Any, address: str, ___: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.answers:
@@ -70,6 +120,7 @@ class MailServer:
         mail = message_from_bytes(envelope.original_content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         self.mails.append(mail)
+        self.before_answer()
         if self.hang_up:
             server.transport.abort()
         return "250 OK"
@@ -78,14 +129,11 @@ class MailServer:
 @contextlib.asynccontextmanager
 async def mail_server() -> AsyncIterator[MailServer]:
     server = MailServer()
-    controller = UnthreadedController(server, hostname="127.0.0.1", port=0, loop=asyncio.get_running_loop())
-    running = await controller._create_server()
-    server.url = f"smtp://127.0.0.1:{_port(running)}"
+    await server.start()
     try:
         yield server
     finally:
-        running.close()
-        await running.wait_closed()
+        await server.stop()
 
 
 def _port(server: Any) -> int:
@@ -160,6 +208,22 @@ class World:
 
         mails: list[EmailMessage] = await eventually(come)
         return mails[count - 1]
+
+    async def put_off(self) -> str:
+        """The id of a message that a mail server did not take and that waits for its next try, in a minute."""
+        where = {"status": "pending", "next_at": {"$gt": self.service.clock.now()}}
+
+        async def waits() -> str | None:
+            found = await self.service.database[Message.collection].find_one(where, {"_id": 1})
+            return found["_id"] if found else None
+
+        name: str = await eventually(waits)
+        return name
+
+    async def try_again_now(self) -> None:
+        """Let what was put off be tried again at once."""
+        due = {"$set": {"next_at": self.service.clock.now()}}
+        await self.service.database[Message.collection].update_one({"_id": await self.put_off()}, due)
 
     async def get(self, path: str, key: str = "watch-key", **query: str) -> httpx.Response:
         return await self.http.get(path, params=query, headers={"authorization": f"Bearer {key}"})

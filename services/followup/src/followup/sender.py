@@ -27,6 +27,8 @@ log = telemetry.logger()
 _AT_ONCE: Final = 8
 _IDLE_SECONDS: Final = 0.25
 _OTHERS_SECONDS: Final = 2.0
+_LAST_SECONDS: Final = 20.0
+"""How long a stop waits for what is on its way; a mail server has less."""
 
 
 class Sender:
@@ -34,7 +36,9 @@ class Sender:
     Sends under a lease whose token it leaves on every message it takes.
 
     One trip to a mail server is shorter than the lease, so a message in `sending`
-    under an older token was lost in a crash: it has failed, nobody knows how.
+    under an older token was lost in a crash: it has failed, nobody knows how. What
+    a mail server said is recorded however long MongoDB is away; where MongoDB did
+    not say whether a message is taken, it has not been handed over, and waits again.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Sender:
         self._writer = writer
         self._links = links
         self._settled: int | None = None
+        self._unsure: set[str] = set()
         self._sent = 0
 
     async def run(self) -> None:
@@ -77,9 +82,12 @@ class Sender:
         if self._settled != fence:
             await self._settle_lost(fence)
             self._settled = fence
+        await self._put_back_unsure(fence)
         where = {"status": "pending", "next_at": {"$lte": self._clock.now()}}
         waiting = await self._store.find(Message, where, sort=(("next_at", 1),), limit=_AT_ONCE)
-        await asyncio.gather(*(self._send(message, fence) for message in waiting))
+        ends = await asyncio.gather(*(self._send(message, fence) for message in waiting), return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
         return len(waiting)
 
     async def _finish_round(self) -> None:
@@ -87,8 +95,9 @@ class Sender:
         try:
             self._sent = await asyncio.shield(task)
         except asyncio.CancelledError:
-            with contextlib.suppress(*MongoError):
-                await task
+            await asyncio.wait({task}, timeout=_LAST_SECONDS)
+            task.cancel()
+            await asyncio.wait({task})
             raise
 
     async def _settle_lost(self, fence: int) -> None:
@@ -96,6 +105,13 @@ class Sender:
             if message.fence < fence:
                 log.warning("a message was lost on its way and is not sent again", followup=message.id)
                 await self._record(message, Outcome("unknown"), None)
+
+    async def _put_back_unsure(self, fence: int) -> None:
+        for name in list(self._unsure):
+            message = await self._store.get(Message, name)
+            if message and message.status == "sending" and message.fence == fence:
+                await self._record(message, Outcome("later", "MongoDB did not answer"), None)
+            self._unsure.discard(name)
 
     async def _send(self, message: Message, fence: int) -> None:
         token = new_token()
@@ -111,7 +127,11 @@ class Sender:
             decision, taken = sending.take(current, customer, version.rules, now, fence=fence, token=hashed(token))
             return decision
 
-        await self._act(message, take)
+        try:
+            await self._act(message, take)
+        except MongoError:
+            self._unsure.add(message.id)
+            raise
         if taken is not None:
             await self._record(message, await self._deliver(taken, token, version), taken)
 
@@ -143,7 +163,7 @@ class Sender:
                 case _:
                     return sending.failed(current, customer, rules, now, sending.UNKNOWN)
 
-        await self._act(message, settle)
+        await self._processor.patiently("sender", lambda: self._act(message, settle))
         MESSAGES.labels(outcome.result).inc()
         log.info("message", followup=message.id, result=outcome.result, reason=outcome.reason)
 
