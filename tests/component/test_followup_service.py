@@ -126,6 +126,20 @@ async def test_each_kind_of_message_can_be_chosen_and_only_what_was_changed_is_s
     assert len(world.intake.events) == 2
 
 
+async def test_a_choice_that_is_sent_twice_at_one_instant_is_one_choice(world: World, monkeypatch: pytest.MonkeyPatch):
+    await world.happen(*helped())
+    path = link(await world.mail(), "u")
+    await world.hear("survey.sent")
+    instant = world.service.clock.now()
+    monkeypatch.setattr(world.service.clock, "now", lambda: instant)
+    for _ in range(2):
+        assert (
+            await answer(world, path, choice="save", **{"had.survey": "yes", "had.service": "yes"})
+        ).status_code == 200
+    assert {one.data.purpose for one in world.intake.events} == {"survey", "service"}
+    assert len({one.id for one in world.intake.events}) == 2
+
+
 def wanted(had: dict[str, str]) -> list[str]:
     return [name.replace("had.", "want.") for name in had]
 

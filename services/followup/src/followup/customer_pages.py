@@ -145,7 +145,8 @@ class CustomerPages:
             return surveys.change_consent(customer_id, home, chosen, at, name)
 
         if postings:
-            await self._processor.act(Posting, postings[0], decide, partition=home)
+            touches = [Ref(Posting, one) for one in postings]
+            await self._processor.act(Posting, postings[0], decide, touches=touches, partition=home)
         taken = [await self._postbox.post(posting) for posting in postings]
         if not all(taken):
             return self._say(request, customer, "choice_kept", 202)
