@@ -125,24 +125,34 @@ REFUSED_ORDER: Final[dict[int | str, dict[str, Any]]] = {
     422: problem(422, "give either ids, or reason and source, or all")
 }
 
-_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
-_ATTRIBUTES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "specversion": ("1.0", {"const": "1.0"}),
-    "id": ("identity within the source", _ID),
-    "source": ("which system says so", _ID),
-    "type": ("what has happened", {"enum": list(CONTACT_EVENT_DATA)}),
-    "time": ("when it happened; at most 5 min ahead", {"type": "string", "format": "date-time"}),
-    "subject": ("what it is about, in CloudEvents' sense", _TEXT),
-    "sequence": ("orders events of one contact and instant", _TEXT),
-    "traceparent": ("W3C trace context", _TEXT),
-    "backfill": ("history, not news", {"enum": ["true", "false"]}),
+_ATTRIBUTES: Final = {
+    "specversion": "1.0",
+    "id": "identity within the source, 1 to 500 characters",
+    "source": "which system says so: a URI-reference of 1 to 500 characters",
+    "type": "what has happened, such as contact.received",
+    "time": "when it happened, by RFC 3339; at most 5 min ahead",
+    "subject": "what it is about, in CloudEvents' sense",
+    "sequence": "orders events of one contact and instant",
+    "traceparent": "W3C trace context",
+    "backfill": "history, not news: true or false",
 }
-
-
-def _header(name: str, about: str, schema: dict[str, Any]) -> dict[str, Any]:
-    mode = "binary mode only: " if name.startswith("ce-") else ""
-    return {"name": name, "in": "header", "required": False, "schema": schema, "description": mode + about}
-
+_HEADERS: Final[list[dict[str, Any]]] = [
+    *(
+        {
+            "name": f"ce-{name}",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": f"{about}; in binary mode only, else it is not looked at",
+        }
+        for name, about in _ATTRIBUTES.items()
+    ),
+    {
+        "name": "Content-Encoding",
+        "in": "header",
+        "schema": {"enum": ["gzip", "deflate", "identity"]},
+        "description": "how the body is packed",
+    },
+]
 
 POST_EVENTS: Final[dict[str, Any]] = {
     "responses": {
@@ -165,10 +175,7 @@ POST_EVENTS: Final[dict[str, Any]] = {
     },
     "openapi_extra": {
         "security": [{"bearer": []}],
-        "parameters": [
-            *(_header(f"ce-{name}", about, schema) for name, (about, schema) in _ATTRIBUTES.items()),
-            _header("Content-Encoding", "how the body is packed", {"enum": ["gzip", "deflate", "identity"]}),
-        ],
+        "parameters": _HEADERS,
         "requestBody": {
             "required": True,
             "content": {
