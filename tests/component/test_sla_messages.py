@@ -124,6 +124,23 @@ def test_of_many_the_worst_are_listed_and_all_are_counted():
     assert "contact_id" not in body["commonLabels"]
 
 
+def test_a_webhook_knows_a_group_by_the_same_key_from_its_first_news_to_its_last():
+    [firing, resolved] = [message(alert(), kind=kind).body() for kind in ("breach", "cleared")]
+    assert (firing["status"], resolved["status"]) == ("firing", "resolved")
+    assert firing["groupKey"] == resolved["groupKey"] == "desk#0/billing/mail"
+
+
+def test_a_late_message_says_so_to_every_product():
+    late = message(alert(), late=True)
+    [incident] = late.posts("pagerduty")
+    assert incident["payload"]["summary"].startswith("LATE · BREACHED")
+    assert incident["payload"]["custom_details"]["late"] == "true"
+    [[standing]] = late.posts("alertmanager")
+    assert standing["annotations"]["summary"].startswith("LATE · BREACHED")
+    assert standing["annotations"]["late"] == "true"
+    assert "late" not in message(alert()).posts("alertmanager")[0][0]["annotations"]
+
+
 def test_a_receiver_with_fields_learns_nothing_else():
     body = message(alert(owner="agent-7"), fields=("team",)).body()
     assert body["alerts"][0]["labels"] == {

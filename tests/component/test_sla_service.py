@@ -279,7 +279,12 @@ async def test_many_alerts_are_acted_on_at_once_and_each_answers_for_itself(sla:
     answer = (await sla.post("/v1/alerts/bulk", {"ids": [ids[0], "gone/first_response/1"], "action": "close"})).json()
     assert [result["status"] for result in answer["results"]] == ["refused", "refused"]
     answer = (await sla.post("/v1/alerts/bulk", {"filter": {"team": "billing"}, "action": "acknowledge"})).json()
-    assert answer["done"] == 5
+    assert (answer["done"], answer["remaining"]) == (5, 0)
+    for status in ("acknowledged", ["acknowledged", "breached"]):
+        some = {"filter": {"status": status}, "action": "assign", "to": f"agent-{len(status)}"}
+        assert (await sla.post("/v1/alerts/bulk", some)).json()["done"] == 5
+    again = (await sla.post("/v1/alerts/bulk", {"filter": {"team": "billing"}, "action": "acknowledge"})).json()
+    assert (again["done"], again["results"]) == (0, []), "it is done already"
     first = (await sla.get("/v1/alerts", limit=2, sort="due_at")).json()
     rest = (await sla.get("/v1/alerts", limit=9, sort="due_at", cursor=first["cursor"])).json()
     assert sorted(alert["id"] for alert in first["alerts"] + rest["alerts"]) == sorted(ids)
@@ -331,7 +336,10 @@ async def test_a_quote_says_what_the_contact_then_gets(sla: RunningSla):
 
 async def test_a_receiver_can_be_tested(sla: RunningSla, desk: Receiver):
     assert (await sla.post("/v1/receivers/desk/test")).json()["ok"] is True
-    assert "Test message" in desk.taken[0].body["text"]
+    body = desk.taken[0].body
+    assert "Test message" in body["text"]
+    assert (body["version"], body["status"], body["groupKey"]) == ("4", "firing", "test/desk")
+    assert (body["commonLabels"]["alertname"], len(body["alerts"])) == ("rapport_test", 1)
     desk.statuses = [400]
     answer = (await sla.post("/v1/receivers/desk/test")).json()
     assert (answer["ok"], answer["results"][0]["detail"]) == (False, "HTTP 400")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from rapport.contracts.sla_events import AlertCleared, SlaCorrected
 from sla_monitor.domain import actions
+from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.text import text
 
 from tests.support.sla import (
@@ -151,6 +152,42 @@ def test_an_alert_assigned_by_hand_rings_its_new_owner():
     assert rung(played) == [("agent-7", "13:00")]
 
 
+def test_a_contact_that_nobody_has_is_theirs_to_whom_its_alert_is_assigned_until_events_say_otherwise():
+    played = play([received("09:00", team="billing")], under=NOW, looks=["13:05"])
+    act(played, "assign", "13:06", book=played.domain.book, to="agent-7", by="lead")
+    assert (played.contact.owner, played.contact.index()["owner"]) == ("agent-7", "agent-7")
+    played.look("13:30")
+    assert played.contact.owner == "agent-7"
+    played.take(assigned("13:40", agent_id="agent-9"))
+    assert played.contact.owner == "agent-9"
+
+
+def test_the_history_of_a_contact_says_what_was_done_about_its_alert_by_whom_and_why():
+    played = play([received("09:00", team="billing")], under=NOW, looks=["13:20"])
+    book = played.domain.book
+    act(played, "snooze", "13:25", book=book, until=at("13:30"), by="ada")
+    played.look("13:31")
+    act(played, "assign", "13:32", book=book, to="agent-7", by="lead")
+    act(played, "acknowledge", "13:33", book=book, by="agent-7")
+    act(played, "close", "13:34", book=book, reason="called them", by="agent-7")
+    told = [(line["event"], line["what"], line["why"]) for line in detail(played.contact, book, at("14:00"))["history"]]
+    assert told[2:] == [
+        ("alert.escalated", "first response #1 escalated", "to step 2"),
+        ("alert.snoozed", "first response #1 snoozed by ada", "until 2026-03-02T13:30:00Z"),
+        ("alert.escalated", "first response #1 escalated", "to step 2"),
+        ("alert.assigned", "first response #1 assigned by lead", "to agent-7"),
+        ("alert.acknowledged", "first response #1 acknowledged by agent-7", ""),
+        ("alert.closed", "first response #1 closed by agent-7", "reason called them"),
+    ]
+
+
+def test_the_history_says_that_a_breach_was_corrected_and_its_alert_cleared():
+    played = play([received("09:00", team="billing")], under=NOW, looks=["13:10"])
+    played.take(responded("12:00"), now="13:20")
+    told = [line["event"] for line in detail(played.contact, played.domain.book, at("14:00"))["history"]]
+    assert {"sla.corrected", "alert.cleared"} <= set(told)
+
+
 def test_whoever_can_not_be_reached_is_climbed_past():
     played = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
     act(played, "climb", "13:02", past=1, book=played.domain.book)
@@ -212,6 +249,18 @@ def test_how_late_we_are_counts_from_the_deadline_or_from_when_its_cause_was_kno
     assert {(when(one.due), one.known_at and when(one.known_at)) for one in late.notifications} == {("13:15", "13:30")}
     prompt = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
     assert {(when(one.due), one.known_at) for one in prompt.notifications} == {("13:00", None)}
+
+
+def test_an_alert_on_what_turns_out_never_to_have_been_owed_is_cleared_in_its_own_group():
+    under = NOW.replace("first_response: {within: 4h}", "next_response: {within: 1h}")
+    events = [received("09:00", team="billing", subject="Invoice"), responded("10:00"), received("11:00")]
+    played = play(events, under=under, looks=["12:01"])
+    before = played.alert("next_response/1")
+    played.take(resolved("10:30", outcome="spam"), now="12:30")
+    after = played.alert("next_response/1")
+    assert (after.state, after.group) == ("cleared", "billing/only")
+    for fact in ("group", "policy", "policy_version", "team", "subject", "channel", "customer_id"):
+        assert getattr(after, fact) == getattr(before, fact)
 
 
 def test_merging_clears_the_alert():

@@ -4,11 +4,13 @@ from datetime import date
 
 import pytest
 from pydantic import ValidationError
+from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.durations import read_length, read_seconds, read_warn
+from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, PolicyRefused, PolicyVersion
 from sla_monitor.domain.quote import quote
 
-from tests.support.sla import OFFICE, at, book, policy, targets, when
+from tests.support.sla import OFFICE, Desk, at, book, play, policy, received, responded, targets, when
 
 DOCUMENTED = """
 calendars:
@@ -108,6 +110,67 @@ def test_broken_yaml_is_refused_with_line_and_column():
 def test_a_calendar_that_never_opens_is_refused():
     with pytest.raises(PolicyRefused, match="does not open again"):
         policy("calendars: {never: {timezone: UTC, hours: {}}}")
+
+
+ENDING = """
+calendars: {fair: {timezone: UTC, hours: {}, overrides: {2026-03-04: ["09:00-17:00"]}}}
+policies:
+  - {name: fair, calendar: fair, targets: {first_response: {within: 4h}, resolution: {by: end of same business day}}}
+"""
+
+
+def test_a_calendar_that_runs_out_before_a_target_is_refused():
+    with pytest.raises(PolicyRefused, match="does not go on opening, as first_response of 'fair' needs") as refused:
+        policy(ENDING)
+    assert {fault.path for fault in refused.value.faults} == {"calendars.fair"}
+
+
+def test_a_contact_whose_calendar_has_run_out_has_no_deadline_and_says_why():
+    version = PolicyVersion(number=1, effective_from=at("00:00"), source=ENDING)
+    played = Desk(SlaDomain(PolicyBook([version])))
+    played.take(received("Thu 09:00"))
+    played.take(responded("Thu 10:00"))
+    played.look("+20 09:00")
+    assert played.told() == []
+    view = detail(played.contact, played.domain.book, at("+20 09:00"))
+    assert view["targets"] == []
+    assert [(one["target"], one["why"]) for one in view["without_deadline"]] == [
+        ("resolution", "its calendar never opens again")
+    ]
+    assert quote({"channel": "email"}, at("Thu 09:00"), played.domain.book).deadlines == ()
+
+
+def test_an_alert_of_a_calendar_that_has_run_out_rings_at_once():
+    text = ENDING.replace("targets:", "escalation: e, targets:")
+    text += 'escalations: {e: [{after: 0m, notify: [lead]}]}\nreceivers: {lead: {url: "json://lead"}}\n'
+    version = PolicyVersion(number=1, effective_from=at("00:00"), source=text)
+    played = Desk(SlaDomain(PolicyBook([version])))
+    played.take(received("Wed 10:00"))
+    played.look("+20 09:00")
+    assert {when(one.due) for one in played.notifications} == {"Wed 14:00", "Wed 17:00"}
+
+
+@pytest.mark.parametrize("field", ["email", "phone", "name", "title"])
+def test_who_a_customer_is_can_not_be_asked_for(field: str):
+    with pytest.raises(PolicyRefused, match=f"'{field}' says who a customer is"):
+        policy(targets("first_response: {within: 1h}", match=f"{{{field}: x}}"))
+
+
+def test_one_customer_can_be_meant():
+    under = targets("first_response: {within: 1h}", match="{customer_id: K-1}")
+    assert play([received("09:00")], under=under).contact.policy == "only"
+    assert play([received("09:00", customer_id="K-2")], under=under).contact.policy is None
+    assert quote({"customer_id": "K-1"}, at("09:00"), book(under)).policy == "only"
+    assert quote({"channel": "email"}, at("09:00"), book(under)).policy is None
+
+
+def test_a_policy_behind_one_that_matches_every_contact_is_cautioned_about():
+    both = "policies: [{name: all, calendar: office}, {name: late, match: {tier: gold}, calendar: office}]"
+    [caution] = policy(OFFICE + both).cautions
+    assert (caution.path, caution.reason) == (
+        "policies[1]",
+        "'late' never applies: 'all' above it matches every contact",
+    )
 
 
 def test_the_first_version_reaches_back_for_ever_and_others_count_from_their_instant():

@@ -373,5 +373,6 @@ def test_a_contact_tells_its_history_in_order():
         ("09:00", "contact.received"),
         ("13:00", "sla.breached"),
         ("14:00", "contact.responded"),
+        ("14:00", "alert.cleared"),
     ]
-    assert lines[-1].what == "agent_id ada"
+    assert lines[2].what == "agent_id ada"

@@ -1,11 +1,13 @@
 """Clicks of people, carried out on whichever replica they reach."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from rapport.contracts import cut_to_milliseconds
 from rapport.decision import Decision, States
+from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
 from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
@@ -19,6 +21,8 @@ from sla_monitor.policies import Policies
 Action = Literal["acknowledge", "snooze", "assign", "close"]
 
 LONGEST_SNOOZE: Final = timedelta(days=30)
+PATIENCE: Final = timedelta(seconds=20)
+"""So long whoever asks for something to be done to many is kept waiting."""
 _ACTIONS: Final[dict[str, Action]] = {
     "acknowledge": "acknowledge",
     "snooze": "snooze",
@@ -46,10 +50,23 @@ class Command:
     to: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of each alert that was got to, and how many were not."""
+
+    results: list[dict[str, Any]]
+    remaining: int
+
+    @property
+    def done(self) -> int:
+        return sum(result["status"] == "done" for result in self.results)
+
+
 class Commands:
     """Carries out what somebody wants done about an alert."""
 
-    def __init__(self, processor: Processor, store: Store, policies: Policies) -> None:
+    def __init__(self, processor: Processor, store: Store, policies: Policies, clock: Clock) -> None:
+        self._clock = clock
         self._processor = processor
         self._store = store
         self._policies = policies
@@ -76,6 +93,20 @@ class Commands:
         if alert is None:
             raise Refused(404, f"there is no alert {alert_id!r} here")
         return alert
+
+    async def carry_out_each(self, ids: Iterable[str], command: Command, key: Key) -> Outcome:
+        """On many, each for itself, for as long as one can be kept waiting."""
+        until, waiting = self._clock.now() + PATIENCE, list(dict.fromkeys(ids))
+        results: list[dict[str, Any]] = []
+        for alert_id in waiting:
+            if self._clock.now() >= until:
+                break
+            try:
+                alert = await self.carry_out(alert_id, command, key)
+                results.append({"id": alert_id, "status": "done", "state": alert.state, "by": alert.by})
+            except Refused as error:
+                results.append({"id": alert_id, "status": "refused", "reason": str(error)})
+        return Outcome(results, len(waiting) - len(results))
 
 
 def _decide(

@@ -81,10 +81,10 @@ class Feed:
 
     def _tell(self, change: Change | None) -> None:
         for queue in self._followers:
-            if queue.full():
+            missed = queue.full()
+            if missed:
                 queue.get_nowait()
-                change = None
-            queue.put_nowait(change)
+            queue.put_nowait(None if missed else change)
 
     @contextmanager
     def changes(self) -> Iterator["asyncio.Queue[Change | None]"]:

@@ -29,11 +29,15 @@ Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class Filters(BaseModel):
-    """Which alerts are meant. `status` are states, or `active` for all that are neither cleared nor closed."""
+    """
+    Which alerts are meant.
+
+    `status` is a state or several, or `active` for all that are neither cleared nor closed.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    status: list[str] = Field(default_factory=list)
+    status: list[str] | str = Field(default_factory=list)
     team: str | None = None
     agent: str | None = None
     customer_id: str | None = None
@@ -45,7 +49,8 @@ class Filters(BaseModel):
 
     def condition(self) -> dict[str, Any]:
         given: list[dict[str, Any]] = []
-        states = [word for text in self.status for word in text.split(",")]
+        given_states = [self.status] if isinstance(self.status, str) else self.status
+        states = [word for text in given_states for word in text.split(",")]
         if "active" in states:
             given.append({"active": True})
         elif states:
@@ -158,18 +163,16 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
 def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
     @router.post("/alerts/bulk")
     async def bulk(asked: Bulk, key: Actor) -> dict[str, Any]:
-        """The same action on many; each answers for itself. At most 1,000 at once."""
+        """
+        The same action on many, the earliest deadline first; each answers for itself.
+
+        `remaining` says how many are left after 20 s: ask again for these.
+        """
         if sum(given is not None for given in (asked.ids, asked.group, asked.filter)) != 1:
             raise Problem(422, "give exactly one of ids, group and filter")
         ids = asked.ids if asked.ids is not None else await _ids(store, key, asked)
-        results = []
-        for alert_id in dict.fromkeys(ids):
-            try:
-                alert = await commands.carry_out(alert_id, asked.command(), key)
-                results.append({"id": alert_id, "status": "done", "state": alert.state})
-            except Refused as error:
-                results.append({"id": alert_id, "status": "refused", "reason": str(error)})
-        return {"done": sum(result["status"] == "done" for result in results), "results": results}
+        told = await commands.carry_out_each(ids, asked.command(), key)
+        return {"done": told.done, "remaining": told.remaining, "results": told.results}
 
     @router.post("/alerts/{alert_id:path}/acknowledge")
     async def acknowledge(alert_id: str, key: Actor) -> dict[str, Any]:
@@ -193,9 +196,13 @@ def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
 
 
 async def _ids(store: Store, key: Key, asked: Bulk) -> list[str]:
+    """All that are meant and stand, without those to which the same has been done."""
     filters = asked.filter or Filters(group=asked.group, status=["active"])
-    where = {"$and": [team_condition(key, filters.team), filters.condition(), {"active": True}]}
-    return [alert.id for alert in await store.find(AlertState, where, sort=[("due_at", 1)], limit=_MOST)]
+    done: dict[str, Any] = {"acknowledge": {"state": "acknowledged"}, "assign": {"owner": asked.to}}
+    undone = {"$nor": [done[asked.action]]} if asked.action in done else {}
+    where = {"$and": [team_condition(key, filters.team), filters.condition(), {"active": True}, undone]}
+    rows = store.collection(AlertState.collection).find(where, {"_id": 1}).sort([("due_at", 1), ("_id", 1)])
+    return [row["_id"] async for row in rows]
 
 
 async def _one(commands: Commands, alert_id: str, command: Command, key: Key) -> dict[str, Any]:

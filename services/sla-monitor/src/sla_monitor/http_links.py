@@ -14,7 +14,7 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from sla_monitor.commands import Action, Command, Commands, Refused, command_of
+from sla_monitor.commands import Action, Command, Commands, Outcome, Refused, command_of
 from sla_monitor.domain.board import local
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
@@ -25,7 +25,6 @@ from sla_monitor.links import Link, Links, NoLink
 from sla_monitor.policies import Policies
 
 _SHOWN: Final = 50
-_MOST_AT_ONCE: Final = 1000
 _MOST_FORM: Final = 20_000
 
 
@@ -74,21 +73,19 @@ class Opened:
         customer = await self._store.get(CustomerState, alert.customer_id)
         return {**shown(alert), "line": text(alert, customer, now), "explain": next(own, [])}
 
-    async def act(self, token: str, name: str | None, command: Command) -> list[dict[str, Any]]:
-        """Carried out on one of the alerts or on all, each for itself, in the name of who got the message."""
+    async def act(self, token: str, name: str | None, command: Command) -> Outcome:
+        """
+        Carried out on one of the alerts or on all, each for itself, in the name of who got the message.
+
+        Those that somebody has taken already come last, so that asking again gets further.
+        """
         link, alerts = await self.alerts(token)
         key = Key(name=f"{link.receiver} (link)"[:100], sha256="0" * 64, roles=("act",))
-        meant = [alert.id for alert in alerts if name in (None, alert.id)]
+        untaken_first = sorted(alerts, key=lambda alert: alert.state == "acknowledged")
+        meant = [alert.id for alert in untaken_first if name in (None, alert.id)]
         if name is not None and not meant:
             raise Problem(404, f"this link is not about {name!r}")
-        results = []
-        for alert_id in meant[:_MOST_AT_ONCE]:
-            try:
-                after = await self._commands.carry_out(alert_id, command, key)
-                results.append({"id": alert_id, "status": "done", "state": after.state, "by": after.by})
-            except Refused as error:
-                results.append({"id": alert_id, "status": "refused", "reason": str(error)})
-        return results
+        return await self._commands.carry_out_each(meant, command, key)
 
 
 def routes(opened: Opened, clock: Clock) -> APIRouter:
@@ -121,15 +118,15 @@ def routes(opened: Opened, clock: Clock) -> APIRouter:
         content = (await request.body())[:_MOST_FORM]
         if request.headers.get("content-type", "").startswith("application/json"):
             asked = _asked(content)
-            results = await opened.act(token, asked.id, asked.command())
-            done = sum(result["status"] == "done" for result in results)
-            return JSONResponse({"done": done, "results": results, "as_of": format_instant(clock.now())})
+            told = await opened.act(token, asked.id, asked.command())
+            answer = {"done": told.done, "remaining": told.remaining, "results": told.results}
+            return JSONResponse({**answer, "as_of": format_instant(clock.now())})
         form = {name: values[0] for name, values in parse_qs(content.decode("utf-8", "replace")).items()}
         try:
-            results = await opened.act(token, form.get("id"), command_of(form, clock.now()))
+            told = await opened.act(token, form.get("id"), command_of(form, clock.now()))
         except Refused as error:
             raise Problem(error.status, str(error)) from None
-        return RedirectResponse(f"/a/{token}?{_said(results)}", status_code=303)
+        return RedirectResponse(f"/a/{token}?{_said(told)}", status_code=303)
 
     return router
 
@@ -142,7 +139,7 @@ def _asked(content: bytes) -> Asked:
         raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None
 
 
-def _said(results: list[dict[str, Any]]) -> str:
-    done = sum(result["status"] == "done" for result in results)
-    reasons = sorted({result["reason"] for result in results if result["status"] == "refused"})
-    return urlencode({"said": f"{done} done" + "".join(f"; not done: {reason}" for reason in reasons[:3])})
+def _said(told: Outcome) -> str:
+    reasons = sorted({result["reason"] for result in told.results if result["status"] == "refused"})
+    left = f"; {told.remaining} left, do it once more" if told.remaining else ""
+    return urlencode({"said": f"{told.done} done{left}" + "".join(f"; not done: {reason}" for reason in reasons[:3])})

@@ -34,7 +34,7 @@ class Asked(BaseModel):
 
     @property
     def fields(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
+        return {**(self.model_extra or {}), **({"customer_id": self.customer_id} if self.customer_id else {})}
 
 
 def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:

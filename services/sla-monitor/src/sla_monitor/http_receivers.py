@@ -12,7 +12,7 @@ from rapport.runtime.problem import Problem
 
 from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Letter
-from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty
+from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty, webhook_body
 from sla_monitor.outward import Outward
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import names_in, places_in, shown
@@ -76,5 +76,6 @@ def _letter(name: str, line: str, via: str, clock: Clock) -> Letter:
     elif via == "pagerduty":
         resolved = pagerduty_action("resolve", [one.name_for(via)])
         posts = [*to_pagerduty([one], group="test", client=""), *resolved]
-    body = {"version": "4", "status": "test", "receiver": name, "alerts": [], "truncatedAlerts": 0, "text": line}
+    group = {"alertname": labels["alertname"]}
+    body = webhook_body([one], key=one.id, receiver=name, group=group, url="", text=line)
     return Letter(f"test_{int(now.timestamp() * 1000)}", "Test from Rapport", line, body, tuple(posts))

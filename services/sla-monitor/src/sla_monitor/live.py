@@ -95,10 +95,10 @@ class Live:
 
     def _tell(self, batch: Batch | None) -> None:
         for queue in self._boards:
-            if queue.full():
+            missed = queue.full()
+            if missed:
                 queue.get_nowait()
-                batch = None
-            queue.put_nowait(batch)
+            queue.put_nowait(None if missed else batch)
 
     async def follow(self, wanted: BoardFilter, key: Key) -> AsyncIterator[str]:
         """Server-sent events: `ready`, then `rows` and `figures` as they change, `reset` when to read it all again."""

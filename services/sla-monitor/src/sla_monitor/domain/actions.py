@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rapport.contracts import Data
+from rapport.contracts import Data, format_instant
 from rapport.contracts.sla_events import AlertAcknowledged, AlertAssigned, AlertClosed, AlertSnoozed
 from rapport.decision import Decision
 
-from sla_monitor.domain.alerts import Alerting
+from sla_monitor.domain.alerts import Alerting, owner_of
 from sla_monitor.domain.fold import fold
 from sla_monitor.domain.monitor import horizon_of, wake_at
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.states import Alert, ContactState
+from sla_monitor.domain.states import Alert, ContactState, Verb
 from sla_monitor.domain.telling import Numbered, number, sequenced
 
 _OVER = ("cleared", "closed")
@@ -63,7 +63,7 @@ def snooze(
 
 
 def assign(contact: ContactState, alert_id: str, *, to: str, by: str, now: datetime, book: PolicyBook) -> Decision[Any]:
-    """Another owner of the alert; the contact's own owner stays."""
+    """Another owner of the alert; the contact's own stays, and one that has none is theirs."""
 
     def change(alert: Alert, _: Numbered) -> _Change | None:
         if alert.owner == to:
@@ -125,6 +125,11 @@ class _Change:
     event: type[Data]
     facts: dict[str, Any]
 
+    @property
+    def why(self) -> str:
+        said = {name: format_instant(v) if isinstance(v, datetime) else v for name, v in self.facts.items()}
+        return ", ".join(f"{name} {value}" for name, value in said.items() if value)
+
 
 def _must_be_active(alert: Alert) -> None:
     if alert.state in _OVER:
@@ -138,7 +143,7 @@ def _act(
     now: datetime,
     book: PolicyBook,
     change: Callable[[Alert, Numbered], _Change | None],
-    verb: str,
+    verb: Verb,
 ) -> Decision[Any]:
     key = alert_id.removeprefix(f"{contact.id}/")
     horizon = horizon_of(contact, now)
@@ -151,7 +156,8 @@ def _act(
     changed = change(alert, one)
     if changed is None:
         return Decision(why=f"{verb} already")
-    after = alert.but(**changed.update, revision=alert.revision + 1)
+    deeds = alert.done(now, verb, by, changed.why)
+    after = alert.but(**changed.update, revision=alert.revision + 1, deeds=deeds)
     alerting = Alerting(contact, folding, None, horizon, now, {**contact.alerts, key: after})
     if verb in ("acknowledged", "closed"):
         after = alerting.tell_who_was_rung(one, after, "acknowledged" if verb == "acknowledged" else "cleared", now)
@@ -159,7 +165,12 @@ def _act(
     data = changed.event.model_validate(facts)
     name = f"{alert_id}/{verb}/{alert.revision}"
     tells, sequence = sequenced(contact, [(f"alert.{verb}", data, name, now, False)])
-    update = {"alerts": alerting.alerts, "sequence": sequence, "wake_at": wake_at(clocks, alerting, horizon)}
+    update = {
+        "alerts": alerting.alerts,
+        "owner": owner_of(folding, alerting.alerts),
+        "sequence": sequence,
+        "wake_at": wake_at(clocks, alerting, horizon),
+    }
     projected = alerting.project(one, after, alerting.escalation(one))
     states = (contact.but(**update), projected, *alerting.notifications)
     return Decision(states=states, events=tuple(tells), why=verb)

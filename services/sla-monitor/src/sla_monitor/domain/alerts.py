@@ -5,6 +5,7 @@ An alert lives inside its contact, one per target and cycle. Its steps are rows 
 time: a step that is due writes the messages for those it reaches.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -15,12 +16,18 @@ from rapport.contracts.sla_events import AlertCleared, AlertEscalated
 from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
+from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.rules import Facts
 from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.telling import WITHDRAWN, Numbered
 from sla_monitor.domain.text import text
 
 Taken = Literal["acknowledged", "cleared"]
+
+
+def owner_of(folding: Folding, alerts: Mapping[str, Alert]) -> str | None:
+    """Whose a contact is: as events say, else whoever one of its alerts was assigned to last."""
+    return folding.owner or next((alert.owner for alert in reversed(list(alerts.values())) if alert.owner), None)
 
 
 @dataclass(slots=True)
@@ -62,6 +69,8 @@ class Alerting:
             alert = self._raise(one, alert, escalation)
         if alert is None:
             return
+        if "corrected" in one.news:
+            alert = alert.but(deeds=alert.done(cause_at, "corrected", why=one.clock.cause))
         if alert.state not in ("cleared", "closed"):
             alert = self._clear_if_over(one, alert, cause_at)
         if alert.state == "snoozed" and alert.until is not None and alert.until <= self.horizon:
@@ -122,6 +131,7 @@ class Alerting:
             "until": None,
             "notified": [],
             "revision": alert.revision + 1,
+            "deeds": alert.done(at, "cleared", why=why),
         }
         return alert.but(**update)
 
@@ -140,9 +150,29 @@ class Alerting:
         """The cycle turned out never to have been one."""
         due = alert.raised_at or at
         self.alerts[key] = gone = self._cleared(key, alert, WITHDRAWN, at, due=due)
-        facts = {**self.facts(key, gone, due), "id": f"{self.contact.id}/{key}", "partition": self.contact.partition}
-        facts.pop("alert_id")
-        self.states.append(AlertState(**facts, state="cleared", started_at=due, waiting=False))
+        facts, contact = self.facts(key, gone, due), self.contact
+        facts["id"] = facts.pop("alert_id")
+        version = self.folding.version or self.folding.book.latest
+        self.states.append(
+            AlertState(
+                **facts,
+                partition=contact.partition,
+                backfill=contact.backfill,
+                state="cleared",
+                started_at=due,
+                waiting=False,
+                warned_at=alert.warned_at,
+                group=self._group(facts["target"], facts["owner"], contact.policy, version),
+                level=alert.level,
+                paged=alert.paged,
+                policy=contact.policy,
+                policy_version=contact.policy_version,
+                channel=contact.channel,
+                subject=contact.subject,
+                reference=contact.reference,
+                url=contact.url,
+            )
+        )
 
     # --- steps --------------------------------------------------------------------
 
@@ -175,6 +205,7 @@ class Alerting:
         )
         due = one.clock.due_at or ring.at
         if ring.level > 1 and not ring.repeats:
+            alert = alert.but(deeds=alert.done(ring.at, "escalated", why=f"to step {ring.level}"))
             step = f"escalated/{alert.rounds}.{ring.level}"
             self._tell(
                 "alert.escalated", AlertEscalated, self.facts(one.key, alert, due), step, ring.at, level=ring.level
@@ -210,17 +241,6 @@ class Alerting:
         contact, clock = self.contact, one.clock
         rule = clock.rule
         owner = alert.owner or self.folding.owner
-        facts = {
-            "team": self.folding.team,
-            "policy": rule.name if rule else None,
-            "owner": owner,
-            "target": clock.target,
-            "channel": contact.channel,
-            "kind": contact.kind,
-            "priority": contact.priority,
-            "customer_id": contact.customer_id,
-        }
-        grouping = escalation.version.file.grouping if escalation.version.number else None
         return AlertState(
             id=f"{contact.id}/{one.key}",
             partition=contact.partition,
@@ -236,7 +256,7 @@ class Alerting:
             warned_at=one.warned[clock.outdated] if len(one.warned) > clock.outdated else alert.warned_at,
             breached_at=alert.raised_at if one.verdict == "breached" else None,
             waiting=not clock.ended,
-            group="/".join(str(facts.get(by) or "-") for by in (grouping.by if grouping else ("team", "policy"))),
+            group=self._group(clock.target, owner, rule.name if rule else None, escalation.version),
             level=alert.level,
             next_step_at=alert.next_at if alert.state == "breached" else None,
             next_receivers=escalation.next_names(alert, owner, self.folding.team) if alert.state == "breached" else [],
@@ -257,6 +277,22 @@ class Alerting:
             reference=contact.reference,
             url=contact.url,
         )
+
+    def _group(self, target: str, owner: str | None, policy: str | None, version: PolicyVersion) -> str:
+        """What the policy groups such an alert by, as one text."""
+        contact = self.contact
+        facts = {
+            "team": self.folding.team,
+            "policy": policy,
+            "owner": owner,
+            "target": target,
+            "channel": contact.channel,
+            "kind": contact.kind,
+            "priority": contact.priority,
+            "customer_id": contact.customer_id,
+        }
+        grouped_by = version.file.grouping.by if version.number else ("team", "policy")
+        return "/".join(str(facts.get(by) or "-") for by in grouped_by)
 
     def facts(self, key: str, alert: Alert, due: datetime) -> Facts:
         target, _, cycle = key.partition("/")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from sla_monitor.domain.policy import PolicyFile
-from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty
+from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty, webhook_body
 
 Cause = Literal[
     "steps_overdue",
@@ -64,21 +64,10 @@ class Report:
         return f"{self.finding.id}/{int(self.since.timestamp())}/{word}"
 
     def body(self, receiver: str) -> dict[str, Any]:
-        listed = [self._signal().as_webhook()]
-        return {
-            "version": "4",
-            "groupKey": self.finding.id,
-            "truncatedAlerts": 0,
-            "status": "resolved" if self.ended_at else "firing",
-            "receiver": receiver,
-            "groupLabels": {"alertname": f"rapport_{self.finding.cause}"},
-            "commonLabels": listed[0]["labels"],
-            "commonAnnotations": {},
-            "externalURL": self.public_url,
-            "alerts": listed,
-            "text": self.text,
-            "count": 1,
-        }
+        group = {"alertname": f"rapport_{self.finding.cause}"}
+        return webhook_body(
+            [self._signal()], key=self.finding.id, receiver=receiver, group=group, url=self.public_url, text=self.text
+        )
 
     def posts(self, via: str) -> list[Any]:
         one = self._signal()

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rapport.contracts.fields import Target
 
 from sla_monitor.domain.hours import WALL, Hours
 from sla_monitor.domain.rules import Plan, Rule, Spec
 from sla_monitor.domain.states import Verdict
+
+NEVER_OPENS: Final = "its calendar never opens again"
+"""The cause of a need that can't be given a deadline."""
 
 
 class Stretch(NamedTuple):
@@ -132,6 +135,10 @@ class Clock:
             ahead = tuple(max(at, since) for at in ahead)
         self.ahead = ahead if not ahead or ahead[-1] < due else tuple(at for at in ahead if at < due)
 
+    def lose_deadline(self) -> None:
+        """Nothing can be due by a calendar that never opens again."""
+        self.spec, self.plan, self.due_at, self.ahead, self.cause = None, None, None, (), NEVER_OPENS
+
     def _instant_after(self, used: float) -> datetime:
         """When so many open seconds, pauses not counted, will have passed."""
         cursor = self.started_at
@@ -155,10 +162,12 @@ class Clock:
         self.paused_since = None
         if self.breached_at is None:
             before = self.due_at
-            if self.listed:
-                self.due_at = at
-            else:
+            try:
                 self.schedule(at)
+            except OverflowError:
+                self.lose_deadline()
+            if self.listed and self.due_at:
+                self.due_at = at
             if self.due_at != before:
                 self.recorded = recorded
 

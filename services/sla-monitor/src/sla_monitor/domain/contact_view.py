@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 
+from sla_monitor.domain.clocks import NEVER_OPENS
 from sla_monitor.domain.history import Happened, clocks_of, history
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, NotificationState
@@ -35,11 +36,16 @@ def detail(
     contact: ContactState, book: PolicyBook, now: datetime, messages: Iterable[NotificationState] = ()
 ) -> dict[str, Any]:
     """A contact with all its targets and its history, seen from `now`. `messages` are those that were sent."""
-    _, clocks = clocks_of(contact, book, now)
+    folding, clocks = clocks_of(contact, book, now)
     lines = [*history(contact, clocks), *map(_sent, messages)]
     return {
         **summary(contact),
         "targets": [_target(one, now) for one in clocks],
+        "without_deadline": [
+            {"target": clock.target, "started_at": format_instant(clock.started_at), "why": clock.cause}
+            for clock in folding.clocks
+            if clock.cause == NEVER_OPENS and not clock.ended
+        ],
         "history": [
             {"at": format_instant(line.at), "event": line.event, "what": line.what, "why": line.why}
             for line in sorted(lines, key=lambda line: line.at)

@@ -1,5 +1,6 @@
 """Which step of an escalation rings when, and whom it reaches."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,9 +28,10 @@ class Escalation:
         return self.page != "list" and bool(self.steps)
 
     def may_ring(self, at: datetime) -> datetime:
-        """That instant, or the next opening where only business hours may ring."""
+        """That instant, or the next opening, if there is one, where only business hours may ring."""
         if self.page == "business_hours" and self.calendar is not None:
-            return self.calendar.next_open(at)
+            with suppress(OverflowError):
+                return self.calendar.next_open(at)
         return at
 
     def start(self, at: datetime) -> dict[str, object]:

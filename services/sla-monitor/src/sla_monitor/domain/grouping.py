@@ -30,6 +30,11 @@ class GroupKey(NamedTuple):
     kind: str
 
     @property
+    def lasting(self) -> str:
+        """The group as its receiver knows it, from the first of its news to the last."""
+        return f"{self.receiver}#{self.entry}/{self.group}"
+
+    @property
     def text(self) -> str:
         return f"{self.receiver}#{self.entry}/{self.kind}/{self.group}"
 

@@ -9,7 +9,7 @@ from sla_monitor.domain.fold import Folding, fold
 from sla_monitor.domain.log import MARKS, instant
 from sla_monitor.domain.monitor import horizon_of
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.states import ContactState, Entry
+from sla_monitor.domain.states import ContactState, Deed, Entry
 from sla_monitor.domain.telling import Numbered, number
 
 
@@ -35,11 +35,22 @@ def history(contact: ContactState, clocks: list[Numbered]) -> list[Happened]:
     lines = [Happened(instant(entry.millis), entry.type, _what(entry), "") for entry in contact.log]
     for one in clocks:
         lines += _of_clock(one)
+    for key, alert in contact.alerts.items():
+        lines += [_of_deed(key, deed) for deed in alert.deeds]
     return sorted(lines, key=lambda line: line.at)
 
 
+def _named(key: str) -> str:
+    return key.replace("_", " ").replace("/", " #")
+
+
+def _of_deed(key: str, deed: Deed) -> Happened:
+    event = "sla.corrected" if deed.verb == "corrected" else f"alert.{deed.verb}"
+    return Happened(deed.at, event, f"{_named(key)} {deed.verb}" + (f" by {deed.by}" if deed.by else ""), deed.why)
+
+
 def _of_clock(one: Numbered) -> list[Happened]:
-    clock, name = one.clock, one.key.replace("_", " ").replace("/", " #")
+    clock, name = one.clock, _named(one.key)
     lines = [Happened(at, "sla.warned", f"{name} comes near", f"due {_due(one)}") for at in one.warned]
     if one.verdict == "breached" and clock.due_at:
         lines.append(Happened(clock.due_at, "sla.breached", f"{name} missed", f"due {_due(one)}"))

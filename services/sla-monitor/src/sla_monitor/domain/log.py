@@ -19,7 +19,7 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 _CLASSIFYING = ("channel", "topic", "region", "location", "team", "language", "product", "agent_id")
 _DEFAULTS = {"kind": "request", "priority": "normal", "direction": "inbound"}
 _RECLASSIFYING = ("kind", "priority", "topic", "region", "location", "team", "product", "language")
-_SELDOM = ("subject", "reference", "url", "purchase_id", "sentiment")
+_SELDOM = ("customer_id", "subject", "reference", "url", "purchase_id", "sentiment")
 _KEPT = {
     "contact.responded": ("agent_id",),
     "contact.updated": ("agent_id",),

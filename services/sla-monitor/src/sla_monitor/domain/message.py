@@ -22,6 +22,7 @@ from sla_monitor.domain.signals import (
     standing,
     to_alertmanager,
     to_pagerduty,
+    webhook_body,
 )
 from sla_monitor.domain.states import AlertState, CustomerState
 from sla_monitor.domain.text import length, text
@@ -86,20 +87,18 @@ class Message:
 
     def body(self) -> dict[str, Any]:
         """For a webhook."""
-        listed = [one.as_webhook() for one in self.signals(LISTED)]
-        names = set.intersection(*(set(alert["labels"].items()) for alert in listed))
+        body = webhook_body(
+            self.signals(LISTED),
+            key=self.key.lasting,
+            receiver=self.key.receiver,
+            group={"group": self.key.group},
+            url=self.public_url,
+            text=self.text,
+        )
         return {
-            "version": "4",
-            "groupKey": self.key.text,
+            **body,
             "truncatedAlerts": max(0, len(self.alerts) - LISTED),
-            "status": "resolved" if self.key.kind == "cleared" else "firing",
-            "receiver": self.key.receiver,
-            "groupLabels": {"group": self.key.group},
-            "commonLabels": dict(sorted(names)),
             "commonAnnotations": {"acknowledge_url": self.link} if self.link else {},
-            "externalURL": self.public_url,
-            "alerts": listed,
-            "text": self.text,
             "count": len(self.alerts),
             "worst": self.alerts[0].id,
             "oldest": format_instant(min(alert.started_at for alert in self.alerts)),
@@ -153,11 +152,12 @@ class Message:
         return Signal(
             id=alert.id,
             labels=labels,
-            summary=self._line(alert, linked=False),
+            summary=("LATE · " if self.late else "") + self._line(alert, linked=False),
             due_at=alert.due_at,
             starts_at=started,
             ends_at=max(alert.met_at or self.at, started) if over else None,
             link=self._open(alert),
+            more={"late": "true"} if self.late else None,
         )
 
     def _open(self, alert: AlertState) -> str:

@@ -13,7 +13,7 @@ from rapport.contracts import Data, Event
 from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
 
 from sla_monitor.domain import log
-from sla_monitor.domain.alerts import Alerting
+from sla_monitor.domain.alerts import Alerting, owner_of
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
 from sla_monitor.domain.cutting import cut_if_due, when_to_cut
 from sla_monitor.domain.erasing import ERASED, forget_customer, without_words
@@ -182,6 +182,7 @@ def announce(
     update["cycles"] = cycles
     update["sequence"] = sequence
     update["alerts"] = alerting.alerts
+    update["owner"] = owner_of(folding, alerting.alerts)
     update["wake_at"] = wake_at(clocks, alerting, horizon)
     contact = cut_if_due(contact.but(**update), folding, horizon)
     return Decision(

@@ -97,6 +97,12 @@ class Owed:
 
     def _attach(self, clock: Clock, entry: Entry, since: datetime | None = None) -> None:
         """Give a need the deadline that the policy in force sets, counted from its original start."""
+        try:
+            self._date(clock, entry, since)
+        except OverflowError:
+            clock.lose_deadline()
+
+    def _date(self, clock: Clock, entry: Entry, since: datetime | None) -> None:
         spec = self.rule.targets.get(clock.target) if self.rule else None
         if spec is None or self.version is None or self.calendar is None or self.rule is None:
             return

@@ -7,8 +7,8 @@ another replica nor a newer package ever gives another verdict.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import available_timezones
@@ -118,7 +118,7 @@ def publish(source: str, *, number: int, effective_from: datetime, by: str | Non
             wrong.append(_wrong_hours(name, model, str(error)))
     if wrong:
         raise faults_at(source, wrong)
-    return PolicyVersion(
+    made = PolicyVersion(
         number=number,
         effective_from=effective_from,
         source=source,
@@ -126,6 +126,22 @@ def publish(source: str, *, number: int, effective_from: datetime, by: str | Non
         tzdata=_tzdata(),
         published_by=by,
     )
+    if wrong := list(_never_due(made)):
+        raise faults_at(source, wrong)
+    return made
+
+
+def _never_due(version: PolicyVersion) -> Iterator[tuple[Path, str]]:
+    """Calendars by which a target can't be computed for what comes now, or in a year."""
+    starts = (version.effective_from, version.effective_from + timedelta(days=365))
+    for rule, model in zip(version.rules, version.file.policies, strict=True):
+        for name in sorted(model.calendar.names()):
+            for target, spec in rule.targets.items():
+                try:
+                    for start in starts:
+                        spec.due(start, version.calendars[name])
+                except OverflowError:
+                    yield ("calendars", name), f"it does not go on opening, as {target} of {rule.name!r} needs"
 
 
 def _wrong_hours(name: str, model: CalendarModel, error: str) -> tuple[Path, str]:

@@ -44,17 +44,29 @@ def contradictions(file: PolicyFile, names: Names, places: Iterable[int]) -> lis
 
 def cautions(file: PolicyFile) -> list[Contradiction]:
     """
-    Names that nothing carries where the service can still do its duty: it goes on to the next.
+    What the service can do its duty with all the same, and what is hardly meant.
 
     A step that names nobody known is climbed past, an address whose hours are
-    unknown is passed over, and the auditor says so for as long as it lasts.
+    unknown is passed over, and the auditor says so for as long as it lasts. A
+    policy behind one that matches every contact never applies.
     """
-    return [(end.path, end.says) for end in _loose_ends(file, Names.defined_in(file)) if not end.hint]
+    loose = [(end.path, end.says) for end in _loose_ends(file, Names.defined_in(file)) if not end.hint]
+    return [*loose, *_never_reached(file)]
 
 
 def missing(file: PolicyFile) -> dict[str, str]:
     """Who is to be told and can't be, as `cautions` says it, and why: names without an address, hours unknown."""
     return {end.about: end.says for end in _loose_ends(file, Names.defined_in(file)) if not end.hint}
+
+
+def _never_reached(file: PolicyFile) -> Iterator[Contradiction]:
+    """Policies behind one that takes every contact."""
+    taker: str | None = None
+    for at, policy in enumerate(file.policies):
+        if taker is not None:
+            yield ("policies", at), f"{policy.name!r} never applies: {taker!r} above it matches every contact"
+        elif not policy.match:
+            taker = policy.name
 
 
 def _misspelt(file: PolicyFile, names: Names) -> Iterator[Contradiction]:

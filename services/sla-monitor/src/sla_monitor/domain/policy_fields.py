@@ -9,13 +9,11 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from rapport.contracts.contact_events import ContactReceived, CustomerUpdated
 
-CONTACT_FIELDS: Final = frozenset(ContactReceived.model_fields) - {
-    "contact_id",
-    "customer_id",
-    "attributes",
-    "promised_by",
-}
+CONTACT_FIELDS: Final = frozenset(ContactReceived.model_fields) - {"contact_id", "attributes", "promised_by"}
 CUSTOMER_FIELDS: Final = frozenset(CustomerUpdated.model_fields) - {"customer_id"}
+PERSONAL: Final = frozenset({"name", "title", "email", "phone"})
+"""Fields of a customer that say who it is; no deadline depends on them, and no log keeps them."""
+_MATCHABLE: Final = CONTACT_FIELDS | CUSTOMER_FIELDS - PERSONAL
 GROUPING_FIELDS: Final = frozenset({"team", "policy", "owner", "target", "channel", "kind", "priority", "customer_id"})
 
 _ATTRIBUTE: Final = re.compile(r"attributes(\.[^.]+)+")
@@ -30,14 +28,16 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 def is_matchable(field: str) -> bool:
     """Whether `match` and `by` may ask for that field."""
-    return field in CONTACT_FIELDS | CUSTOMER_FIELDS or _ATTRIBUTE.fullmatch(field) is not None
+    return field in _MATCHABLE or _ATTRIBUTE.fullmatch(field) is not None
 
 
 def wrong_field(field: str) -> str | None:
     """Why `match` and `by` can't ask for that field; None if they can."""
     if is_matchable(field):
         return None
-    hint = meant(field, CONTACT_FIELDS | CUSTOMER_FIELDS)
+    if field in PERSONAL:
+        return f"{field!r} says who a customer is, and is not kept for policies; customer_id, tier or attributes.… are"
+    hint = meant(field, _MATCHABLE)
     return f"{field!r} is no field of a contact or a customer (attributes.… are free){hint}"
 
 
@@ -69,9 +69,7 @@ def _all_words(*models: type[BaseModel]) -> dict[str, tuple[str, ...]]:
 
 
 WORDS: Final = {
-    field: words
-    for field, words in _all_words(CustomerUpdated, ContactReceived).items()
-    if field in CONTACT_FIELDS | CUSTOMER_FIELDS
+    field: words for field, words in _all_words(CustomerUpdated, ContactReceived).items() if field in _MATCHABLE
 }
 """Of each field that has a fixed vocabulary, its words."""
 
@@ -85,13 +83,13 @@ def _one_or_many(field: str) -> dict[str, Any]:
 MATCH_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "description": "which contacts it is for: every field must have one of the values; none given means all",
-    "properties": {field: _one_or_many(field) for field in sorted(CONTACT_FIELDS | CUSTOMER_FIELDS)},
+    "properties": {field: _one_or_many(field) for field in sorted(_MATCHABLE)},
     "patternProperties": {r"^attributes(\.[^.]+)+$": _one_or_many("attributes")},
     "additionalProperties": False,
 }
 FIELD_SCHEMA: Final[dict[str, Any]] = {
     "anyOf": [
-        {"enum": sorted(CONTACT_FIELDS | CUSTOMER_FIELDS)},
+        {"enum": sorted(_MATCHABLE)},
         {"type": "string", "pattern": r"^attributes(\.[^.]+)+$"},
     ]
 }

@@ -45,7 +45,7 @@ def quote(
     about = {k: v for k, v in attributes.items() if k in CUSTOMER_FIELDS and k not in _BOTH}
     free = {k: v for k, v in attributes.items() if k.startswith("attributes.")}
     opening = {k: v for k, v in attributes.items() if k not in about and k not in free}
-    data = {"channel": "other", **opening, "contact_id": _NOBODY, "customer_id": _NOBODY}
+    data = {"channel": "other", "customer_id": _NOBODY, **opening, "contact_id": _NOBODY}
     received = EVENT_DATA["contact.received"].model_validate(data)
     first = entry(tell("contact.received", received, source=_NOBODY, id=_NOBODY, time=at), book.asked)
     first = first._replace(facts={**first.facts, **free})

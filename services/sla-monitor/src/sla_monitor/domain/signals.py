@@ -68,6 +68,28 @@ class Signal:
         return dedup_key(self.id) if via == "pagerduty" else ""
 
 
+def webhook_body(
+    signals: Sequence[Signal], *, key: str, receiver: str, group: Mapping[str, str], url: str, text: str
+) -> dict[str, Any]:
+    """Alertmanager's webhook body, version 4, with our line and count added; all of the signals are over, or none."""
+    listed = [one.as_webhook() for one in signals]
+    names = set.intersection(*(set(one["labels"].items()) for one in listed))
+    return {
+        "version": "4",
+        "groupKey": key,
+        "truncatedAlerts": 0,
+        "status": listed[0]["status"],
+        "receiver": receiver,
+        "groupLabels": dict(group),
+        "commonLabels": dict(sorted(names)),
+        "commonAnnotations": {},
+        "externalURL": url,
+        "alerts": listed,
+        "text": text,
+        "count": len(listed),
+    }
+
+
 def dedup_key(alert_id: str) -> str:
     """The alert's own id, which is its key everywhere; shortened where PagerDuty would not take it."""
     return alert_id if len(alert_id) <= _LONGEST_KEY else identity("alert", alert_id)

@@ -18,6 +18,8 @@ Status = Literal["open", "waiting", "resolved", "spam", "duplicate", "merged", "
 AlertStatus = Literal["warned", "breached", "acknowledged", "snoozed", "cleared", "closed"]
 Paging = Literal["now", "business_hours", "list"]
 
+Verb = Literal["acknowledged", "snoozed", "assigned", "closed", "escalated", "cleared", "corrected"]
+
 LOG_LIMIT = 500
 """Events that a contact remembers; beyond, ended exchanges of the older half are forgotten (see `log.cut`)."""
 
@@ -52,6 +54,19 @@ class Told(NamedTuple):
     """How many corrections."""
 
 
+class Deed(NamedTuple):
+    """Something done about an alert: by a person, by the escalation, or because nobody waits any more."""
+
+    at: datetime
+    verb: Verb
+    by: str = ""
+    why: str = ""
+
+
+DEEDS = 20
+"""So many are remembered of an alert, the newest."""
+
+
 class Alert(Part, frozen=True, kw_only=True):
     """
     The alert on one clock, inside its contact.
@@ -81,6 +96,11 @@ class Alert(Part, frozen=True, kw_only=True):
     reason: str | None = None
     notified: list[str] = field(default_factory=list)
     """Receivers that have been sent to, who are told when it clears."""
+    deeds: list[Deed] = field(default_factory=list)
+
+    def done(self, at: datetime, verb: Verb, by: str = "", why: str = "") -> list[Deed]:
+        """Its deeds with one more."""
+        return [*self.deeds, Deed(at, verb, by, why)][-DEEDS:]
 
     @property
     def active(self) -> bool:
