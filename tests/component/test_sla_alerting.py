@@ -153,6 +153,18 @@ async def test_a_link_shows_to_whoever_looks_and_acts_only_when_asked_to(start: 
         assert (await sla.http.get(path[:-1] + ("A" if path[-1] != "A" else "B"))).status_code == 404
 
 
+async def test_a_link_that_comes_too_late_is_gone_whether_one_looks_or_acts(start: Start, desk: Receiver):
+    async with start(public_url="https://sla.example", link_lifetime=timedelta(seconds=1)) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: desk.taken)
+        link = desk.taken[0].body["commonAnnotations"]["acknowledge_url"]
+        path, received_at = link.removeprefix("https://sla.example"), CLOCK.now()
+        await soon(lambda: CLOCK.now() > received_at + timedelta(seconds=1))
+        for answer in (await sla.http.get(path), await sla.http.post(path, json={"action": "acknowledge"})):
+            assert (answer.status_code, answer.json()["detail"]) == (410, "the time of this link is over")
+        assert (await sla.alert(ALERT, "breached"))["by"] is None
+
+
 async def test_a_silence_mutes_stops_no_clock_and_is_looked_at_again_when_it_ends(start: Start, desk: Receiver):
     async with start() as sla:
         ends = (CLOCK.now() + timedelta(hours=1)).isoformat()

@@ -1,15 +1,18 @@
 """Messages on their way to receivers: what is sent, what is refused, what is tried again."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.mongo import connect
 from sla_monitor.addresses import is_internal
 from sla_monitor.delivery import Delivery, Letter, judge, sign
-from sla_monitor.receivers import wait_after
+from sla_monitor.receivers import Health, wait_after
 
+from tests.support.clock import ManualClock
 from tests.support.receivers import Receiver, receiver
+from tests.support.stack import Addresses
 
 LETTER = Letter("msg_1", "Title", "One line", {"version": "4", "text": "One line ü"})
 
@@ -35,6 +38,40 @@ async def test_a_webhook_gets_json_under_its_own_host_with_an_id_and_a_time(deli
     assert request.headers["host"] == address.removeprefix("webhook:http://").partition("/")[0]
     assert request.headers["webhook-id"] == "msg_1"
     assert "webhook-signature" not in request.headers
+
+
+async def test_a_redirect_to_inside_this_machine_is_not_followed_by_a_webhook(delivery: Delivery, desk: Receiver):
+    with receiver() as inside:
+        desk.statuses, desk.headers = [302], {"location": inside.url}
+        outcome = await delivery.send(desk.address, LETTER)
+        assert (outcome.ok, outcome.again, outcome.detail) == (False, False, "HTTP 302")
+        assert inside.seen == []
+
+
+async def test_a_receiver_that_answers_500_for_an_hour_is_tried_once_a_minute_and_believed_once_it_takes_one(
+    stack: Addresses, unique: Callable[[str], str], desk: Receiver
+):
+    clock, client = ManualClock(), connect(stack.mongodb)
+    database = client[unique("health")]
+    health, delivery = Health(database, clock), Delivery(clock, timeout=30, allow_internal=True)
+    desk.statuses = [500] * 1000
+    over = clock.now() + timedelta(hours=1)
+    while clock.now() < over:
+        if health.closed_until("desk") is None:
+            await health.note("desk", await delivery.send(desk.address, LETTER))
+        clock.advance(1)
+    assert 60 <= len(desk.seen) <= 130
+    assert health.failures("desk") == len(desk.seen)
+    assert await health.failing(["desk"]) == 1
+    assert (await health.rows())["desk"]["last_error"]["error"] == "HTTP 500"
+    desk.statuses = []
+    clock.advance(60)
+    assert health.closed_until("desk") is None
+    await health.note("desk", await delivery.send(desk.address, LETTER))
+    assert (health.failures("desk"), await health.failing(["desk"])) == (0, 0)
+    await delivery.close()
+    await client.drop_database(database.name)
+    client.close()
 
 
 async def test_a_secret_signs_and_never_travels(delivery: Delivery, desk: Receiver, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """The outlook of a running service: what will be missed, and with whom a conflict is near."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +53,21 @@ async def test_a_customer_at_risk_is_told_of_once_with_the_reasons_and_listed(sl
         ("K-2", "low_score"),
     ]
     assert (await sla.get("/v1/risks", customer_id="K-2")).json()["risks"][0]["customer_id"] == "K-2"
-    assert (await sla.get("/v1/risks", "mail-key")).status_code == 403
+    assert (await sla.get("/v1/risks", "mail-key")).json()["risks"] == []
+    await sla.tell("contact.received", "C-4", customer_id="K-2", team="mail", subject="Again")
+
+    async def seen() -> list[str]:
+        return [one["customer_id"] for one in (await sla.get("/v1/risks", "mail-key")).json()["risks"]]
+
+    assert await until(seen) == ["K-2"]
+    contact = (await sla.get("/v1/contacts/C-4", "mail-key")).json()
+    assert [(one["cause"], one["reasons"]) for one in contact["risks"]] == [("low_score", ["csat score of 1"])]
+    assert "csat score of 1" in (await sla.get("/contacts/C-4", "mail-key")).text
+    board = (await sla.get("/", status="risk")).text
+    assert set(re.findall('data-key="([^"]+)"', board)) == {"C-1", "C-2", "C-3", "C-4"}
+    assert 'At risk: <span dir="auto">csat score of 1' in board
+    own = (await sla.get("/", "mail-key", status="risk")).text
+    assert re.findall('data-key="([^"]+)"', own) == ["C-4"]
 
 
 async def test_the_forecast_says_what_will_be_missed_by_team_and_owner(sla: RunningSla):

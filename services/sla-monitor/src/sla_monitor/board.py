@@ -1,7 +1,7 @@
 """The on-call board put together: figures, rows, and whether to trust them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from rapport.runtime.clock import Clock
 
 from sla_monitor.domain.board import Figures, Line, alert_line, contact_line
 from sla_monitor.domain.board_filter import BoardFilter
+from sla_monitor.domain.risk import RiskState, standing
 from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.outward import Outward
@@ -19,6 +20,8 @@ from sla_monitor.store import Queries, Reading
 
 ROWS: Final = 500
 """Rows that the board shows; past them it says how many more there are."""
+_AT_RISK: Final = 5000
+"""Customers with a risk that was told, of whom at most the board looks for contacts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class Board:
         shown = {(alert.contact_id, alert.due_at) for alert in alerts}
         ahead = wanted.looks_ahead
         where, room = wanted.contacts(now), ROWS - len(alerts)
+        if where is not None and wanted.status == "risk":
+            where = {**where, "customer_id": {"$in": list(self._why(await self._queries.at_risk(_AT_RISK)))}}
         contacts: list[ContactState] = []
         if where is not None and room > 0:
             by = "next_due_at" if ahead else "due_at"
@@ -98,13 +103,24 @@ class Board:
         lines += [
             contact_line(one, customers.get(one.customer_id), self._zone(one), now, ahead=ahead) for one in contacts
         ]
-        return Rows(lines, total)
+        return Rows(await self._with_risk(lines), total)
 
     async def lines_of(self, alerts: list[AlertState]) -> list[Line]:
         """The rows of these alerts."""
         now = self._clock.now()
         customers = await self._queries.customers(alert.customer_id for alert in alerts)
-        return _alert_lines(alerts, customers, await self._outward.silences.active(), now)
+        return await self._with_risk(_alert_lines(alerts, customers, await self._outward.silences.active(), now))
+
+    async def _with_risk(self, lines: list[Line]) -> list[Line]:
+        """The rows, each with why a conflict with its customer is near."""
+        why = self._why(await self._queries.risks(line.who_id for line in lines))
+        return [replace(line, risk=why.get(line.who_id, "")) for line in lines] if why else lines
+
+    def _why(self, states: Iterable[RiskState]) -> dict[str, str]:
+        """By customer, of those with whom a conflict is near now."""
+        rules, now = self._policies.book.latest.file.risk, self._clock.now()
+        reasons = {one.id: [why for cause in standing(one, rules, now) for why in cause.reasons] for one in states}
+        return {customer_id: "; ".join(some) for customer_id, some in reasons.items() if some}
 
     async def choices(self, teams: dict[str, Any]) -> Choices:
         return Choices(await self._queries.teams(), await self._queries.owners(teams), await self._queries.policies())

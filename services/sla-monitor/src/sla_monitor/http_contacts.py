@@ -13,6 +13,7 @@ from rapport.runtime.store import Store
 
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.contact_view import detail, summary
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, NotificationState
 from sla_monitor.paging import Order, page, prefix
 from sla_monitor.policies import Policies
@@ -52,7 +53,8 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
             raise Problem(404, f"there is no contact {contact_id!r} here")
         ids = [f"{contact.id}/{name}" for name in contact.alerts]
         messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
-        return detail(contact, policies.book, clock.now(), messages)
+        risk = await store.get(RiskState, contact.customer_id)
+        return detail(contact, policies.book, clock.now(), messages, risk)
 
     return router
 

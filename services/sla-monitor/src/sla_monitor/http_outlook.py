@@ -15,12 +15,12 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
 from sla_monitor.access import team_condition
-from sla_monitor.domain.log import instant, to_millis
+from sla_monitor.domain.contact_view import risk_shown
 from sla_monitor.domain.outlook import Due, coming
-from sla_monitor.domain.policy import Risk
-from sla_monitor.domain.risk import RiskState, raised
+from sla_monitor.domain.risk import RiskState, standing
 from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies
+from sla_monitor.store import Queries
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 
@@ -29,7 +29,7 @@ _PAGE: Final = 500
 _SHOWN: Final = 100
 
 
-def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
+def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["outlook"])
 
     @router.get("/forecast")
@@ -58,15 +58,21 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: str = "",
     ) -> dict[str, Any]:
-        """Customers with whom a conflict may be near, since when and why; what has cleared is left out."""
-        if key.teams:
-            raise Problem(403, "a customer belongs to no team: this needs a key that may see all teams")
+        """
+        Customers with whom a conflict may be near, since when and why; what has cleared is left out.
+
+        A key that is limited to teams sees the customers of whom these teams have or had contacts.
+        """
         where: dict[str, Any] = {"_id": customer_id} if customer_id else {"_id": {"$gt": cursor}}
         states = await store.find(RiskState, {"at_risk": True, **where}, limit=limit)
-        rules, now = policies.book.latest.file.risk, to_millis(clock.now())
-        listed = [(state, standing) for state in states if (standing := _standing(state, rules, now))]
+        rules, now = policies.book.latest.file.risk, clock.now()
+        own = await queries.customers_of(key.teams, [state.id for state in states]) if key.teams else None
+        seen = [one for one in states if own is None or one.id in own]
+        listed = [(one.id, causes) for one in seen if (causes := standing(one, rules, now))]
         return {
-            "risks": [{"customer_id": state.id, "causes": standing} for state, standing in listed],
+            "risks": [
+                {"customer_id": name, "causes": [risk_shown(c) for c in causes]} for name, causes in listed if causes
+            ],
             "cursor": states[-1].id if len(states) == limit else None,
         }
 
@@ -114,16 +120,3 @@ def _shown(due: Due) -> dict[str, Any]:
         "owner": due.owner,
         "policy": due.policy,
     }
-
-
-def _standing(state: RiskState, rules: Risk, now: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "cause": one.cause,
-            "since": format_instant(instant(one.millis)),
-            "reasons": list(one.reasons),
-            "contact_id": one.contact,
-        }
-        for one in raised(state.signals, rules)
-        if one.until is None or one.until >= now
-    ]

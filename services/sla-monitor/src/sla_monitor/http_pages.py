@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
 from sla_monitor.domain.contact_view import detail
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, CustomerState, NotificationState
 from sla_monitor.drawing import Drawing
 from sla_monitor.policies import Policies
@@ -74,7 +75,7 @@ def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Po
             key=key,
             may_act=key.may("act"),
             contact=contact,
-            view=detail(contact, policies.book, now, messages),
+            view=detail(contact, policies.book, now, messages, await store.get(RiskState, contact.customer_id)),
             who=name_of(customer, contact.customer_id),
             tier=tier_of(customer),
             zone=zone,

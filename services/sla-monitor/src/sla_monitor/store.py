@@ -11,6 +11,7 @@ from rapport.runtime.store import Store
 
 from sla_monitor.domain.board import Figures
 from sla_monitor.domain.board_filter import SOON
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 
 
@@ -65,6 +66,19 @@ class Queries:
     async def customers(self, ids: Iterable[str]) -> dict[str, CustomerState]:
         found = await self.store.find(CustomerState, {"_id": {"$in": sorted(set(ids))}})
         return {customer.id: customer for customer in found}
+
+    async def risks(self, ids: Iterable[str]) -> list[RiskState]:
+        """What is known of a conflict with these customers, of those of whom anything is."""
+        return await self.store.find(RiskState, {"_id": {"$in": sorted(set(ids))}, "at_risk": True})
+
+    async def at_risk(self, limit: int) -> list[RiskState]:
+        """Customers of whom a risk has been told, whether it stands or not."""
+        return await self.store.find(RiskState, {"at_risk": True}, limit=limit)
+
+    async def customers_of(self, teams: Iterable[str], ids: Sequence[str]) -> set[str]:
+        """Those of these customers of whom one of the teams has or had a contact."""
+        where = {"customer_id": {"$in": list(ids)}, "team": {"$in": list(teams)}}
+        return set(await self._contacts.distinct("customer_id", where))
 
     async def contacts(self, ids: Iterable[str]) -> dict[str, ContactState]:
         found = await self.store.find(ContactState, {"_id": {"$in": sorted(set(ids))}})

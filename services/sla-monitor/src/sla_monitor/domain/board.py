@@ -79,6 +79,8 @@ class Line:
     alert_id: str | None = None
     deadline: str = ""
     """The `target/cycle` whose explanation the contact's page shows first."""
+    risk: str = ""
+    """Why a conflict with the customer is near; empty where none is."""
 
     @property
     def word(self) -> str:

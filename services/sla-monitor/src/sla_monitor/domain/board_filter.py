@@ -31,6 +31,7 @@ STATUSES: Final[Mapping[str, str]] = {
     "soon": "Due within 30 min",
     "paused": WORDS["paused"],
     "no_policy": "Without policy",
+    "risk": "Customer at risk",
 }
 """What may be asked for, in words. Up to snoozed these are states of alerts, after it of contacts."""
 
@@ -84,6 +85,7 @@ class BoardFilter:
             "soon": {"next_due_at": {"$gt": now, "$lte": now + SOON}},
             "paused": {"paused": True},
             "no_policy": {"policy": None},
+            "risk": {},
         }
         view = views.get(self.status)
         if view is None:

@@ -8,7 +8,9 @@ from rapport.contracts import format_instant
 
 from sla_monitor.domain.clocks import NEVER_OPENS
 from sla_monitor.domain.history import Happened, clocks_of, history
+from sla_monitor.domain.log import instant
 from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.risk import Raised, RiskState, standing
 from sla_monitor.domain.states import ContactState, NotificationState
 from sla_monitor.domain.telling import Numbered
 
@@ -32,15 +34,34 @@ def summary(contact: ContactState) -> dict[str, Any]:
     return {"contact_id": contact.id, **contact.shown(without=_HIDDEN)}
 
 
+def risk_shown(one: Raised) -> dict[str, Any]:
+    """A cause of risk as the API shows it."""
+    return {
+        "cause": one.cause,
+        "since": format_instant(instant(one.millis)),
+        "reasons": list(one.reasons),
+        "contact_id": one.contact,
+    }
+
+
 def detail(
-    contact: ContactState, book: PolicyBook, now: datetime, messages: Iterable[NotificationState] = ()
+    contact: ContactState,
+    book: PolicyBook,
+    now: datetime,
+    messages: Iterable[NotificationState] = (),
+    risk: RiskState | None = None,
 ) -> dict[str, Any]:
-    """A contact with all its targets and its history, seen from `now`. `messages` are those that were sent."""
+    """
+    A contact with all its targets and its history, seen from `now`.
+
+    `messages` are those that were sent, `risk` is what is known of a conflict with its customer.
+    """
     folding, clocks = clocks_of(contact, book, now)
     lines = [*history(contact, clocks), *map(_sent, messages)]
     return {
         **summary(contact),
         "targets": [_target(one, now) for one in clocks],
+        "risks": [risk_shown(one) for one in standing(risk, book.latest.file.risk, now)],
         "without_deadline": [
             {"target": clock.target, "started_at": format_instant(clock.started_at), "why": clock.cause}
             for clock in folding.clocks

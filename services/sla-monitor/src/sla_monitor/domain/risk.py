@@ -8,12 +8,13 @@ not raised again before it has cleared.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import ClassVar, Final, Literal, NamedTuple
 
 from rapport.decision import State
 
+from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.policy import Risk
 
 Cause = Literal["repeat_contacts", "breaches", "handovers", "low_score", "negative_outcome"]
@@ -106,6 +107,12 @@ def raised(signals: Sequence[Signal], rules: Risk) -> list[Raised]:
         found += _turning(some)
     found += _turning(of["negative_outcome"])
     return sorted(found, key=lambda one: (one.millis, one.cause, one.about))
+
+
+def standing(state: RiskState | None, rules: Risk, now: datetime) -> list[Raised]:
+    """What speaks for a conflict with a customer at that instant."""
+    at = to_millis(now)
+    return [one for one in raised(state.signals, rules) if one.until is None or one.until >= at] if state else []
 
 
 def untold(found: Iterable[Raised], told: Sequence[Told]) -> Iterator[Raised]:
