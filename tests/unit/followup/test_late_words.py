@@ -52,6 +52,17 @@ def test_a_survey_about_what_turns_out_to_be_spam_is_taken_back():
     assert (survey.status, survey.withdrawn) == ("sent", True)
 
 
+def test_what_a_play_asks_of_a_contact_counts_until_its_follow_up_is_let_go():
+    plays = PLAYS.replace("steps: [{after: 10d, do: check_in}]", "steps: [{after: 1d, do: check_in}]")
+    begun = (profile(), received("0 08:00", topic="bill"), resolved("0 10:00"))
+    moved = event("contact.reclassified", at("0 11:00"), contact_id="C-1", topic="bike")
+    before = Story(plays).take_in(*begun, moved).until("9 00:00")
+    after = Story(plays).take_in(*begun).until("2 00:00").take_in(moved).until("9 00:00")
+    assert [[one.play for one in told.of("followup.owed")] for told in (before, after)] == [[], ["billed"]]
+    cancelled = [{one.play for one in told.of("followup.cancelled")} for told in (before, after)]
+    assert ["billed" in plays_of for plays_of in cancelled] == [True, False]
+
+
 def test_an_earlier_word_of_the_same_resolution_moves_what_follows_it_and_doubles_nothing():
     told = late(resolved("0 09:00", id="from-another-system"))
     assert waiting(told) == [("after-resolution", "survey"), ("after-resolution", "check_in")]

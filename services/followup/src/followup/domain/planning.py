@@ -59,15 +59,16 @@ def _keep_in_line(draft: Draft, followup: Followup, contact: Contact, stands: St
         end(draft, followup, over.ended_by, over.ended, for_good=False)
     elif over.confirmed and followup.silent:
         end(draft, followup, "contact.confirmed", over.key)
-    elif not fits(_of_contact(followup.match, contact), {**contact.fields, "outcome": over.outcome}):
+    elif not fits(_judged_by(followup, contact), {**contact.fields, "outcome": over.outcome}):
         end(draft, followup, "no_longer_matches", None, for_good=False)
     elif over.key != followup.trigger_key and _nothing_let_go(draft, followup):
         end(draft, followup, "resolved_before", None, for_good=False)
 
 
-def _of_contact(match: Mapping[str, Any], contact: Contact) -> dict[str, Any]:
-    """What of a match is asked of the contact, not of its customer."""
-    return {name: wanted for name, wanted in match.items() if name == "outcome" or name in contact.fields}
+def _judged_by(followup: Followup, contact: Contact) -> dict[str, Any]:
+    """What of its match a follow-up can still fall by: what is asked of the contact; once let go, the outcome alone."""
+    said = contact.fields.keys() if followup.status in WAITING else frozenset[str]()
+    return {name: wanted for name, wanted in followup.match.items() if name == "outcome" or name in said}
 
 
 def _nothing_let_go(draft: Draft, followup: Followup) -> bool:
