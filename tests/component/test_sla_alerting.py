@@ -294,6 +294,30 @@ async def test_a_snow_day_is_looked_at_first_and_then_stops_the_clocks_of_what_i
         assert {event["data"]["cause"] for event in await until(told)} == {"closure"}
 
 
+async def test_a_snow_day_made_known_later_corrects_what_has_been_closed_since(start: Start):
+    async with start() as sla:
+        await sla.tell("contact.received", ago=60)
+        await sla.tell("contact.responded", ago=30)
+        await sla.tell("contact.resolved", ago=20, outcome="solved")
+
+        async def breached() -> list[dict[str, Any]]:
+            return await sla.told("sla.breached")
+
+        await until(breached)
+        now = CLOCK.now()
+        stretch = {"from": (now - timedelta(minutes=2)).isoformat(), "to": (now - timedelta(seconds=25)).isoformat()}
+        asked = {"calendar": "always", "reason": "snow", **stretch}
+        preview = await sla.post("/v1/closures", {**asked, "preview": True}, key="admin-key")
+        assert (preview.json()["contacts"], preview.json()["withdrawn"]) == (1, 1)
+        assert (await sla.post("/v1/closures", asked, key="admin-key")).status_code == 200
+
+        async def corrected() -> list[dict[str, Any]]:
+            return await sla.told("sla.corrected")
+
+        [told] = await until(corrected)
+        assert (told["data"]["announced"], told["data"]["verdict"]) == ("breached", "met")
+
+
 async def test_alertmanager_is_told_no_more_of_a_contact_again_than_at_first(start: Start, desk: Receiver):
     address = f"alertmanager:{desk.url.removesuffix('/hook')}"
     bare = (f'desk: {{url: "{address}"}}', f'desk: {{url: "{address}", fields: []}}')

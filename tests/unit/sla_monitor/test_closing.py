@@ -5,7 +5,7 @@ from typing import Any
 from sla_monitor.domain.closing import close, moved
 from sla_monitor.domain.policy_book import Closure
 
-from tests.support.sla import Desk, at, play, received, responded, targets, when
+from tests.support.sla import Desk, at, play, received, resolved, responded, targets, when
 
 UNDER = targets("first_response: {within: 4h}")
 
@@ -36,6 +36,15 @@ def test_a_breach_that_fell_into_a_closure_is_withdrawn():
     assert played.alert().state == "cleared"
     played.take(responded("14:59"))
     assert played.told()[-1] == ("sla.met", "14:59")
+
+
+def test_a_closure_made_known_later_corrects_what_was_closed_since():
+    played = play([received("09:00"), responded("14:00"), resolved("14:30")], under=UNDER)
+    assert played.told() == [("sla.breached", "13:00")]
+    closed(played, snow("10:00", "12:00"), "16:00")
+    assert played.told()[1:] == [("sla.corrected", "14:00")]
+    before = play([received("09:00"), resolved("09:30")], under=UNDER)
+    assert closed(before, snow("10:00", "12:00"), "16:00").states == ()
 
 
 def test_a_closure_is_told_once_and_only_where_it_matters():

@@ -78,7 +78,7 @@ class Closures:
         closure = next((one for one in self._policies.book.latest.closures if one.id == row["_id"]), None)
         if closure is None:
             return False  # this replica has not read it yet
-        after = await walk(self._contacts, {"open": True}, row["after"], partial(self._close, closure))
+        after = await walk(self._contacts, concerned(closure), row["after"], partial(self._close, closure))
         if after is None:
             await self._rows.update_one({"_id": closure.id}, {"$set": {"finished_at": now}})
             log.info("closure carried out", closure=closure.id, calendar=closure.calendar)
@@ -90,6 +90,11 @@ class Closures:
         ids = [document["_id"] for document in documents]
         decide = partial(_decide, ids=ids, closure=closure, policies=self._policies)
         await self._processor.act(ContactState, ids[0], decide, touches=touched(documents))
+
+
+def concerned(closure: Closure) -> dict[str, Any]:
+    """The condition for contacts of which it may change something (see `domain.closing.concerns`)."""
+    return {"$or": [{"open": True}, {"recalls": True, "closed_at": {"$gte": closure.starts_at}}]}
 
 
 def _decide(

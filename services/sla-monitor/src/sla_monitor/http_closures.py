@@ -12,7 +12,7 @@ from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
-from sla_monitor.closures import Closures
+from sla_monitor.closures import Closures, concerned
 from sla_monitor.domain.closing import Moved, moved
 from sla_monitor.domain.policy_book import Closure
 from sla_monitor.domain.states import ContactState
@@ -68,8 +68,9 @@ def routes(closures: Closures, policies: Policies, queries: Queries, clock: Cloc
         closure = asked.closure(key.name)
         before = policies.book
         after = before.with_closures([*before.latest.closures, closure])
-        where = {"open": True}
-        contacts = await queries.store.find(ContactState, where, sort=[("due_at", 1)], limit=_LOOKED_AT)
+        contacts = await queries.store.find(
+            ContactState, concerned(closure), sort=[("open", -1), ("due_at", 1)], limit=_LOOKED_AT
+        )
         now = clock.now()
         found = [(contact, one) for contact in contacts for one in moved(contact, before, after, now)]
         if not asked.preview:

@@ -31,6 +31,7 @@ class Queries:
         await self._contacts.create_index(
             [("customer_id", 1), ("opened_at", -1)], partialFilterExpression={"recalls": True}
         )
+        await self._contacts.create_index([("closed_at", 1)], partialFilterExpression={"recalls": True})
         for mark, then in (("breached", "opened_at"), ("paused", "due_at")):
             await self._contacts.create_index(
                 [("in_work", 1), (then, 1)], name=f"{mark}_in_work", partialFilterExpression={mark: True}

@@ -1,4 +1,4 @@
-"""What an unplanned closing does to contacts that are open: their clocks stood meanwhile."""
+"""What an unplanned closing does to contacts that are open or were until lately: their clocks stood meanwhile."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -42,6 +42,12 @@ def moved(contact: ContactState, before: PolicyBook, after: PolicyBook, at: date
     return found
 
 
+def concerns(closure: Closure, contact: ContactState) -> bool:
+    """Whether it may change something: of what is open, or was closed since and is remembered whole."""
+    since = contact.recalls and contact.closed_at is not None and contact.closed_at >= closure.starts_at
+    return contact.open or since
+
+
 def close(
     contacts: Iterable[ContactState],
     customers: Mapping[str, CustomerState],
@@ -53,7 +59,7 @@ def close(
     cause = _cause(closure, book, now)
     decisions = []
     for contact in contacts:
-        if contact.open and contact.calendar == closure.calendar:
+        if concerns(closure, contact) and contact.calendar == closure.calendar:
             horizon = horizon_of(contact, now)
             folding = fold(contact.log, book, horizon)
             customer = customers.get(contact.customer_id)

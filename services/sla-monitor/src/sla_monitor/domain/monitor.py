@@ -256,6 +256,7 @@ def _summed_up(known: ContactState, entries: list[Entry], folding: Folding, cloc
         "kind": facts.get("kind"),
         "priority": facts.get("priority"),
         "opened_at": folding.opened_at,
+        "closed_at": folding.resolved_at,
         "due_at": due_at,
         "next_due_at": next_due_at,
         "breached": breached,

@@ -153,6 +153,7 @@ class ContactState(State, frozen=True, kw_only=True):
     reference: str | None = None
     url: str | None = None
     opened_at: datetime | None = None
+    closed_at: datetime | None = None
     due_at: datetime | None = None
     """The earliest due instant of what still waits."""
     next_due_at: datetime | None = None
@@ -181,7 +182,7 @@ class ContactState(State, frozen=True, kw_only=True):
 
     def index(self) -> dict[str, Any]:
         return {
-            **({"recalls": True} if self.recalls else {}),
+            **({"recalls": True, "closed_at": self.closed_at} if self.recalls else {}),
             "customer_id": self.customer_id,
             "open": self.open,
             "in_work": self.in_work,
