@@ -94,6 +94,8 @@ def test_the_same_refusal_twice_is_the_same_letter_and_another_record_is_another
 def test_two_that_are_no_json_for_two_reasons_are_counted_as_one():
     reasons = {letter(Record(body, headers=(MODE,))).reason for body in (b"{", b'{"id": "Rossi', b"[1 2]")}
     assert reasons == {"is not JSON"}
+    odd = [Record(b"1", headers=(("content-type", b"application/cloudevents+" + name),)) for name in (b"a", b"b")]
+    assert {letter(record).reason for record in odd} == {"is in a format that is not read here"}
 
 
 def test_source_and_id_are_told_as_far_as_they_can_be_read():

@@ -24,7 +24,8 @@ def envelope(content_type: str | None) -> str | None:
     except ValueError as error:
         raise MalformedEvent("", f"the content type {error}") from None
     if media.name not in (EVENT, BATCH):
-        raise UnsupportedFormat("", f"the format {media.name} is not read here")
+        kind = "is in a format that is not read here"
+        raise UnsupportedFormat("", f"the format {media.name} is not read here", kind)
     require_utf8(media, "")
     return media.name
 

@@ -70,7 +70,7 @@ def in_header(value: str) -> str:
 def require_utf8(media: Media, pointer: str) -> None:
     """Refuse JSON in another charset: RFC 8259, 8.1 has none but UTF-8."""
     if media.charset and media.charset not in _UTF8:
-        raise MalformedEvent(pointer, f"JSON must be UTF-8, not {media.charset}")
+        raise MalformedEvent(pointer, f"JSON must be UTF-8, not {media.charset}", "JSON must be UTF-8")
 
 
 def decode(body: bytes, content_type: str | None) -> Any:
