@@ -86,7 +86,7 @@ class Board:
         alerts: list[AlertState] = []
         if where is not None:
             alerts, total = await self._queries.alerts({**where, **teams}, ROWS)
-        shown = {(alert.contact_id, alert.due_at) for alert in alerts}
+        shown = {alert.contact_id for alert in alerts}
         ahead = wanted.looks_ahead
         where, room = wanted.contacts(now), ROWS - len(alerts)
         if where is not None and wanted.status == "risk":
@@ -95,7 +95,7 @@ class Board:
         if where is not None and room > 0:
             by = "next_due_at" if ahead else "due_at"
             found, there = await self._queries.open_contacts({**where, **teams}, by, room)
-            contacts = [contact for contact in found if (contact.id, contact.next_due_at) not in shown]
+            contacts = [contact for contact in found if contact.id not in shown]
             total += there - (len(found) - len(contacts))
         ids = {*(alert.customer_id for alert in alerts), *(contact.customer_id for contact in contacts)}
         customers = await self._queries.customers(ids)
