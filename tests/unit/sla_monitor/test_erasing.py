@@ -3,13 +3,14 @@
 from typing import Any
 
 from rapport.contracts import Data, Event
+from sla_monitor.domain import actions
 from sla_monitor.domain.erasing import forget_contacts
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.watch import WatchDomain
 
-from tests.support.sla import Desk, customer, happened, policy, received, responded, targets
+from tests.support.sla import Desk, at, customer, happened, policy, received, responded, targets
 
 RULES = targets(
     "first_response: {within: 4h}",
@@ -57,6 +58,19 @@ def test_nothing_that_names_an_erased_customer_or_tells_their_words_is_kept():
         assert word not in words(played)
     [known] = kept(played, CustomerState)
     assert known.index() == {"erasing": True}
+
+
+def test_why_somebody_closed_an_alert_is_forgotten_and_that_they_did_is_not():
+    played = desk()
+    played.take(message("09:00"))
+    played.look("14:00")
+    why: dict[str, Any] = {"reason": "called Ms Rossi", "by": "ada", "now": at("14:10"), "book": played.domain.book}
+    played.carry_out(actions.close(played.contact, "c-1/first_response/1", **why))
+    assert "called Ms Rossi" in words(played)
+    played.take(erased("15:00"))
+    forget(played)
+    assert "Rossi" not in words(played)
+    assert [(deed.verb, deed.by) for deed in played.contact.alerts["first_response/1"].deeds] == [("closed", "ada")]
 
 
 def test_deadlines_and_verdicts_stay_what_they_were():

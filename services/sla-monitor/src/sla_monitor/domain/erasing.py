@@ -13,7 +13,7 @@ from rapport.decision import Decision
 
 from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, Entry, NotificationState
+from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry, NotificationState
 
 ERASED: Final = "customer.erased"
 _WORDS: Final[dict[str, Any]] = {"subject": None, "reference": None, "url": None}
@@ -36,15 +36,27 @@ def forget_contacts(
     notifications: Iterable[NotificationState],
     asked: frozenset[str],
 ) -> Decision[Any]:
-    """The same without words: subject, reference, address, and attributes that no policy asks about."""
+    """The same without words: subject, reference, address, attributes that no policy asks about, why it was closed."""
     return Decision(
         states=(
-            *(contact.but(**_WORDS, log=[without_words(e, asked) for e in contact.log]) for contact in contacts),
-            *(alert.but(**_WORDS) for alert in alerts),
+            *(
+                contact.but(
+                    **_WORDS,
+                    log=[without_words(e, asked) for e in contact.log],
+                    alerts={key: _without_reason(alert) for key, alert in contact.alerts.items()},
+                )
+                for contact in contacts
+            ),
+            *(alert.but(**_WORDS, reason=None) for alert in alerts),
             *(one.but(text="") for one in notifications if one.text),
         ),
         why=ERASED,
     )
+
+
+def _without_reason(alert: Alert) -> Alert:
+    deeds = [deed._replace(why="") if deed.verb == "closed" else deed for deed in alert.deeds]
+    return alert.but(reason=None, deeds=deeds)
 
 
 def without_words(entry: Entry, asked: frozenset[str]) -> Entry:
