@@ -9,6 +9,7 @@ from rich.table import Table
 
 from devkit.demo.pager import Pager
 from devkit.demo.people import Emitters, Respondents
+from devkit.errors import CommandFailed
 from devkit.ledger import Ledger, progress, read
 from devkit.platform import Platform
 from devkit.target import Api
@@ -52,7 +53,7 @@ def reconcile(facts: Facts) -> list[Line]:
     )
     ledger = read(platform.addresses.kafka, READ)
     return [
-        *_taken_in(facts, ledger, intake),
+        *_taken_in(facts, ledger, intake, metrics),
         *_read(facts, ledger),
         *_counted(ledger, metrics),
         *_contacts(ledger, sla, metrics),
@@ -70,7 +71,14 @@ def table(lines: Iterable[Line]) -> Table:
     return drawn
 
 
-def _taken_in(facts: Facts, ledger: Ledger, intake: Api) -> Iterator[Line]:
+def _fate(metrics: Api, source: str, event_id: str) -> str:
+    try:
+        return str(metrics.get("/v1/events", source=source, id=event_id)["fate"])
+    except CommandFailed:
+        return "unknown"
+
+
+def _taken_in(facts: Facts, ledger: Ledger, intake: Api, metrics: Api) -> Iterator[Line]:
     taken = set(facts.emitters.sent.taken)
     stored = {name for name in ledger.of(topics.CONTACT_EVENTS) if not name[0].startswith("/rapport/")}
     yield Line("events", "emitters, answered 2xx", len(taken), "Kafka, contact-events", len(stored))
@@ -79,15 +87,17 @@ def _taken_in(facts: Facts, ledger: Ledger, intake: Api) -> Iterator[Line]:
     letters = _all(intake, "/v1/dead-letters", "items")
     dead = {(letter["source"], letter["event_id"]) for letter in letters}
     yield Line("refused", "emitters, answered 422", len(refused), "dead letters", len(dead))
+    told = {name for name in refused if _fate(metrics, *name) == "rejected"}
+    yield Line("of these, told why", "emitters", len(refused), "metrics, fate rejected", len(told))
 
 
 def _read(facts: Facts, ledger: Ledger) -> Iterator[Line]:
     addresses, key = facts.platform.addresses, facts.platform.keys.watch
     for name in ("sla_monitor", "followup", "metrics"):
         described = Api(name, "watch", getattr(addresses, name), key).get("/asyncapi")["operations"].values()
-        receives = [o["channel"]["$ref"].rpartition("/")[2] for o in described if o["action"] == "receive"]
+        receives = {o["channel"]["$ref"].rpartition("/")[2] for o in described if o["action"] == "receive"}
         own = progress(addresses.mongodb, name)
-        there = sum(ledger.records[topic] for topic in receives)
+        there = sum(ledger.records[topic] for topic in receives - {topics.DEAD_LETTERS})  # has Kafka's own positions
         service = name.replace("_", "-")
         yield Line(f"records for {service}", "Kafka", there, f"{service}, settled", sum(own.settled.values()))
         yield Line(f"untold by {service}", "nobody", 0, f"{service}, outbox", own.unpublished)
