@@ -24,9 +24,9 @@ from rapport.contracts import Data, Event, contact_events, decode, encode, tell,
 from rapport.contracts.followup_events import FollowupOwed
 from rapport.decision import Decision, Domain, Ref, State, States, Tell, Touch
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.interpreter import collect_seldom, take_turns_soon
 from rapport.runtime.kafka import ensure_topics
 from rapport.runtime.lanes import Lanes
-from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import Client, ReplaceOne, connect, transaction
 from rapport.runtime.processor import Processor
 from rapport.runtime.publisher import Outgoing, Publisher
@@ -114,6 +114,7 @@ def run() -> list[Row]:
 
 async def _measure(settings: Settings) -> list[Row]:
     collect_seldom()
+    take_turns_soon()
     now = SystemClock().now()
     await ensure_topics(settings)
     publisher = Publisher(

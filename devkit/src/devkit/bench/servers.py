@@ -21,7 +21,7 @@ from intake.app import create_app
 from intake.settings import IntakeSettings
 from pydantic import BaseModel
 from rapport.contracts import topics
-from rapport.runtime.memory import collect_seldom
+from rapport.runtime.interpreter import collect_seldom, take_turns_soon
 from rapport.runtime.shortcut import Bare
 from starlette.requests import Request
 from starlette.responses import Response
@@ -89,6 +89,7 @@ def _run(serve: Serve, pipe: Connection, place: Place) -> None:
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     collect_seldom()
+    take_turns_soon()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(pipe, place))
 

@@ -20,10 +20,10 @@ from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.followed import Following
 from rapport.runtime.forwarding import Forwarder
 from rapport.runtime.http import Auth, create_http
+from rapport.runtime.interpreter import collect_seldom, take_turns_soon
 from rapport.runtime.kafka import Reader, ensure_topics, make_broker
 from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.lanes import Lanes
-from rapport.runtime.memory import collect_seldom
 from rapport.runtime.mongo import MongoError, connect
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
@@ -333,6 +333,7 @@ async def _run(create_app: Callable[[S], Service], settings: S) -> int:
     try:
         service = create_app(settings)
         collect_seldom()
+        take_turns_soon()
         telemetry.configure(service.name, settings.log_level)
         loop.add_signal_handler(signal.SIGHUP, service.look_at_files)
         return await _until(service, stopped)
