@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from rapport.runtime.settings import Misconfigured
+from rapport.runtime.store import asleep_since
+from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies
 
 from tests.support.receivers import Receiver, receiver
@@ -366,3 +368,9 @@ async def test_a_wrong_policy_is_told_before_anything_else_is_waited_for(tmp_pat
     nothing_yet: Any = {"policies": None, "closures": None}
     with pytest.raises(Misconfigured, match="there is no calendar called 'nowhere'"):
         Policies(nothing_yet, nothing_yet, CLOCK, wrong)
+
+
+async def test_whether_anybody_was_woken_too_late_is_asked_of_an_index_however_many_contacts_there_are(sla: RunningSla):
+    late = sla.service.database[ContactState.collection].find(asleep_since(CLOCK.now()))
+    plan = (await late.explain())["queryPlanner"]["winningPlan"]
+    assert "'indexName': 'alarms'" in str(plan)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
 from rapport.runtime.lease import Lease
+from rapport.runtime.store import asleep_since
 
 from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
@@ -35,7 +36,6 @@ _FAILING_FROM: Final = 3
 """Failures in a row after which a receiver counts as failing rather than as having stumbled."""
 _UNREACHED_FOR: Final = timedelta(days=2)
 """So long after it could first ring an alert that reached nobody is still spoken of."""
-_LONG_AGO: Final = datetime(1, 1, 1)  # noqa: DTZ001 - only a border for MongoDB, earlier than any instant
 
 
 class Auditor:
@@ -160,11 +160,7 @@ class Auditor:
     async def _steps(self, now: datetime) -> AsyncIterator[Finding]:
         """Deadlines and steps that nobody has looked at though their partitions are read, or can't be decided about."""
         border = now - self._overdue
-        asleep = {
-            "wake_at": {"$gt": _LONG_AGO, "$lt": border},
-            "backfill": False,
-            "p": {"$nin": sorted(self._holding.lagging)},
-        }
+        asleep = {**asleep_since(border), "p": {"$nin": sorted(self._holding.lagging)}}
         where = {"$or": [asleep, {"failing_since": {"$lt": border}}]}
         count = await self._contacts.count_documents(where, limit=_COUNTED)
         if count:

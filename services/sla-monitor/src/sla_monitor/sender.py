@@ -14,6 +14,7 @@ from typing import Final
 
 from rapport.runtime import telemetry as shared
 from rapport.runtime.lease import Lease
+from rapport.runtime.store import asleep_since
 
 from sla_monitor import telemetry
 from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via
@@ -111,8 +112,8 @@ class Sender:
 
     async def _behind(self, now: datetime) -> bool:
         """Whether deadlines have passed that nobody has looked at yet."""
-        where = {"wake_at": {"$gt": datetime(1, 1, 1, tzinfo=now.tzinfo), "$lt": now - _PROMPT}, "backfill": False}
-        return await self._means.store.collection(ContactState.collection).find_one(where, {"_id": 1}) is not None
+        contacts = self._means.store.collection(ContactState.collection)
+        return await contacts.find_one(asleep_since(now - _PROMPT), {"_id": 1}) is not None
 
     # --- one receiver -----------------------------------------------------------------
 

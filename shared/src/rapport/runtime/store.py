@@ -51,6 +51,11 @@ _LIVE_OR_NOT: Final = [False, True]
 """Said in every query for states that wake, as the first field of their index."""
 
 
+def asleep_since(border: datetime) -> dict[str, Any]:
+    """The condition for live states that should have been woken before then, as their index takes it."""
+    return {"backfill": False, "wake_at": {"$gt": _LONG_AGO, "$lt": border}}
+
+
 class Conflict(Exception):
     """Somebody else changed the partition since its row was read."""
 
