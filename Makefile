@@ -29,7 +29,7 @@ up: setup  ## the same without traffic, data kept in .rapport
 	@.venv/bin/rapport up
 
 test: setup  ## all tests, against a local stack started for them
-	@$(PYTEST) -n auto --dist loadfile $(ARGS)
+	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-peers: setup  ## against other products' clients; fetches what it needs and says what it skipped
 	@$(PYTEST) tests/peers -rs $(ARGS)

@@ -23,7 +23,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 ONE_MONGODB = """
-import json, signal, threading
+import json, signal, threading, time
 from pathlib import Path
 from devkit.stack.data import DataFolder
 from devkit.stack.mongodb import MongoServer
@@ -36,7 +36,8 @@ starter.start()
 starter.join()
 print(json.dumps([server.pid, server._guard.pid]), flush=True)
 try:
-    signal.pause()
+    while True:
+        time.sleep(0.05)  # not pause(): a signal that comes just before it is never seen
 finally:
     server.stop()
 """
