@@ -17,6 +17,9 @@ _MOST_OF_ONE: Final = 50
 
 Handler = Callable[[Sequence[Any]], Awaitable[None]]
 
+_BEYOND: Final = 9000
+"""A year to which no retention can be added any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -102,7 +105,10 @@ def _document(value: bytes | None) -> Mapping[str, Any]:
 
 
 def _instant(text: str, timestamp_ms: int) -> datetime:
+    """As our services write it; where somebody else has written what makes no sense, when the record was made."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+        found = None
+    sensible = found is not None and found.tzinfo is not None and found.year < _BEYOND
+    return found if found and sensible else datetime.fromtimestamp(timestamp_ms / 1000, UTC)
