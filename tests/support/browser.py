@@ -58,6 +58,7 @@ async def signed_in(browser: Browser, url: str, key: str = "ada-key", **options:
         await page.get_by_label("Key").fill(key)
         await page.get_by_role("button", name="Sign in").click()
         await expect(page).to_have_url(url if "/" in url.partition("://")[2] else f"{url}/")
+        await page.wait_for_load_state()  # its scripts listen from then on
         yield page
 
 
