@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rapport.runtime.alarms import asleep_since
 from rapport.runtime.settings import Misconfigured
-from rapport.runtime.store import asleep_since
 from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies
 

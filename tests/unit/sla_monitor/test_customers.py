@@ -36,6 +36,6 @@ def test_of_a_customers_closed_contacts_only_so_many_are_looked_for_and_none_for
     asked = [touch for touch in domain.touches(tier_changed("08:00", "gold")) if isinstance(touch, Match)]
     assert [(one.kind, one.where, one.most) for one in asked] == [
         (ContactState, (("open", True),), 0),
-        (ContactState, (("recalls", True),), 100),
+        (ContactState, (("open", False), ("recalls", True)), 100),
     ]
     assert not any(isinstance(touch, Match) for touch in domain.touches(customer("08:00", name="Rossi")))

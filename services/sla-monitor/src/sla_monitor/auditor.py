@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
+from rapport.runtime.alarms import asleep_since, failing_since
 from rapport.runtime.lease import Lease
-from rapport.runtime.store import asleep_since
 
 from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
@@ -62,9 +62,8 @@ class Auditor:
         self._lease = Lease(means.database, "auditor", means.clock)
 
     async def prepare(self) -> None:
-        """Indexes for what only few documents have."""
-        for rows, field in ((self._contacts, "failing_since"), (self._alerts, "rings_from")):
-            await rows.create_index([(field, 1)], partialFilterExpression={field: {"$exists": True}})
+        """An index for what only few documents have."""
+        await self._alerts.create_index([("rings_from", 1)], partialFilterExpression={"rings_from": {"$exists": True}})
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -161,7 +160,7 @@ class Auditor:
         """Deadlines and steps that nobody has looked at though their partitions are read, or can't be decided about."""
         border = now - self._overdue
         asleep = {**asleep_since(border), "p": {"$nin": sorted(self._holding.lagging)}}
-        where = {"$or": [asleep, {"failing_since": {"$lt": border}}]}
+        where = {"$or": [asleep, failing_since(border, now)]}
         count = await self._contacts.count_documents(where, limit=_COUNTED)
         if count:
             yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")

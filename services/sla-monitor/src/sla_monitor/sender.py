@@ -13,8 +13,8 @@ from functools import partial
 from typing import Final
 
 from rapport.runtime import telemetry as shared
+from rapport.runtime.alarms import asleep_since
 from rapport.runtime.lease import Lease
-from rapport.runtime.store import asleep_since
 
 from sla_monitor import telemetry
 from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via

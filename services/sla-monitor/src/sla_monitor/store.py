@@ -14,6 +14,12 @@ from sla_monitor.domain.board_filter import SOON
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 
+_BOARD: Final = "board"
+_BOARD_KEYS: Final = ("in_work", "next_due_at", "_id", "team", "owner", "policy", "breached", "paused", "opened_at")
+"""In the board's order; and all that it counts, so that no contact is read for that."""
+
+_TEAM_BOARD_KEYS: Final = ("in_work", "team", "next_due_at", "_id")
+
 
 class Queries:
     """Reads what the board, the lists and the pages show."""
@@ -26,31 +32,37 @@ class Queries:
         self._backfills = store.collection("backfills")
 
     async def prepare(self) -> None:
-        await self._alerts.create_index([("active", 1), ("state", 1)])
-        await self._contacts.create_index([("in_work", 1), ("policy", 1)])
-        await self._contacts.create_index(
-            [("customer_id", 1), ("opened_at", -1)], partialFilterExpression={"recalls": True}
-        )
+        """
+        Indexes that hold only what is in work, or what closed contacts are asked by.
+
+        They are as few as can be: each costs something with every event, and MongoDB 6 reads the
+        descriptions of all of them twice for each of them whenever a transaction writes a document.
+        """
+        in_work: dict[str, Any] = {"partialFilterExpression": {"in_work": True}}
+        for name, keys in {_BOARD: _BOARD_KEYS, "team_board": _TEAM_BOARD_KEYS}.items():
+            await self._contacts.create_index([(key, 1) for key in keys], name=name, **in_work)
         await self._contacts.create_index([("closed_at", 1)], partialFilterExpression={"recalls": True})
-        for mark, then in (("breached", "opened_at"), ("paused", "due_at")):
-            await self._contacts.create_index(
-                [("in_work", 1), (then, 1)], name=f"{mark}_in_work", partialFilterExpression={mark: True}
-            )
 
     async def figures(self, teams: Mapping[str, Any], now: datetime) -> Figures:
         """The board's numbers. `teams` is a condition on the team."""
-        in_work = {"in_work": True, **teams}
-        oldest = await self._contacts.find_one(
-            {**in_work, "breached": True, "opened_at": {"$ne": None}}, {"opened_at": 1}, sort=[("opened_at", 1)]
-        )
+        soon = {"$and": [{"$gt": ["$next_due_at", now]}, {"$lte": ["$next_due_at", now + SOON]}]}
+        counted = {
+            "breached_waiting": "$breached",
+            "due_30m": soon,
+            "unowned": {"$eq": ["$owner", None]},
+            "no_policy": {"$eq": ["$policy", None]},
+            "paused": "$paused",
+        }
+        group = {
+            "_id": None,
+            **{name: {"$sum": {"$cond": [condition, 1, 0]}} for name, condition in counted.items()},
+            "oldest": {"$min": {"$cond": ["$breached", "$opened_at", None]}},
+        }
+        stages = [{"$match": {"in_work": True, **teams}}, {"$group": group}, {"$unset": "_id"}]
+        found = await self._contacts.aggregate(stages, hint=_BOARD).to_list(None)
         return Figures(
-            breached_waiting=await self._contacts.count_documents({**in_work, "breached": True}),
-            due_30m=await self._contacts.count_documents({**in_work, "next_due_at": {"$gt": now, "$lte": now + SOON}}),
+            **(found[0] if found else {**dict.fromkeys(counted, 0), "oldest": None}),
             unacknowledged=await self._alerts.count_documents({"active": True, "state": "breached", **teams}),
-            unowned=await self._contacts.count_documents({**in_work, "owner": None}),
-            no_policy=await self._contacts.count_documents({**in_work, "policy": None}),
-            paused=await self._contacts.count_documents({**in_work, "paused": True}),
-            oldest=oldest["opened_at"] if oldest else None,
         )
 
     async def alerts(self, where: Mapping[str, Any], limit: int) -> tuple[list[AlertState], int]:
@@ -129,7 +141,7 @@ class Queries:
             },
             {"$sort": {"overdue": -1, "due_today": -1, "open": -1, "_id": 1}},
         ]
-        return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages)]
+        return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages, hint=_BOARD)]
 
     async def backfills(self, limit: int) -> list[dict[str, Any]]:
         """What history brought that was past already, by source and hour, the newest first."""

@@ -7,10 +7,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 
 from rapport.decision import Counted, Match, Ref, State, States, Touch
+from rapport.runtime import alarms
 from rapport.runtime.mongo import (
     Client,
     Collection,
@@ -41,19 +42,6 @@ _AT_ONCE = 10_000
 
 _WHOLE = {"s": 1}
 """A state is in its text; the indexed fields beside it need not travel."""
-
-_LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
-"""Every query for states that wake has at least this bound: else the planner does not take the partial index."""
-
-
-_LIVE: Final = [False]
-_LIVE_OR_NOT: Final = [False, True]
-"""Said in every query for states that wake, as the first field of their index."""
-
-
-def asleep_since(border: datetime) -> dict[str, Any]:
-    """The condition for live states that should have been woken before then, as their index takes it."""
-    return {"backfill": False, "wake_at": {"$gt": _LONG_AGO, "$lt": border}}
 
 
 class Conflict(Exception):
@@ -149,11 +137,7 @@ class Store:
             for keys in kind.indexes:
                 await collection.create_index(list(keys))
             if kind.wakeful:
-                await collection.create_index(
-                    [("backfill", 1), ("wake_at", 1), ("p", 1)],
-                    name="alarms",
-                    partialFilterExpression={"wake_at": {"$gt": _LONG_AGO}},
-                )
+                await alarms.prepare(collection)
         await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
         for partition in range(partitions):
             try:
@@ -174,8 +158,8 @@ class Store:
         limit: int = 0,
     ) -> list[S]:
         """The states whose indexed fields fit, in order."""
-        cursor = self._database[kind.collection].find(where, _WHOLE).sort(list(sort)).limit(limit)
-        return [_state(kind, document) async for document in cursor]
+        cursor = self._database[kind.collection].find(where, _WHOLE, batch_size=_AT_ONCE).sort(list(sort)).limit(limit)
+        return [_state(kind, document) for document in await cursor.to_list(None)]
 
     async def rows(self, partitions: Iterable[int]) -> dict[int, Row]:
         cursor = self._rows.find({"_id": {"$in": sorted(partitions)}})
@@ -249,17 +233,12 @@ class Store:
     async def _awake(
         self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
     ) -> list[_Awake]:
-        where: dict[str, Any] = {
-            "backfill": {"$in": _LIVE if live else _LIVE_OR_NOT},
-            "wake_at": {"$gt": _LONG_AGO, "$lte": until},
-            "p": {"$in": partitions},
-        }
-        shown = {"p": 1, "wake_at": 1, "backfill": 1}
+        where, shown = alarms.due(until, partitions, live=live), {"p": 1, "wake_at": 1, "backfill": 1}
         cursor = self._database[kind.collection].find(where, shown).sort("wake_at", 1).limit(limit)
         return [_Awake(d["wake_at"], d["_id"], d["p"], d["backfill"]) async for d in cursor]
 
     async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
-        where = {"backfill": {"$in": _LIVE_OR_NOT}, "wake_at": {"$gt": after}, "p": {"$in": list(partitions)}}
+        where = alarms.later(after, list(partitions))
         document = await self._database[kind.collection].find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
         return document["wake_at"] if document else None
 

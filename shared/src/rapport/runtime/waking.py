@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rapport.decision import Decision, Domain, Ref, State, Touch
 from rapport.runtime import telemetry
+from rapport.runtime.alarms import PUT_OFF
 from rapport.runtime.clock import Clock
 from rapport.runtime.plan import Outcome, Plan
 from rapport.runtime.store import Row, Store
@@ -15,7 +16,6 @@ from rapport.runtime.store import Row, Store
 log = telemetry.logger()
 
 AT_ONCE: Final = 500
-_PUT_OFF: Final = timedelta(minutes=1)
 
 Horizons = Mapping[int, datetime]
 Due = tuple[Ref, int]
@@ -64,7 +64,7 @@ class Waker:
         for ref, error in waking.failed.items():
             log.error("a wake-up failed and is put off", kind=ref.kind.__name__, id=ref.id, exc_info=error)
             telemetry.SWEEP_FAILURES.labels(self._service).inc()
-            until = self._clock.now() + _PUT_OFF
+            until = self._clock.now() + PUT_OFF
             await self._store.put_off(ref.kind, ref.id, due=waking.horizons[partition_of[ref]], until=until)
 
 

@@ -27,7 +27,7 @@ from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
 _TOO_LATE = "too_late"
 _FORGOTTEN = "of somebody who has been erased since"
 _AFTER_SLA = 6
-_RECALLED = (("recalls", True),)
+_RECALLED = (("open", False), ("recalls", True))
 _MOST_CLOSED = 100
 """So many closed contacts of one customer, the newest, learn what comes late about that customer."""
 

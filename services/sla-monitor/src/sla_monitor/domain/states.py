@@ -116,12 +116,7 @@ class ContactState(State, frozen=True, kw_only=True):
 
     collection: ClassVar[str] = "contacts"
     wakeful: ClassVar[bool] = True
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
-        (("customer_id", 1), ("open", 1)),
-        (("team", 1), ("in_work", 1), ("next_due_at", 1)),
-        (("owner", 1), ("in_work", 1), ("next_due_at", 1)),
-        (("in_work", 1), ("next_due_at", 1)),
-    )
+    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("customer_id", 1), ("open", 1), ("opened_at", 1)),)
 
     customer_id: str
     source: str = ""
@@ -242,7 +237,7 @@ class AlertState(State, frozen=True, kw_only=True):
     collection: ClassVar[str] = "alerts"
     projection: ClassVar[bool] = True
     indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
-        (("active", 1), ("raised", -1), ("due_at", 1)),
+        (("active", 1), ("raised", -1), ("due_at", 1), ("_id", 1), ("state", 1), ("team", 1)),
         (("contact_id", 1),),
         (("team", 1), ("active", 1), ("due_at", 1)),
         (("group", 1), ("active", 1)),
