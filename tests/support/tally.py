@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rapport.contracts import ContactData, Data, Event, tell
 from rapport.contracts.followup_events import FollowupScheduled
-from rapport.decision import Counted, Decision, Ref, State, States, Tell, Touch
+from rapport.decision import Counted, Decision, Index, Ref, State, States, Tell, Touch
 
 WAKE_AFTER = timedelta(minutes=10)
 
@@ -16,7 +16,7 @@ class Tally(State, frozen=True, kw_only=True):
 
     collection: ClassVar[str] = "tallies"
     wakeful: ClassVar[bool] = True
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("customer_id", 1),),)
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("customer_id",)),)
 
     customer_id: str
     seen: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -37,6 +37,18 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
         }
 
 
+class Index(NamedTuple):
+    """
+    What states are found by: the fields of `index()` in order, `-` before one that runs from its greatest.
+
+    With `only` it holds no others than those that satisfy this. Each index costs something with every event.
+    """
+
+    keys: tuple[str, ...]
+    only: Mapping[str, Any] | None = None
+    name: str | None = None
+
+
 class State(Part, frozen=True, kw_only=True):
     """
     One document of a service's database, changed as a whole.
@@ -50,7 +62,7 @@ class State(Part, frozen=True, kw_only=True):
     collection: ClassVar[str]
     projection: ClassVar[bool] = False
     wakeful: ClassVar[bool] = False
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ()
+    indexes: ClassVar[tuple[Index, ...]] = ()
 
     id: str
     partition: int

@@ -68,9 +68,6 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     stay = settings.retention_notifications
     service.forget(store, Over(NotificationState, over, "due", stay, needed=queries.messages_still_needed))
     service.on_start(policies.load)
-    service.on_start(queries.prepare)
-    service.on_start(applications.prepare)
-    service.on_start(erasures.prepare)
     service.background(policies.follow)
     service.background(applications.run)
     service.background(closures.run)

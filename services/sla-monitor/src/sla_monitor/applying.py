@@ -53,9 +53,6 @@ class Applications:
         self._clock = clock
         self._lease = Lease(database, "policy", clock)
 
-    async def prepare(self) -> None:
-        await self._contacts.create_index([("_id", 1), ("open", 1)], partialFilterExpression=_OPEN)
-
     async def ask(self, version: int, by: str) -> None:
         """Have the newest version put upon all that is open; `Superseded` when it is not the newest."""
         if version != self._policies.book.latest.number:

@@ -61,10 +61,6 @@ class Auditor:
         self._trouble = means.database["trouble"]
         self._lease = Lease(means.database, "auditor", means.clock)
 
-    async def prepare(self) -> None:
-        """An index for what only few documents have."""
-        await self._alerts.create_index([("rings_from", 1)], partialFilterExpression={"rings_from": {"$exists": True}})
-
     async def run(self) -> None:
         """Until cancelled."""
         try:

@@ -38,11 +38,6 @@ class Composer:
         self._public_url = public_url
         self._alerts = store.collection(AlertState.collection)
 
-    async def prepare(self) -> None:
-        """An index for what only few notifications have."""
-        rows = self._store.collection(NotificationState.collection)
-        await rows.create_index([("known_as", 1)], partialFilterExpression={"known_as": {"$exists": True}})
-
     def place(self, key: GroupKey, members: Sequence[NotificationState]) -> Place | None:
         return place_of(self._policies.book, key.receiver, key.entry, members[0].policy_version)
 

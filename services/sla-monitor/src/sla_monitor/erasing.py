@@ -43,10 +43,6 @@ class Erasures:
         self._clock = clock
         self._lease = Lease(database, "erasing", clock)
 
-    async def prepare(self) -> None:
-        """An index for the few that are being erased."""
-        await self._customers.create_index([("erasing", 1)], partialFilterExpression=_WANTED)
-
     async def run(self) -> NoReturn:
         """Until cancelled."""
         patiently = Patience("sla-monitor", self._clock)

@@ -67,7 +67,7 @@ def reach_out(
         every=settings.audit_every,
         overdue=settings.overdue_after,
     )
-    for part in (silences, links, composer, auditor):
+    for part in (silences, links):
         service.on_start(part.prepare)
     if settings.intake_url:
         service.background(sources.follow)

@@ -15,10 +15,7 @@ from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 
 _BOARD: Final = "board"
-_BOARD_KEYS: Final = ("in_work", "next_due_at", "_id", "team", "owner", "policy", "breached", "paused", "opened_at")
-"""In the board's order; and all that it counts, so that no contact is read for that."""
-
-_TEAM_BOARD_KEYS: Final = ("in_work", "team", "next_due_at", "_id")
+"""The index that has all that is counted here."""
 
 
 class Queries:
@@ -30,18 +27,6 @@ class Queries:
         self._alerts = store.collection(AlertState.collection)
         self._notifications = store.collection(NotificationState.collection)
         self._backfills = store.collection("backfills")
-
-    async def prepare(self) -> None:
-        """
-        Indexes that hold only what is in work, or what closed contacts are asked by.
-
-        They are as few as can be: each costs something with every event, and MongoDB 6 reads the
-        descriptions of all of them twice for each of them whenever a transaction writes a document.
-        """
-        in_work: dict[str, Any] = {"partialFilterExpression": {"in_work": True}}
-        for name, keys in {_BOARD: _BOARD_KEYS, "team_board": _TEAM_BOARD_KEYS}.items():
-            await self._contacts.create_index([(key, 1) for key in keys], name=name, **in_work)
-        await self._contacts.create_index([("closed_at", 1)], partialFilterExpression={"recalls": True})
 
     async def figures(self, teams: Mapping[str, Any], now: datetime) -> Figures:
         """The board's numbers. `teams` is a condition on the team."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from rapport.decision import Counted, Match, Ref, State, States, Touch
+from rapport.decision import Counted, Index, Match, Ref, State, States, Touch
 from rapport.runtime import alarms
 from rapport.runtime.mongo import (
     Client,
@@ -134,8 +134,8 @@ class Store:
         """Indexes and one row per partition number, where they are missing."""
         for kind in self.kinds:
             collection = self._database[kind.collection]
-            for keys in kind.indexes:
-                await collection.create_index(list(keys))
+            for index in kind.indexes:
+                await _ensure(collection, index)
             if kind.wakeful:
                 await alarms.prepare(collection)
         await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
@@ -303,6 +303,13 @@ class Store:
             await self._outbox.delete_one({"_id": keys[0]})
         elif keys:
             await self._outbox.bulk_write([DeleteOne({"_id": key}) for key in keys], ordered=False)
+
+
+async def _ensure(collection: Collection, index: Index) -> None:
+    options: dict[str, Any] = {"partialFilterExpression": dict(index.only)} if index.only else {}
+    if index.name:
+        options["name"] = index.name
+    await collection.create_index([(key.lstrip("-"), -1 if key[0] == "-" else 1) for key in index.keys], **options)
 
 
 def outbox_key(row: Row) -> dict[str, int]:

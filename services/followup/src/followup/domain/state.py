@@ -9,7 +9,7 @@ from msgspec import field
 from rapport.contracts import Identity
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import SurveyKind
-from rapport.decision import Part, State
+from rapport.decision import Index, Part, State
 
 Value = str | int | float | bool | None
 Stamped = tuple[OrderKey, Value]
@@ -190,7 +190,7 @@ class Message(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "messages"
-    indexes = ((("status", 1), ("next_at", 1)),)
+    indexes = (Index(("status", "next_at")),)
 
     customer_id: str
     status: Literal["pending", "sending", "sent", "failed", "withdrawn"] = "pending"
@@ -209,11 +209,7 @@ class CheckIn(State, frozen=True, kw_only=True):
 
     collection: ClassVar[str] = "check_ins"
     projection = True
-    indexes = (
-        (("status", 1), ("due_at", 1)),
-        (("status", 1), ("owner", 1), ("due_at", 1)),
-        (("status", 1), ("team", 1), ("due_at", 1)),
-    )
+    indexes = (Index(("status", "due_at")), Index(("status", "owner", "due_at")), Index(("status", "team", "due_at")))
 
     customer_id: str
     contact_id: str | None = None
@@ -245,7 +241,7 @@ class SurveyLink(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "survey_links"
-    indexes = ((("token", 1),), (("expires_at", 1),))
+    indexes = (Index(("token",)), Index(("expires_at",)))
 
     customer_id: str
     token: str
@@ -262,7 +258,7 @@ class Posting(State, frozen=True, kw_only=True):
     """An event of ours that intake has not confirmed yet; kept until it has."""
 
     collection: ClassVar[str] = "postings"
-    indexes = ((("status", 1), ("next_at", 1)),)
+    indexes = (Index(("status", "next_at")),)
 
     event: str
     status: Literal["pending", "taken"] = "pending"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from msgspec import field
-from rapport.decision import State
+from rapport.decision import Index, State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
@@ -57,10 +57,10 @@ class JournalEntry(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "journal"
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
-        (("hour", 1), ("fate", 1)),
-        (("customer_id", 1), ("time", -1)),
-        (("contact_id", 1), ("time", 1)),
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index(("hour", "fate")),
+        Index(("customer_id", "-time")),
+        Index(("contact_id", "time")),
     )
 
     source: str
@@ -110,10 +110,7 @@ class ContactFact(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "facts"
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = (
-        (("customer_id", 1), ("opened_at", -1)),
-        (("until", 1),),
-    )
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("customer_id", "-opened_at")), Index(("until",)))
 
     customer_id: str = ""
     named: tuple[int, Order] | None = None
@@ -140,7 +137,7 @@ class CustomerFact(State, frozen=True, kw_only=True):
     """What metrics knows of a customer: who they are to us over time, and their answers that belong to no contact."""
 
     collection: ClassVar[str] = "customers"
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("until", 1),),)
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("until",)),)
 
     tiers: dict[str, tuple[Order, str | None, bool]] = field(default_factory=dict)
     """By event: its place, the tier, and whether a word of another system said so."""

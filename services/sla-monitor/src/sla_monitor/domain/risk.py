@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import ClassVar, Final, Literal, NamedTuple
 
-from rapport.decision import State
+from rapport.decision import Index, State
 
 from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.policy import Risk
@@ -63,7 +63,7 @@ class RiskState(State, frozen=True, kw_only=True):
     """What speaks for a conflict with one customer, and what of it has been told. The id is the customer's."""
 
     collection: ClassVar[str] = "risks"
-    indexes: ClassVar[tuple[tuple[tuple[str, int], ...], ...]] = ((("at_risk", 1),),)
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)),)
 
     signals: tuple[Signal, ...] = ()
     told: tuple[Told, ...] = ()
