@@ -177,9 +177,11 @@ def _raised(signal: Signal, until: int | None, reason: str) -> Raised:
     return Raised(signal.cause, signal.millis, until, signal.about, signal.contact, signal.name, (reason,))
 
 
+_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
 def _span(length: timedelta) -> str:
     seconds = int(length.total_seconds())
-    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} seconds"
+    unit, size = next(one for one in _UNITS if seconds % one[1] == 0)
+    count = seconds // size
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
