@@ -20,7 +20,10 @@ from devkit.traffic import company, endless
 
 _FILES: Final = resources.files("devkit") / "demo"
 _KILL_EVERY: Final = (2.0, 5.0)
-_SETTLE_SECONDS: Final = 60.0
+_STILL_SECONDS: Final = 60.0
+"""When nothing has moved for so long, nothing more will."""
+
+_SETTLE_SECONDS: Final = 300.0
 _LOOK_EVERY: Final = 0.25
 
 
@@ -78,15 +81,17 @@ def demo(seconds: float | None, *, seed: int, rate: float) -> Iterator[Facts]:
 
 
 def settle(facts: Facts) -> list[Line]:
-    """The balance, once it balances twice in a row and nothing has moved between; after a while, as it is."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
+    """The balance, once it balances twice in a row and nothing has moved between; as it is, where nothing moves."""
+    began = moved = time.monotonic()
     before: list[Line] = []
     while True:
         facts.platform.check()
         facts.respondents.check()
         lines = _reconciled(facts)
         settled = bool(lines) and lines == before and all(line.balances for line in lines)
-        if settled or time.monotonic() > deadline:
+        now = time.monotonic()
+        moved = moved if lines == before else now
+        if settled or now - moved > _STILL_SECONDS or now - began > _SETTLE_SECONDS:
             return lines or reconcile(facts)
         before = lines
         time.sleep(_LOOK_EVERY * 4)
