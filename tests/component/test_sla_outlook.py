@@ -65,7 +65,7 @@ async def test_a_customer_at_risk_is_told_of_once_with_the_reasons_and_listed(sl
     assert "csat score of 1" in (await sla.get("/contacts/C-4", "mail-key")).text
     board = (await sla.get("/", status="risk")).text
     assert set(re.findall('data-key="([^"]+)"', board)) == {"C-1", "C-2", "C-3", "C-4"}
-    assert 'At risk: <span dir="auto">csat score of 1' in board
+    assert 'Customer at risk: <span dir="auto">csat score of 1' in board
     own = (await sla.get("/", "mail-key", status="risk")).text
     assert re.findall('data-key="([^"]+)"', own) == ["C-4"]
 
