@@ -127,7 +127,7 @@ def _alerts(facts: Facts, ledger: Ledger, sla: Api, metrics: Api) -> Iterator[Li
     alerts = {_run(alert): alert for alert in _all(sla, "/v1/alerts", "alerts")}
     yield Line("alerts", "sla-events", len(told), "sla-monitor", len(told & set(alerts)))
     notified = {data["alert_id"] for data in ledger.typed(topics.SLA_EVENTS, "alert.notified")}
-    paged = {alert for message in list(facts.pager.messages.values()) for alert in _alert_ids(message)}
+    paged = {alert for message in list(facts.pager.messages.values()) for alert in alert_ids(message)}
     yield Line("alerts paged", "sla-events", len(notified), "the pager", len(notified & paged))
 
 
@@ -161,7 +161,7 @@ def _run(data: dict[str, Any]) -> tuple[str, str, int]:
     return data["contact_id"], data["target"], data["cycle"]
 
 
-def _alert_ids(message: dict[str, Any]) -> Iterator[str]:
+def alert_ids(message: dict[str, Any]) -> Iterator[str]:
     """The contacts' alerts; those about the platform itself (an auditor's finding) are of no contact."""
     for alert in message.get("alerts", ()):
         labels = alert["labels"]

@@ -3,7 +3,7 @@
 import contextlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -80,20 +80,31 @@ def demo(seconds: float | None, *, seed: int, rate: float) -> Iterator[Facts]:
         yield Facts(platform, emitters, respondents, pager)
 
 
+class Settling:
+    """Watches a balance come to rest. Instants are in seconds of any clock."""
+
+    def __init__(self, began: float) -> None:
+        self._began = self._moved = began
+        self._lines: Sequence[Line] = ()
+
+    def is_over(self, lines: Sequence[Line], now: float) -> bool:
+        """Whether it balances twice in a row and nothing has moved between, or nothing will move any more."""
+        rests = lines == self._lines
+        if not rests:
+            self._lines, self._moved = lines, now
+        balances = bool(lines) and all(line.balances for line in lines)
+        return (rests and balances) or now - self._moved > _STILL_SECONDS or now - self._began > _SETTLE_SECONDS
+
+
 def settle(facts: Facts) -> list[Line]:
-    """The balance, once it balances twice in a row and nothing has moved between; as it is, where nothing moves."""
-    began = moved = time.monotonic()
-    before: list[Line] = []
+    """The balance, once it balances and rests; as it is, where it does not come to that."""
+    settling = Settling(time.monotonic())
     while True:
         facts.platform.check()
         facts.respondents.check()
         lines = _reconciled(facts)
-        settled = bool(lines) and lines == before and all(line.balances for line in lines)
-        now = time.monotonic()
-        moved = moved if lines == before else now
-        if settled or now - moved > _STILL_SECONDS or now - began > _SETTLE_SECONDS:
+        if settling.is_over(lines, time.monotonic()):
             return lines or reconcile(facts)
-        before = lines
         time.sleep(_LOOK_EVERY * 4)
 
 
