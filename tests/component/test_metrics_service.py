@@ -7,6 +7,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
+from metrics.domain import ContactFact, CustomerFact, JournalEntry
+from metrics.domain.question import parse
+from metrics.store import Reports
 
 from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
 from tests.support.metrics_service import RunningMetrics, running_metrics
@@ -203,3 +206,17 @@ async def test_the_same_identity_with_other_content_is_told_and_changes_nothing(
         fate = await metrics.get("/v1/events", source="/crm", id="same")
         assert [repeat["fate"] for repeat in fate["repeats"]] == ["duplicate (differs)"]
         assert await metrics.rows(measure="contacts", by="channel") == [{"channel": "email", "contacts": 1}]
+
+
+async def test_figures_of_one_instant_do_not_see_what_comes_while_they_are_asked_for(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str]
+):
+    async with running_metrics(tmp_path, stack.kafka, stack.mongodb, unique("instant")) as own:
+        reports = Reports(own.service.store(ContactFact, CustomerFact, JournalEntry))
+        contacts = parse({"measure": ["contacts"]})
+        await own.feed(FIRST)
+        async with reports.one_instant() as instant:
+            before = await reports.groups(contacts, session=instant)
+            await own.feed(received(at("09:20"), "C-2"))
+            assert await reports.groups(contacts, session=instant) == before
+        assert await reports.groups(contacts) != before

@@ -7,7 +7,7 @@ from tests.support.rapport import rapport
 
 @pytest.mark.slow
 def test_what_was_sent_stored_alerted_followed_up_and_counted_balances_though_services_are_killed():
-    ran = rapport("demo", "--seconds", "14", "--kill", "--seed", "4", timeout=240)
+    ran = rapport("demo", "--seconds", "14", "--kill", "--rate", "5", "--seed", "4", timeout=240)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "It balances." in ran.stdout
     [killed] = [line for line in ran.stdout.splitlines() if line.startswith("killed with kill −9: ")]

@@ -1,17 +1,17 @@
 """The dashboard: one page for a team lead, each figure with a way to the contacts behind it."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
-from rapport.runtime.keys import Key
 from rapport.runtime.pages import templates
 from starlette.responses import HTMLResponse
 
 from metrics import dashboard
-from metrics.domain.question import Granularity
+from metrics.domain.question import Question
 from metrics.domain.report import rows
 from metrics.http import Watcher, allowed
 from metrics.settings import MetricsSettings
@@ -19,6 +19,30 @@ from metrics.store import Reports
 
 _PRESETS: Final = (7, 30, 90, 365)
 _FIRST: Final = ("contacts", "first_response", "sla", "csat")
+
+
+async def _figures(
+    reports: Reports, span: dashboard.Span, allow: Callable[[Question], Question]
+) -> tuple[list[dashboard.Chart], list[dashboard.Card]]:
+    """All that the page shows, of one instant: a card and the chart below it never say different things."""
+    async with reports.one_instant() as instant:
+
+        async def ask(question: Question) -> list[dict[str, Any]]:
+            asked = allow(question)
+            return rows(asked, await reports.groups(asked, session=instant))
+
+        async def totals(over: dashboard.Span) -> dict[str, dict[str, Any]]:
+            return {name: (await ask(over.question(name)))[0] for name in _FIRST}
+
+        charts = [
+            dashboard.contacts_chart(
+                span, await ask(span.question("contacts", "channel", granularity=span.granularity))
+            ),
+            dashboard.response_chart(span, await ask(span.question("first_response", "channel"))),
+            dashboard.sla_chart(span, await ask(span.question("sla", "target"))),
+            dashboard.csat_chart(span, await ask(span.question("csat", "channel"))),
+        ]
+        return charts, dashboard.cards(span, await totals(span), await totals(span.before))
 
 
 def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
@@ -33,26 +57,11 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
         """How we are doing: contacts, answers, promises kept, satisfaction."""
         now = clock.now()
         span = dashboard.span_of(days, now, await reports.newest(), zone)
-
-        async def ask(key: Key, measure: str, *by: str, granularity: Granularity | None = None) -> list[dict[str, Any]]:
-            question = allowed(span.question(measure, *by, granularity=granularity), key, settings)
-            return rows(question, await reports.groups(question))
-
-        charts = [
-            dashboard.contacts_chart(span, await ask(key, "contacts", "channel", granularity=span.granularity)),
-            dashboard.response_chart(span, await ask(key, "first_response", "channel")),
-            dashboard.sla_chart(span, await ask(key, "sla", "target")),
-            dashboard.csat_chart(span, await ask(key, "csat", "channel")),
-        ]
-
-        async def totals(over: dashboard.Span) -> dict[str, dict[str, Any]]:
-            questions = {name: allowed(over.question(name), key, settings) for name in _FIRST}
-            return {name: rows(asked, await reports.groups(asked))[0] for name, asked in questions.items()}
-
+        charts, cards = await _figures(reports, span, lambda question: allowed(question, key, settings))
         return HTMLResponse(
             page.render(
                 charts=charts,
-                cards=dashboard.cards(span, await totals(span), await totals(span.before)),
+                cards=cards,
                 span=span,
                 days=days,
                 presets=_PRESETS,

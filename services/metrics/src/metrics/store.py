@@ -6,11 +6,13 @@ import binascii
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from rapport.contracts import identity
+from rapport.runtime.mongo import Session
 from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
@@ -52,7 +54,11 @@ class Reports:
         await self._store.collection(HOURS).create_index([("combination", 1), ("hour", 1)])
         await self._store.collection(BALANCE).create_index([("hour", 1)])
 
-    async def groups(self, question: Question, *, facts: bool = False) -> list[Group]:
+    def one_instant(self) -> AbstractAsyncContextManager[Session]:
+        """For figures that are shown together: what is asked with this session is all of the same instant."""
+        return self._store.one_instant()
+
+    async def groups(self, question: Question, *, facts: bool = False, session: Session | None = None) -> list[Group]:
         """
         The sums that a report is made of.
 
@@ -61,13 +67,17 @@ class Reports:
         """
         combination = None if facts else question.combination()
         if combination is not None:
-            return await self._sums(HOURS, from_hours(question, combination), question)
+            return await self._sums(HOURS, from_hours(question, combination), question, session)
         collections = (ContactFact.collection, CustomerFact.collection)
-        return [group for name in collections for group in await self._sums(name, from_facts(question), question)]
+        return [
+            group for name in collections for group in await self._sums(name, from_facts(question), question, session)
+        ]
 
-    async def _sums(self, name: str, pipeline: list[dict[str, Any]], question: Question) -> list[Group]:
+    async def _sums(
+        self, name: str, pipeline: list[dict[str, Any]], question: Question, session: Session | None
+    ) -> list[Group]:
         sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
-        async for found in self._store.collection(name).aggregate(pipeline):
+        async for found in self._store.collection(name).aggregate(pipeline, session=session):
             group = found.pop("_id")
             values = tuple(group.get(f"d{place}") for place in range(len(question.grouping)))
             key = date.fromisoformat(group["key"]) if isinstance(group["key"], str) else group["key"]

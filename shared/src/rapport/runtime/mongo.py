@@ -48,6 +48,7 @@ __all__ = [
     "finished",
     "is_conflict",
     "is_transient",
+    "one_instant",
     "transaction",
 ]
 
@@ -95,6 +96,13 @@ async def transaction(client: Client) -> AsyncIterator[Session]:
             await finished(session.abort_transaction())
             raise
         await finished(session.commit_transaction())
+
+
+@asynccontextmanager
+async def one_instant(client: Client) -> AsyncIterator[Session]:
+    """A session in which all that is read is as it was when the first of it was."""
+    async with await client.start_session(snapshot=True) as session:
+        yield session
 
 
 async def finished(operation: Awaitable[T]) -> T:

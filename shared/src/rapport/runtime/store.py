@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +28,7 @@ from rapport.runtime.mongo import (
     finished,
     is_conflict,
     is_transient,
+    one_instant,
     transaction,
 )
 from rapport.runtime.publisher import STRUCTURED, Outgoing
@@ -129,6 +131,10 @@ class Store:
 
     def collection(self, name: str) -> Collection:
         return self._database[name]
+
+    def one_instant(self) -> AbstractAsyncContextManager[Session]:
+        """A session in which all that is read is as it was when the first of it was."""
+        return one_instant(self._client)
 
     async def prepare(self, partitions: int) -> None:
         """Indexes and one row per partition number, where they are missing."""
