@@ -12,10 +12,7 @@ from rapport.runtime.store import Store
 from sla_monitor.domain.board import Figures
 from sla_monitor.domain.board_filter import SOON
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
-
-_BOARD: Final = "board"
-"""The index that has all that is counted here."""
+from sla_monitor.domain.states import BOARD, AlertState, ContactState, CustomerState, NotificationState
 
 
 class Queries:
@@ -44,7 +41,7 @@ class Queries:
             "oldest": {"$min": {"$cond": ["$breached", "$opened_at", None]}},
         }
         stages = [{"$match": {"in_work": True, **teams}}, {"$group": group}, {"$unset": "_id"}]
-        found = await self._contacts.aggregate(stages, hint=_BOARD).to_list(None)
+        found = await self._contacts.aggregate(stages, hint=BOARD.name).to_list(None)
         return Figures(
             **(found[0] if found else {**dict.fromkeys(counted, 0), "oldest": None}),
             unacknowledged=await self._alerts.count_documents({"active": True, "state": "breached", **teams}),
@@ -126,7 +123,7 @@ class Queries:
             },
             {"$sort": {"overdue": -1, "due_today": -1, "open": -1, "_id": 1}},
         ]
-        return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages, hint=_BOARD)]
+        return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages, hint=BOARD.name)]
 
     async def backfills(self, limit: int) -> list[dict[str, Any]]:
         """What history brought that was past already, by source and hour, the newest first."""

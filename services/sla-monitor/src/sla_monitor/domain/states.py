@@ -20,8 +20,12 @@ Paging = Literal["now", "business_hours", "list"]
 
 Verb = Literal["acknowledged", "snoozed", "assigned", "closed", "escalated", "cleared", "corrected"]
 
-BOARD_KEYS: Final = ("in_work", "next_due_at", "_id", "team", "owner", "policy", "breached", "paused", "opened_at")
-"""In the board's order; and all that it counts, so that no contact is read for that."""
+BOARD: Final = Index(
+    ("in_work", "next_due_at", "_id", "team", "owner", "policy", "breached", "paused", "opened_at"),
+    only={"in_work": True},
+    name="board",
+)
+"""Contacts in the board's order; and all that it counts, so that no contact is read for that."""
 
 LOG_LIMIT = 500
 """Events that a contact remembers; beyond, ended exchanges of the older half are forgotten (see `log.cut`)."""
@@ -121,7 +125,7 @@ class ContactState(State, frozen=True, kw_only=True):
     wakeful: ClassVar[bool] = True
     indexes: ClassVar[tuple[Index, ...]] = (
         Index(("customer_id", "open", "opened_at")),
-        Index(BOARD_KEYS, only={"in_work": True}, name="board"),
+        BOARD,
         Index(("in_work", "team", "next_due_at", "_id"), only={"in_work": True}),
         Index(("closed_at",), only={"recalls": True}),
         Index(("_id", "open"), only={"open": True}),
