@@ -86,6 +86,17 @@ async def test_a_backfilled_contact_is_left_alone_until_its_partition_is_quiet(s
     assert await woken(site) == ["live", "old"]
 
 
+async def test_a_partition_that_comes_back_from_another_replica_is_not_taken_as_it_was(site):
+    log = Log()
+    replica, other = site.replica(), site.replica()
+    await replica.process([log.append(0, received("live", "1"))])
+    replica.owned = set()
+    await other.process([log.append(0, received("old", "2", backfill=True))])
+    replica.owned = {0}
+    await replica.sweep(horizons())
+    assert await woken(site) == ["live"]
+
+
 async def test_a_backfilled_contact_is_left_alone_while_records_wait_however_long_ago_the_last_one_came(site):
     log = Log()
     replica = site.replica()
@@ -150,7 +161,7 @@ async def test_what_is_to_be_left_alone_hides_nothing_that_is_due(site):
     left_alone = {0: EPOCH, 1: until, 2: until}
     for limit in (2, 5, 11, 100):
         due = await site.store.due(Tally, left_alone, live_only={1}, limit=limit)
-        assert due == [(f"due-{n}", 2) for n in range(min(5, limit))]
+        assert [state.id for state in due] == [f"due-{n}" for n in range(min(5, limit))]
     assert await site.store.due(Tally, {}, live_only=set(), limit=5) == []
 
 

@@ -1,8 +1,9 @@
 """
 sla-monitor as a process of its own among very many open deadlines: its rate, how late it alerts, what a storm is.
 
-RAPPORT_BENCH_OPEN says how many contacts are open meanwhile (200,000); half as many fall due at one instant in the
-storm. What is announced is looked at where others would see it: in Kafka, by the time that the record carries.
+RAPPORT_BENCH_OPEN says how many contacts are open meanwhile (200,000); half as many, but 100,000 at most, fall due at
+one instant in the storm. What is announced is looked at where others would see it: in Kafka, by the time that the
+record carries. Sender and onlooker share the machine with the service, and so do as little as they can.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ from devkit.demo.pager import Pager
 from devkit.platform.running import Platform
 
 OPEN: Final = int(os.environ.get("RAPPORT_BENCH_OPEN", "200000"))
-STORM: Final = OPEN // 2
+STORM: Final = min(OPEN // 2, 100_000)
 FEW: Final = 10_000
 FOLDED: Final = 20_000
 DUE_A_SECOND: Final = 100
@@ -118,14 +119,14 @@ class Bench:
 
     async def feed(self, ids: Iterable[str]) -> None:
         """One more event of each of these contacts."""
-        now = CLOCK.now()
+        data = contact_events.ContactAssigned(
+            customer_id="c-@contact", contact_id="@contact", agent_id="agent-7", team="billing"
+        )
+        template = encode(tell("contact.assigned", data, source="/bench", id="@contact/@number", time=CLOCK.now()))
         records = []
         for contact_id in ids:
-            data = contact_events.ContactAssigned(
-                customer_id=f"c-{contact_id}", contact_id=contact_id, agent_id="agent-7", team="billing"
-            )
-            event = tell("contact.assigned", data, source="/bench", id=f"{contact_id}/{self.sent}", time=now)
-            records.append(Outgoing(topics.CONTACT_EVENTS, f"c-{contact_id}".encode(), encode(event)))
+            value = template.replace(b"@contact", contact_id.encode()).replace(b"@number", str(self.sent).encode())
+            records.append(Outgoing(topics.CONTACT_EVENTS, f"c-{contact_id}".encode(), value))
             self.sent += 1
         await self.publisher.publish(records)
 
@@ -166,8 +167,8 @@ async def _breaches(consumer: AIOKafkaConsumer) -> list[tuple[datetime, datetime
     found = []
     for records in (await consumer.getmany(timeout_ms=200)).values():
         for record in records:
-            event = msgspec.json.decode(record.value)
-            if event["type"] == "sla.breached":
+            if b'"sla.breached"' in record.value:
+                event = msgspec.json.decode(record.value)
                 made = datetime.fromtimestamp(record.timestamp / 1000, tz=CLOCK.now().tzinfo)
                 found.append((datetime.fromisoformat(event["time"]), made))
     return found

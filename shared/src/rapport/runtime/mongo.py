@@ -43,6 +43,7 @@ __all__ = [
     "ReplaceOne",
     "Session",
     "UpdateOne",
+    "answered_at_once",
     "connect",
     "end_abandoned_transactions",
     "finished",
@@ -83,6 +84,11 @@ def connect(uri: str) -> Client:
         )
     except (ConfigurationError, ValueError) as error:
         raise Misconfigured(f"MONGODB_URI: {error}") from error
+
+
+def answered_at_once(collection: Collection) -> Collection:
+    """The same collection, whose writes are answered before they are safe: for what is harmless when it is lost."""
+    return collection.with_options(write_concern=WriteConcern(1, j=False))
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Container,
-    Coroutine,
     Iterable,
     Mapping,
     Sequence,
@@ -34,8 +33,10 @@ from rapport.runtime.outbox import Outbox
 from rapport.runtime.patience import Patience
 from rapport.runtime.plan import Outcome, Plan
 from rapport.runtime.publisher import Publisher
+from rapport.runtime.rows import Rows
+from rapport.runtime.splitting import halves, in_lanes, together
 from rapport.runtime.store import Change, Conflict, Refused, Row, Store, is_refusal
-from rapport.runtime.waking import AT_ONCE, NOTHING, Due, Waker, Waking
+from rapport.runtime.waking import AT_ONCE, NOTHING, Waker, Waking
 
 __all__ = ["Processor", "WrongCluster"]
 
@@ -47,8 +48,6 @@ HorizonsWith = Callable[[datetime, Sequence[Any]], Mapping[int, datetime]]
 """Up to which instant each partition may be swept at an instant, once these records are settled."""
 
 Planner = Callable[[Mapping[int, Row]], Awaitable[Plan]]
-
-_WORTH_TWO_LANES = 64
 
 _STEPS_AT_ONCE = 16
 """Decisions in a row; after these few milliseconds what else is ready has its turn: the other lane, a click, a page."""
@@ -85,6 +84,7 @@ class Processor:
         self._store = store
         self._clock = clock
         self._failures = FailureShare(dead_letter_share)
+        self._rows = Rows(store)
         self._waker = Waker(service, domain, store, clock, backfill_quiet)
         self._passed_over: dict[int, datetime] = {}
         self.patiently = Patience(service, clock)
@@ -97,8 +97,18 @@ class Processor:
         self.woken = asyncio.Event()
         self.next_wake: datetime | None = None
         self.left_over = asyncio.Event()
-        self.owned: set[int] = set()
+        self._owned: set[int] = set()
         self.horizons: HorizonsWith = lambda now, records: {}  # noqa: ARG005 - without a reader nothing is known
+
+    @property
+    def owned(self) -> set[int]:
+        """The partitions that this replica has been given."""
+        return self._owned
+
+    @owned.setter
+    def owned(self, partitions: set[int]) -> None:
+        self._owned = partitions
+        self._rows.forget()
 
     # --- records ------------------------------------------------------------------
 
@@ -126,7 +136,7 @@ class Processor:
             nonlocal waking
             planned = batch.plan(rows, self._clock.now())
             waking = await self._due_meanwhile(rows, records) if wakes else None
-            return await waking.after(planned) if waking else planned
+            return await waking.after(planned, rows) if waking else planned
 
         try:
             await self._carry_out({record.partition for record in records}, plan)
@@ -140,7 +150,7 @@ class Processor:
                     records, refusal=f"the store refuses it: {str(error)[:1000] or type(error).__name__}", wakes=False
                 )
             else:
-                for half in _halves(records):
+                for half in halves(records):
                     await self._settle(half, wakes=False)
         else:
             if waking:
@@ -152,7 +162,7 @@ class Processor:
         horizons = self.horizons(self._clock.now(), records)
         reach = {p: horizon for p, horizon in horizons.items() if p in rows}
         due = [one for kind in self._waker.kinds for one in await self._waker.due(kind, rows, reach, behind=rows)]
-        return self._waker.wake(due, reach) if due else None
+        return self._waker.wake(due, rows, reach) if due else None
 
     # --- the clock ----------------------------------------------------------------
 
@@ -193,26 +203,26 @@ class Processor:
         """Wake the oldest that are due; answers whether there may be more."""
         if not horizons:
             return False
-        due = await self._waker.due(kind, await self._store.rows(horizons), horizons, behind)
-        await _together([self._wake_all(lane, horizons) for lane in _lanes(due, lambda one: one[1]) if lane])
+        rows = await self._rows.look(horizons)
+        due = await self._waker.due(kind, rows, horizons, behind)
+        lanes = in_lanes(due, lambda state: state.partition)
+        await together([self._wake_all(self._waker.wake(lane, rows, horizons)) for lane in lanes if lane])
         return len(due) == AT_ONCE
 
-    async def _wake_all(self, due: Sequence[Due], horizons: Mapping[int, datetime]) -> None:
-        waking = self._waker.wake(due, horizons)
-
-        async def plan(_: Mapping[int, Row]) -> Plan:
-            return await waking.after(NOTHING)
+    async def _wake_all(self, waking: Waking) -> None:
+        async def plan(rows: Mapping[int, Row]) -> Plan:
+            return await waking.after(NOTHING, rows)
 
         try:
-            await self._carry_out({partition for _, partition in due}, plan, by="sweep")
+            await self._carry_out({state.partition for state in waking.due}, plan, by="sweep")
         except (*MongoError, Refused) as error:
             if not is_refusal(error):
                 raise
-            if len(due) > 1:
-                for half in _halves(due):
-                    await self._wake_all(half, horizons)
+            if len(waking.due) > 1:
+                for half in halves(waking.due):
+                    await self._wake_all(waking.only(half))
                 return
-            waking.failed = {due[0][0]: error}
+            waking.refused(error)
         await self._waker.put_off(waking)
 
     # --- clicks -------------------------------------------------------------------
@@ -269,7 +279,7 @@ class Processor:
 
     async def _attempt(self, partitions: set[int], plan: Planner, by: str) -> bool:
         """Read, decide and write once; False when somebody else came first."""
-        rows = await self._store.rows(partitions)
+        rows = await self._rows.take(partitions)
         if by != "act":
             await self._outbox.clear({p: row for p, row in rows.items() if p in self.owned})
         planned = await plan(rows)
@@ -281,6 +291,7 @@ class Processor:
                     await others_first()
         change = Change(rows, planned.moved, states, dict(outcome.told), outcome.counts)
         if change.is_empty:
+            self._rows.put_back(rows[p] for p in partitions if p in self.owned)
             return True
         try:
             await self._store.commit(change)
@@ -288,6 +299,7 @@ class Processor:
             if isinstance(error, Conflict) or is_conflict(error):
                 return False
             raise
+        self._rows.written(change, self.owned)
         self._note(change, outcome, by)
         if by != "act":
             await self._outbox.settle(change, partitions & self.owned)
@@ -354,38 +366,3 @@ class Processor:
             async with self._held([partition], at_most=None):
                 if partition in self.owned:
                     await self._outbox.drain([partition])
-
-
-def _lanes(items: Sequence[T], partition_of: Callable[[T], int]) -> list[Sequence[T]]:
-    """The items in two parts without a partition in common: one is decided while the other is written."""
-    sizes = Counter(map(partition_of, items))
-    if len(sizes) == 1 or len(items) < _WORTH_TWO_LANES:
-        return [items]
-    first: set[int] = set()
-    filled = 0
-    for partition, size in sizes.most_common():
-        if filled + size <= len(items) // 2 or not first:
-            first.add(partition)
-            filled += size
-    lanes: tuple[list[T], list[T]] = ([], [])
-    for item in items:
-        lanes[partition_of(item) in first].append(item)
-    return [*lanes]
-
-
-async def _together(attempts: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Return when all have; when one fails the others are ended, and its error is raised."""
-    if len(attempts) == 1:
-        await attempts[0]
-        return
-    try:
-        async with asyncio.TaskGroup() as group:
-            for attempt in attempts:
-                group.create_task(attempt)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-
-
-def _halves(items: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
-    middle = len(items) // 2
-    return items[:middle], items[middle:]

@@ -17,13 +17,13 @@ from rapport.runtime.mongo import (
     Client,
     Collection,
     Database,
-    DeleteOne,
     DuplicateKeyError,
     InsertOne,
     MongoError,
     ReplaceOne,
     Session,
     UpdateOne,
+    answered_at_once,
     end_abandoned_transactions,
     finished,
     is_conflict,
@@ -111,12 +111,10 @@ class Change:
 
 
 class _Awake(NamedTuple):
-    """A state with an instant to wake at. `old`: it is history."""
+    """A state, and the instant to wake it at, which may have been put off."""
 
     at: datetime
-    id: str
-    partition: int
-    old: bool
+    state: State
 
 
 class Store:
@@ -207,9 +205,9 @@ class Store:
 
     async def due(
         self, kind: type[State], horizons: Mapping[int, datetime], *, live_only: set[int], limit: int
-    ) -> list[tuple[str, int]]:
+    ) -> list[State]:
         """
-        Ids and partitions of the states to wake, oldest first. Those of `live_only` leave out backfill.
+        The states to wake, oldest first. Partitions of `live_only` leave out backfill.
 
         One query serves all partitions, unless so much is to be left alone that it hides what is not.
         """
@@ -218,11 +216,13 @@ class Store:
         until, partitions = max(horizons.values()), sorted(horizons)
         found = await self._awake(kind, until, partitions, live=live_only.issuperset(partitions), limit=limit)
         due = [
-            one for one in found if one.at <= horizons[one.partition] and not (one.old and one.partition in live_only)
+            one
+            for one in found
+            if one.at <= horizons[one.state.partition] and not (one.state.backfill and one.state.partition in live_only)
         ]
         if len(due) < len(found) == limit:
             due = await self._due_by_group(kind, horizons, live_only, limit)
-        return [(one.id, one.partition) for one in due]
+        return [one.state for one in due]
 
     async def _due_by_group(
         self, kind: type[State], horizons: Mapping[int, datetime], live_only: set[int], limit: int
@@ -234,14 +234,14 @@ class Store:
         found: list[_Awake] = []
         for (horizon, live), partitions in groups.items():
             found += await self._awake(kind, horizon, partitions, live=live, limit=limit)
-        return sorted(found)[:limit]
+        return sorted(found, key=lambda one: one.at)[:limit]
 
     async def _awake(
         self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
     ) -> list[_Awake]:
-        where, shown = alarms.due(until, partitions, live=live), {"p": 1, "wake_at": 1, "backfill": 1}
-        cursor = self._database[kind.collection].find(where, shown).sort("wake_at", 1).limit(limit)
-        return [_Awake(d["wake_at"], d["_id"], d["p"], d["backfill"]) async for d in cursor]
+        where, shown = alarms.due(until, partitions, live=live), {**_WHOLE, "wake_at": 1}
+        cursor = self._database[kind.collection].find(where, shown, batch_size=limit).sort("wake_at", 1).limit(limit)
+        return [_Awake(document["wake_at"], _state(kind, document)) for document in await cursor.to_list(None)]
 
     async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
         where = alarms.later(after, list(partitions))
@@ -304,11 +304,8 @@ class Store:
         return [(d["_id"], [_outgoing(item) for item in d["events"]]) async for d in cursor]
 
     async def forget(self, keys: Sequence[Mapping[str, int]]) -> None:
-        """Delete outbox documents whose events are published."""
-        if len(keys) == 1:
-            await self._outbox.delete_one({"_id": keys[0]})
-        elif keys:
-            await self._outbox.bulk_write([DeleteOne({"_id": key}) for key in keys], ordered=False)
+        """Delete outbox documents whose events are published; what a crash brings back is published again."""
+        await answered_at_once(self._outbox).delete_many({"_id": {"$in": list(keys)}})
 
 
 async def _ensure(collection: Collection, index: Index) -> None:

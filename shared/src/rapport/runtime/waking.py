@@ -1,7 +1,7 @@
 """Waking states in time: what is due up to how far its partition has been read, and what becomes of it."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
@@ -18,8 +18,6 @@ log = telemetry.logger()
 AT_ONCE: Final = 500
 
 Horizons = Mapping[int, datetime]
-Due = tuple[Ref, int]
-"""A state to wake, and its partition."""
 
 
 class Waker:
@@ -38,7 +36,7 @@ class Waker:
 
     async def due(
         self, kind: type[State], rows: Mapping[int, Row], horizons: Horizons, behind: Container[int]
-    ) -> list[Due]:
+    ) -> list[State]:
         """
         The states to wake in these rows' partitions, oldest first, not more than `AT_ONCE`.
 
@@ -49,18 +47,20 @@ class Waker:
         quiet = self._clock.now() - self._backfill_quiet
         busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
         reach = {p: horizon for p, horizon in horizons.items() if p in rows}
-        return [(Ref(kind, i), p) for i, p in await self._store.due(kind, reach, live_only=busy, limit=AT_ONCE)]
+        return await self._store.due(kind, reach, live_only=busy, limit=AT_ONCE)
 
     async def next_wake(self, horizons: Horizons, *, after: datetime) -> datetime | None:
         wakes = [await self._store.next_wake(kind, horizons, after=after) for kind in self.kinds]
         return min((wake for wake in wakes if wake), default=None)
 
-    def wake(self, due: Sequence[Due], horizons: Horizons) -> "Waking":
-        return Waking(self._domain, self._store, due, horizons)
+    def wake(self, due: Sequence[State], rows: Mapping[int, Row], horizons: Horizons) -> "Waking":
+        """What is to become of states that were found due while their partitions' rows were as given."""
+        seqs = {state.partition: rows[state.partition].seq for state in due}
+        return Waking(self._domain, self._store, due, seqs, horizons)
 
     async def put_off(self, waking: "Waking") -> None:
         """States that can't be decided about must not hold up the others."""
-        partition_of = dict(waking.due)
+        partition_of = {_ref(state): state.partition for state in waking.due}
         for ref, error in waking.failed.items():
             log.error("a wake-up failed and is put off", kind=ref.kind.__name__, id=ref.id, exc_info=error)
             telemetry.SWEEP_FAILURES.labels(self._service).inc()
@@ -70,31 +70,49 @@ class Waker:
 
 @dataclass(slots=True)
 class Waking:
-    """States that are to be woken. `failed` holds those that could not be decided about, and why."""
+    """
+    States that are to be woken. `failed` holds those that could not be decided about, and why.
+
+    `_seqs` are the numbers of their partitions' rows when they were found: the states are as they were then as long
+    as the rows are.
+    """
 
     _domain: Domain
     _store: Store
-    due: Sequence[Due]
+    due: Sequence[State]
+    _seqs: Mapping[int, int]
     horizons: Horizons
     failed: dict[Ref, Exception] = field(default_factory=dict)
 
-    async def after(self, plan: Plan) -> Plan:
+    def only(self, due: Sequence[State]) -> "Waking":
+        """The same for some of them."""
+        return replace(self, due=due, failed={})
+
+    def refused(self, error: Exception) -> None:
+        """The store never takes what becomes of them."""
+        self.failed = dict.fromkeys(map(_ref, self.due), error)
+
+    async def after(self, plan: Plan, rows: Mapping[int, Row]) -> Plan:
         """
         A plan that is carried out first, and then these are woken with what it has decided.
 
-        They are read now, to see what else they touch: after the partitions' rows, so that nobody changes it unseen.
+        What else they touch is seen in them as they are after the rows were read, so that nobody changes it unseen.
         """
         self.failed = {}
-        refs = [ref for ref, _ in self.due]
+        refs = [_ref(state) for state in self.due]
         touches: list[Touch] = [*plan.touches, *refs]
-        states = await self._store.load(refs)
-        for ref in refs:
-            state = states.get(ref.kind, ref.id)
+        for state in await self._as_they_are(refs, rows):
             try:
-                touches += self._domain.touches_on_clock(state) if state else ()
+                touches += self._domain.touches_on_clock(state)
             except Exception as error:  # noqa: BLE001 - told when it is put off
-                self.failed[ref] = error
+                self.failed[_ref(state)] = error
         return Plan(touches, lambda outcome: chain(plan.decide(outcome), self._decide(refs, outcome)), plan.moved)
+
+    async def _as_they_are(self, refs: Sequence[Ref], rows: Mapping[int, Row]) -> Iterable[State]:
+        if all(rows[partition].seq == seq for partition, seq in self._seqs.items() if partition in rows):
+            return self.due
+        states = await self._store.load(refs)
+        return [state for ref in refs if (state := states.get(ref.kind, ref.id))]
 
     def _decide(self, refs: Sequence[Ref], outcome: Outcome) -> Iterator[None]:
         for ref in refs:
@@ -111,6 +129,10 @@ class Waking:
                 outcome.apply(decision, state.partition)
             except Exception as error:  # noqa: BLE001 - told when it is put off
                 self.failed[ref] = error
+
+
+def _ref(state: State) -> Ref:
+    return Ref(type(state), state.id)
 
 
 NOTHING: Final = Plan((), lambda _: ())
