@@ -126,6 +126,17 @@ def test_a_key_that_pagerduty_would_find_too_long_is_shortened():
     assert dedup_key("C-1/update/2") == "C-1/update/2"
 
 
+def test_alerts_whose_contacts_a_receiver_may_not_learn_stay_different_alerts_to_alertmanager():
+    told = message(alert(1), alert(2), fields=())
+    [labels, others] = [one["labels"] for one in told.posts("alertmanager")[0]]
+    assert labels.keys() == {"alertname", "target", "severity", "alert"}
+    assert labels["alert"] != others["alert"]
+    assert [one["labels"] for one in told.body()["alerts"]] == [labels, others]
+    known = {"C-1/first_response/1": [told.names("alertmanager")["C-1/first_response/1"]]}
+    [[over]] = message(alert(1), kind="cleared", known=known, fields=()).posts("alertmanager")
+    assert over["labels"] == labels
+
+
 async def test_alertmanager_is_told_by_labels_that_last_until_the_alert_ends(delivery: Delivery, desk: Receiver):
     told = message(alert(owner="agent-7"))
     address = desk.url.removesuffix("/hook") + "/prefix/"

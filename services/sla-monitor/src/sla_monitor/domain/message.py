@@ -18,6 +18,7 @@ from sla_monitor.domain.signals import (
     STORM_KEY,
     Action,
     Signal,
+    fingerprint,
     pagerduty_action,
     standing,
     to_alertmanager,
@@ -148,6 +149,7 @@ class Message:
         labels |= {name: str(value) for name in _LABELS if (value := getattr(alert, name)) is not None}
         if self.fields is not None:
             labels = {name: value for name, value in labels.items() if name in (*_ALWAYS, *self.fields)}
+            labels["alert"] = fingerprint(alert.id)  # without it they would be one alert to who tells them by labels
         started = alert.breached_at or alert.warned_at or alert.due_at
         return Signal(
             id=alert.id,

@@ -57,7 +57,7 @@ class Signal:
             "startsAt": format_instant(self.starts_at),
             "endsAt": format_instant(self.ends_at) if self.ends_at else _NEVER,
             "generatorURL": self.link,
-            "fingerprint": identity("alert", self.id),
+            "fingerprint": fingerprint(self.id),
         }
 
     def name_for(self, via: str) -> str:
@@ -90,9 +90,14 @@ def webhook_body(
     }
 
 
+def fingerprint(alert_id: str) -> str:
+    """Tells an alert from every other, and nothing about it."""
+    return identity("alert", alert_id)
+
+
 def dedup_key(alert_id: str) -> str:
     """The alert's own id, which is its key everywhere; shortened where PagerDuty would not take it."""
-    return alert_id if len(alert_id) <= _LONGEST_KEY else identity("alert", alert_id)
+    return alert_id if len(alert_id) <= _LONGEST_KEY else fingerprint(alert_id)
 
 
 def to_alertmanager(signals: Sequence[Signal], known: Mapping[str, Iterable[str]], now: datetime) -> list[Any]:
