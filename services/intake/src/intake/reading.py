@@ -10,7 +10,7 @@ from rapport.cloudevents import CloudEvent, MalformedEvent, UnsupportedFormat, f
 from rapport.cloudevents.json_format import BATCH, EVENT, envelope
 from rapport.runtime.problem import Problem
 
-from intake.domain import Accepted, Door, Refusal, Refused, admit, malformed, slices, wave_through
+from intake.domain import MAX_EVENT, Accepted, Door, Refusal, Refused, admit, malformed, slices, too_large, wave_through
 
 MAX_EVENTS: Final = 1000
 """Events that one batch may have."""
@@ -70,6 +70,8 @@ def _meant(body: bytes) -> str | None:
 def judged(came: Came, door: Door) -> tuple[Accepted | Refused, CloudEvent | None]:
     """The verdict on an event, and the event as it was read where that was needed for it."""
     if isinstance(came, bytes):
+        if len(came) > MAX_EVENT:
+            return too_large(_name_of_long(came)), None
         accepted = wave_through(came, door)
         if accepted is not None:
             return accepted, None
@@ -88,6 +90,21 @@ def _name(document: bytes) -> str:
         name = members.get("id") if isinstance(members, dict) else None
         return name.encode().decode() if isinstance(name, str) else ""
     except (ValueError, RecursionError):
+        return ""
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+_named: Final = msgspec.json.Decoder(_Named).decode
+
+
+def _name_of_long(document: bytes) -> str:
+    """The same of one too long to be taken apart: a million small arrays in it would hold up everybody else."""
+    try:
+        return _named(document).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -8,6 +8,7 @@ from intake.domain.admission import (
     Refused,
     admit,
     may_send,
+    too_large,
 )
 from intake.domain.faults import Fault, Refusal, malformed
 from intake.domain.inflate import NotCompressed, TooMuch, UnknownEncoding, inflate
@@ -32,5 +33,6 @@ __all__ = [
     "malformed",
     "may_send",
     "slices",
+    "too_large",
     "wave_through",
 ]

@@ -112,6 +112,10 @@ class Door:
         )
 
 
+def too_large(event_id: str) -> Refused:
+    return Refused(event_id, Refusal.TOO_LARGE, (Fault("", f"is larger than {MAX_EVENT} bytes"),))
+
+
 def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     """
     The record that the event becomes, or all that keeps it out.
@@ -144,8 +148,7 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     envelope["data"] = data
     value = to_json(envelope)
     if len(value) > MAX_EVENT and len(to_structured(event)) > MAX_EVENT:
-        fault = Fault("", f"is larger than {MAX_EVENT} bytes")
-        return Refused(attributes["id"], Refusal.TOO_LARGE, (fault,))
+        return too_large(attributes["id"])
     if fault_in_data := limit_fault(data, value):
         return Refused(attributes["id"], Refusal.CONTRACT, (fault_in_data,))
     moment = None if "backfill" in envelope else datetime.fromisoformat(envelope["time"])
