@@ -14,8 +14,8 @@ from sla_monitor.domain.actions import climb
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, NotificationState
 
-_AT_ONCE: Final = 500
-"""Notifications that one transaction records."""
+_AT_ONCE: Final = 100
+"""Notifications that one transaction records: so few that events never wait long behind it."""
 
 OnIds = Callable[[Sequence[str]], sending.Decide]
 
@@ -27,11 +27,16 @@ class Records:
         self._processor = processor
 
     async def carry_out(self, members: Iterable[NotificationState], decide: OnIds, *, contacts: bool = False) -> None:
-        """`contacts` says that the decision concerns their contacts too."""
+        """
+        `contacts` says that the decision concerns their contacts too.
+
+        From the last partition to the first: a batch of records takes its partitions the other way round, and so
+        waits for one of these transactions instead of following all of them.
+        """
         by_partition: dict[int, list[NotificationState]] = defaultdict(list)
         for one in members:
             by_partition[one.partition].append(one)
-        for those in by_partition.values():
+        for _, those in sorted(by_partition.items(), reverse=True):
             for at in range(0, len(those), _AT_ONCE):
                 some = those[at : at + _AT_ONCE]
                 ids = [one.id for one in some]

@@ -361,8 +361,12 @@ class Processor:
     # --- left-overs -------------------------------------------------------------------
 
     async def collect_left_overs(self) -> None:
-        """Publish for our partitions what a click, here or on another replica, has left in the outbox."""
-        for partition in await self._store.waiting(self.owned):
+        """
+        Publish for our partitions what a click, here or on another replica, has left in the outbox.
+
+        From the last to the first: a batch takes its partitions the other way round, and so waits for one of them.
+        """
+        for partition in reversed(await self._store.waiting(self.owned)):
             async with self._held([partition], at_most=None):
                 if partition in self.owned:
                     await self._outbox.drain([partition])
