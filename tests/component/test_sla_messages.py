@@ -148,6 +148,7 @@ def test_a_receiver_with_fields_learns_nothing_else():
         "severity": "page",
         "target": "first_response",
         "team": "billing",
+        "alert": body["alerts"][0]["fingerprint"],
     }
     assert body["alerts"][0]["generatorURL"] == ""
     for personal in ("Rossi", "Invoice", "K-1", "agent-7"):
