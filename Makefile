@@ -31,7 +31,9 @@ up: setup  ## the same without traffic, data kept in .rapport
 test: setup  ## all tests, against a local stack started for them
 	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-peers: setup  ## against other products' clients; fetches what it needs and says what it skipped
+test-peers: setup  ## against other products and their clients; fetches what it needs and says what it skipped
+	@command -v prometheus-alertmanager >/dev/null || { apt-get -qq update \
+		&& DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -y --no-install-recommends install prometheus-alertmanager >/dev/null; } || true
 	@$(PYTEST) tests/peers -rs $(ARGS)
 
 check: lint types imports docs-check test  ## all that must be green before a commit lands

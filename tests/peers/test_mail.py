@@ -39,7 +39,7 @@ async def mailbox() -> AsyncIterator[tuple[Box, str]]:
 
 async def test_a_message_arrives_as_mail(mailbox: tuple[Box, str]):
     box, url = mailbox
-    delivery = Delivery(SystemClock(), timeout=10, allow_internal=True)
+    delivery = Delivery(SystemClock(), timeout=60, allow_internal=True)
     outcome = await delivery.send(url, LETTER)
     assert outcome.ok, outcome.detail
     [envelope] = box.mails
