@@ -153,7 +153,16 @@ def test_the_senders_clock_may_be_five_minutes_ahead():
     assert faults(time="2026-03-02T09:05:00.001Z") == [("/time", "future_time")]
 
 
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+@pytest.mark.parametrize(
+    "time",
+    [
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-01:00",
+        "0000-01-01T00:00:00Z",
+        "0000-02-29t23:59:59.5z",
+        "0000-12-31T23:00:00-01:00",
+    ],
+)
 def test_an_instant_outside_of_the_calendar_is_refused(time: str):
     assert faults(time=time)[0][0] == "/time"
 

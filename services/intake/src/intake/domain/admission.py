@@ -26,6 +26,9 @@ MAX_NAME: Final = 500
 AHEAD: Final = timedelta(minutes=5)
 """How far the sender's clock may be ahead of ours."""
 
+_YEAR_ZERO: Final = "0000"
+"""A year of RFC 3339 that Python's calendar has not."""
+
 ERASED: Final = "customer.erased"
 _JSON: Final = "application/json"
 _CANONICAL = (len("2026-03-02T09:00:00Z"), len("2026-03-02T09:00:00.123Z"))
@@ -222,7 +225,7 @@ def _moment(attributes: dict[str, str], faults: list[Fault]) -> datetime | None:
     text = attributes.get("time")
     if text is None:
         faults.append(Fault("/time", "is required"))
-    elif text[-1] != "Z":
+    elif text[-1] != "Z" or text.startswith(_YEAR_ZERO):
         faults.append(Fault("/time", "must be between the years 1 and 9999 in UTC"))
     else:
         return datetime.fromisoformat(text)
