@@ -122,6 +122,18 @@ def test_whose_letter_it_is_can_be_told_from_base64_too():
     assert letter_of(Record(written(data=None, data_base64="e30"))).customer_id == ""
 
 
+@pytest.mark.parametrize("packed", ["é", "\u2028", "😀", "e30=é", 7, [], None])
+def test_what_is_called_base64_and_is_none_makes_a_letter_like_any_other(packed: Any):
+    kept = letter(Record(written(data=[], data_base64=packed), b"K-5", (MODE,)))
+    assert kept.customer_id == "K-5"
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000, "-1", "²", ""])
+def test_a_place_that_is_none_is_told_as_none(number: str):
+    kept = letter_of(Record(b"{}", headers=(("rapport-partition", number.encode()), ("rapport-offset", b"7"))))
+    assert (kept.partition, kept.offset) == (-1, 7)
+
+
 def test_a_record_in_base64_is_let_in():
     packed = base64.b64encode(json.dumps(data()).encode()).decode()
     assert isinstance(judge(Record(written(data=None, data_base64=packed), b"K-5", (MODE,)), DOOR), Accepted)

@@ -1,7 +1,6 @@
 """A dead letter as intake keeps it: the record as it came, with why and whence."""
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ _OURS: Final = frozenset(
 )
 _NAMED: Final = ("source", "id", "type")
 _LONGEST_NAME: Final = 200
+_MOST_DIGITS: Final = 18
 
 HOOKS: Final = "hooks/"
 """Stands, before the hook's name, for the topic in dead letters of payloads that could not be mapped."""
@@ -125,7 +125,7 @@ def _customer(document: Mapping[str, Any], key: bytes | None) -> str:
 def _in_base64(written: object) -> Mapping[str, Any]:
     try:
         return _document(base64.b64decode(written)) if isinstance(written, str) else {}
-    except binascii.Error:
+    except ValueError:
         return {}
 
 
@@ -134,7 +134,7 @@ def _text(value: object) -> str:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else -1
+    return int(text) if text and text.isdecimal() and len(text) <= _MOST_DIGITS else -1
 
 
 def _instant(text: str | None, timestamp_ms: int) -> datetime:
