@@ -152,6 +152,13 @@ async def test_a_product_that_knows_only_basic_authentication_may_send_the_key_t
     assert (await post(intake, "freshdesk", sample("freshdesk"), authorization=basic)).status_code == 202
 
 
+@pytest.mark.parametrize("token", ["é", "====", "/w==", "a", ""])
+async def test_what_is_called_basic_authentication_and_is_none_is_no_key(intake, token):
+    headers = {"authorization": f"Basic {token}".encode("latin-1"), "content-type": "application/json"}
+    answer = await intake.http.post("/v1/hooks/freshdesk", content=sample("freshdesk"), headers=headers)
+    assert answer.status_code == 401
+
+
 async def test_a_kind_that_is_not_meant_for_us_is_answered_well_so_that_the_product_goes_on_sending(intake):
     body = sample("zendesk", -1)
     response = await post(intake, "zendesk", body, **zendesk(body))

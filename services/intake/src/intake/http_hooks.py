@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -138,7 +137,7 @@ def _key_of(request: Request, keys: Keys) -> Key | None:
 def _basic(token: str) -> tuple[str, str]:
     try:
         user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return "", ""
     return password, user
 
