@@ -271,6 +271,18 @@ async def test_413_for_an_event_over_256_kib_and_none_for_one_just_below(intake:
     assert (refused["code"], refused["reason"]) == (413, "is larger than 262144 bytes")
 
 
+async def test_an_event_too_large_for_kafka_is_413_whatever_else_is_wrong_with_it_and_keeps_no_other_out(
+    intake: Intake,
+):
+    for wrong in (
+        event(type="a.b", data=data(ours="x" * (3 << 20))),
+        event(data=data(channel="fax", ours="x" * (3 << 20))),
+    ):
+        results = (await intake.post(batch(wrong, event(id="e-2")), BATCH)).json()["results"]
+        assert [(one["status"], one.get("code")) for one in results] == [("refused", 413), ("accepted", None)]
+    assert [record.topic for record in intake.kafka.stored] == [topics.CONTACT_EVENTS] * 2
+
+
 async def test_a_compressed_body_is_opened(intake: Intake):
     body = json.dumps(event()).encode()
     for encoding, packed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body))):

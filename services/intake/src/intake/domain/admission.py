@@ -145,17 +145,22 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     else:
         faults += _data_faults(event_type, validator, data)
     if faults:
-        return Refused(attributes["id"], Refusal.CONTRACT, tuple(faults))
+        return _excess(event) or Refused(attributes["id"], Refusal.CONTRACT, tuple(faults))
     key: str = data["customer_id"]
     envelope["partitionkey"] = key
     envelope["data"] = data
     value = to_json(envelope)
-    if len(value) > MAX_EVENT and len(to_structured(event)) > MAX_EVENT:
-        return too_large(attributes["id"])
+    if len(value) > MAX_EVENT and (excess := _excess(event)):
+        return excess
     if fault_in_data := limit_fault(data, value):
         return Refused(attributes["id"], Refusal.CONTRACT, (fault_in_data,))
     moment = None if "backfill" in envelope else datetime.fromisoformat(envelope["time"])
     return Accepted(attributes["id"], key, value, attributes["source"], moment)
+
+
+def _excess(event: CloudEvent) -> Refused | None:
+    """The refusal of an event past the limit, whatever else is wrong with it: no dead letter could hold it."""
+    return too_large(event.attributes["id"]) if len(to_structured(event)) > MAX_EVENT else None
 
 
 def opened(event: CloudEvent) -> CloudEvent:
