@@ -99,6 +99,14 @@ def test_a_whole_payload_is_carried_along_when_asked_for():
     assert event["data"]["attributes"] == {"queue": "north", "rings": 4, "payload": body}
 
 
+@pytest.mark.parametrize("attributes", ["north", 4, [1], True])
+def test_a_payload_can_only_be_carried_along_beside_attributes_that_are_an_object(attributes):
+    mapping = connector("json").model_copy(update={"keep": "payload"})
+    reading = read_payload(to_json(samples("json")[0]["body"] | {"attributes": attributes}), mapping, NOW)
+    assert not reading.events
+    assert "attributes must be an object" in reading.faults[0]
+
+
 @pytest.mark.parametrize("name", shipped_connectors())
 def test_every_rule_of_a_connector_is_shown_by_a_sample(name):
     shown = {event["type"] for sample in samples(name) for event in said(name, sample).events}

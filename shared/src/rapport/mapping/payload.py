@@ -119,7 +119,10 @@ def _event(rule: EventRule, record: Record, payload: dict[str, Any], mapping: Ho
     sequence = record.text(rule.sequence) if rule.sequence is not None else None
     made = event(rule, record, mapping, name=identity, at=at, sequence=sequence)
     if mapping.keep is not None:
-        made["data"]["attributes"] = {**made["data"].get("attributes", {}), mapping.keep: payload}
+        attributes = made["data"].get("attributes", {})
+        if not isinstance(attributes, dict):
+            raise ValueError("attributes must be an object, for the payload to be kept there")
+        made["data"]["attributes"] = {**attributes, mapping.keep: payload}
     return made
 
 
