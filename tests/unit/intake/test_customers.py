@@ -61,6 +61,13 @@ def test_the_customer_is_filled_in_and_all_else_is_kept():
     assert filled_in(CloudEvent({"type": "contact.responded"}, "text"), {}).data == "text"
 
 
+def test_null_for_the_customer_is_as_good_as_leaving_it_out():
+    filled = filled_in(came(contact_id="C", customer_id=None), {"C": Named("K", 0)})
+    assert filled.data == {"customer_id": "K", "contact_id": "C"}
+    unknown = came(contact_id="X", customer_id=None)
+    assert filled_in(unknown, {"C": Named("K", 0)}) is unknown
+
+
 names = st.sampled_from(["K-1", "K-2", "anonymous:1", "anonymous:2"])
 times = st.sampled_from([f"2026-03-02T09:00:0{n}Z" for n in range(4)])
 

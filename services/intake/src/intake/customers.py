@@ -71,12 +71,13 @@ def filled_in(event: CloudEvent, known: Mapping[str, Named]) -> CloudEvent:
         return event
     for contact_id in _contacts(event.attributes.get("type", ""), event.data):
         if named := known.get(contact_id):
-            return CloudEvent(event.attributes, {"customer_id": named.customer_id, **event.data})
+            return CloudEvent(event.attributes, {**event.data, "customer_id": named.customer_id})
     return event
 
 
 def lacks_customer(event: CloudEvent) -> bool:
-    return isinstance(event.data, dict) and "customer_id" not in event.data
+    """Whether it leaves the customer out; null is as good as that."""
+    return isinstance(event.data, dict) and event.data.get("customer_id") is None
 
 
 def _contacts(event_type: str, data: Any) -> list[str]:
