@@ -38,6 +38,12 @@ def test_instants_are_written_as_the_contract_wants_them():
     assert event(promised, source="/crm")["data"]["promised_by"] == "2026-03-02T09:00:00Z"
 
 
+def test_a_time_without_a_zone_is_nobodys_to_guess():
+    received = ContactReceived(customer_id="K-5", contact_id="4711", channel="email")
+    with pytest.raises(ValueError, match="no zone"):
+        event(received, source="/crm", time=AT.replace(tzinfo=None))
+
+
 def test_what_is_made_is_what_services_read():
     made = event(ContactReceived(customer_id="K", contact_id="C", channel="sms"), source="/crm")
     assert decode(dumps(made).encode()).id == made["id"]

@@ -31,8 +31,11 @@ def event(
     again is known for the same. Without one it is random. `time` is when it
     happened, now by default; `more` are fields of yours, `extensions` CloudEvents
     attributes such as `sequence` or `traceparent`. Only fields that were given
-    are sent, so a None that was given clears.
+    are sent, so a None that was given clears. ValueError for a `time` without a
+    zone: which one was meant depends on where the program runs.
     """
+    if time is not None and time.tzinfo is None:
+        raise ValueError(f"time {time.isoformat()} has no zone: give one, such as datetime.now(UTC)")
     return {
         "specversion": "1.0",
         "id": id or str(uuid.uuid4()),
