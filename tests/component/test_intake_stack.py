@@ -94,6 +94,25 @@ async def test_records_that_are_no_event_are_kept_byte_for_byte(intake: RealInta
     assert b"\xff\xfe" in {record.value for record in records}
 
 
+async def test_a_header_that_is_no_text_costs_neither_its_record_nor_those_polled_with_it(intake: RealIntake):
+    mode, odd = ("content-type", STRUCTURED.encode()), (("odd", b"\xff"), ("unset", None))
+    together = intake.producer.create_batch()
+    for name, kind, headers in (
+        ("a", "contact.received", ()),
+        ("b", "contact.sung", odd),
+        ("c", "contact.received", odd),
+    ):
+        value = json.dumps(news(id=name, type=kind)).encode()
+        together.append(key=b"K-5", value=value, timestamp=None, headers=[mode, *headers])
+    topic = f"{intake.service.settings.topic_prefix}{topics.CONTACT_EVENTS_IN}"
+    await (await intake.producer.send_batch(together, topic, partition=0))
+    assert [decode(record.value).id for record in await intake.stored(2)] == ["a", "c"]
+    [letter] = await intake.letters(1)
+    assert (letter["event_id"], letter["reason"]) == ("b", "unknown type")
+    [record] = await intake.stored(1, topics.DEAD_LETTERS)
+    assert tuple(record.headers[:3]) == (mode, *odd)
+
+
 NO_LAG_OF_TWO = (("records_total", "2.0"), ("lag_records", "0.0"))
 
 

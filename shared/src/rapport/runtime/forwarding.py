@@ -11,7 +11,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.settings import Settings
-from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch, whole_message
+from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch, headers_unread, whole_message
 
 log = telemetry.logger()
 
@@ -48,7 +48,7 @@ class Forwarder:
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._settled(message)
 
-        self._subscriber(handle, decoder=whole_message)
+        self._subscriber(handle, parser=headers_unread, decoder=whole_message)
 
     async def lag(self) -> dict[str, int]:
         """

@@ -25,7 +25,7 @@ from rapport.runtime.clock import SystemClock, backoff
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.settings import Misconfigured, Settings
 from rapport.runtime.store import Row, Store
-from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch, Records, whole_message
+from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch, Records, headers_unread, whole_message
 
 log = telemetry.logger()
 
@@ -142,7 +142,7 @@ class Reader:
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._commit_for_lag_tools(message)
 
-        self._subscriber(handle, decoder=whole_message)
+        self._subscriber(handle, parser=headers_unread, decoder=whole_message)
 
     async def _commit_for_lag_tools(self, message: KafkaMessage) -> None:
         now = datetime.now(UTC)  # noqa: TID251 - only spaces out commits that nothing depends on

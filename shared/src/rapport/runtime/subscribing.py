@@ -1,6 +1,7 @@
 """What every subscription to a topic has in common, whatever becomes of its records."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -51,6 +52,17 @@ class Guard:
             self._failed = True
             self._fail(error)
         return not self._failed
+
+
+async def headers_unread(records: Records, parse: Callable[[tuple[Any, ...]], Awaitable[Any]]) -> Any:
+    """
+    FastStream's message of these records, made without a look at their headers.
+
+    It takes those for UTF-8; where one is none, or null, it would log that and go on past the whole batch.
+    """
+    message = await parse(tuple(replace(record, headers=()) for record in (records[0], records[-1])))
+    message.raw_message = records
+    return message
 
 
 async def whole_message(message: Any) -> Any:
