@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from rapport.contracts import decode, format_instant, topics
 from rapport.runtime import telemetry as shared
 
@@ -92,6 +93,19 @@ async def test_records_that_are_no_event_are_kept_byte_for_byte(intake: RealInta
     assert {letter.get("value_base64") for letter in letters} >= {"//4="}
     records = await intake.stored(4, topics.DEAD_LETTERS)
     assert b"\xff\xfe" in {record.value for record in records}
+
+
+async def test_what_a_producer_has_compressed_is_read_whichever_way_it_did(intake: RealIntake):
+    topic = f"{intake.service.settings.topic_prefix}{topics.CONTACT_EVENTS_IN}"
+    headers = [("content-type", STRUCTURED.encode())]
+    codecs = ("gzip", "snappy", "lz4", "zstd")
+    for codec in codecs:
+        value = json.dumps(news(id=codec, data=data(subject="x" * 500))).encode()
+        async with AIOKafkaProducer(
+            bootstrap_servers=intake.service.settings.kafka_bootstrap_servers, compression_type=codec
+        ) as producer:
+            await producer.send_and_wait(topic, value, key=b"K-5", headers=headers)
+    assert {decode(record.value).id for record in await intake.stored(4)} == set(codecs)
 
 
 async def test_a_header_that_is_no_text_costs_neither_its_record_nor_those_polled_with_it(intake: RealIntake):
