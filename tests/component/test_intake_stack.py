@@ -108,6 +108,29 @@ async def test_what_a_producer_has_compressed_is_read_whichever_way_it_did(intak
     assert {decode(record.value).id for record in await intake.stored(4)} == set(codecs)
 
 
+async def test_what_a_transaction_took_back_is_not_taken_in_and_its_end_is_no_record_that_waits(
+    intake: RealIntake, unique: Callable[[str], str]
+):
+    bootstrap = intake.service.settings.kafka_bootstrap_servers
+    topic = f"{intake.service.settings.topic_prefix}{topics.CONTACT_EVENTS_IN}"
+    headers = [("content-type", STRUCTURED.encode())]
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=unique("producer")) as producer:
+        for name, settle in (
+            ("a", producer.commit_transaction),
+            ("b", producer.abort_transaction),
+            ("c", producer.commit_transaction),
+        ):
+            await producer.begin_transaction()
+            value = json.dumps(news(id=name)).encode()
+            await producer.send_and_wait(topic, value, key=b"K-5", headers=headers)
+            await settle()
+    assert [decode(record.value).id for record in await intake.stored(2)] == ["a", "c"]
+    [forwarder, _] = intake.service._progress._consumers
+    async with asyncio.timeout(60):
+        while await forwarder.lag() != {topic: 0}:
+            await intake.service.clock.sleep(0.05)
+
+
 async def test_a_header_that_is_no_text_costs_neither_its_record_nor_those_polled_with_it(intake: RealIntake):
     mode, odd = ("content-type", STRUCTURED.encode()), (("odd", b"\xff"), ("unset", None))
     together = intake.producer.create_batch()

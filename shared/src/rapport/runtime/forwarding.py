@@ -17,7 +17,11 @@ log = telemetry.logger()
 
 
 class Forwarder:
-    """One consumer group's subscription to one topic; the offsets are committed after each batch, at least once."""
+    """
+    One consumer group's subscription to one topic; the offsets are committed after each batch, at least once.
+
+    What somebody else's transaction holds is read once that is committed, and never where it was aborted.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Forwarder:
         self._topic = settings.topic_prefix + topic
         self._clock = clock
         self._guard = Guard(fail)
+        self._handling = False
         self.progressed_at = clock.now()
         self._subscriber = broker.subscriber(
             self._topic,
@@ -41,12 +46,15 @@ class Forwarder:
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             max_records=settings.batch_records,
+            isolation_level="read_committed",
             **MEMBERSHIP,
         )
 
         async def handle(message: KafkaMessage) -> None:
+            self._handling = True
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._settled(message)
+                self._handling = False
 
         self._subscriber(handle, parser=headers_unread, decoder=whole_message)
 
@@ -54,7 +62,8 @@ class Forwarder:
         """
         How many records of the topic wait in this replica's partitions, asked of the broker itself.
 
-        Counted from what is committed: a partition's records may have been handled by another replica.
+        Counted from what is committed: a partition's records may have been handled by another replica. Nothing
+        waits where all has been fetched and handled, though the end of a transaction may stand behind the last record.
         """
         consumer: Any = self._subscriber.consumer
         ours = list(consumer.assignment()) if consumer else []
@@ -64,8 +73,11 @@ class Forwarder:
                 ends = await consumer.end_offsets(ours)
                 firsts = await consumer.beginning_offsets(ours)
                 done = await asyncio.gather(*map(consumer.committed, ours))
+                fetched = await asyncio.gather(*map(consumer.position, ours))
             waiting = sum(
-                max(0, ends[tp] - max(firsts[tp], committed or 0)) for tp, committed in zip(ours, done, strict=True)
+                max(0, ends[tp] - max(firsts[tp], committed or 0))
+                for tp, committed, position in zip(ours, done, fetched, strict=True)
+                if self._handling or position < ends[tp]
             )
         telemetry.LAG.labels(self._service, self._topic).set(waiting)
         return {self._topic: waiting}
