@@ -131,6 +131,20 @@ async def test_what_a_transaction_took_back_is_not_taken_in_and_its_end_is_no_re
             await intake.service.clock.sleep(0.05)
 
 
+async def test_a_record_too_large_for_any_dead_letter_keeps_nobody_behind_it_waiting(intake: RealIntake):
+    bootstrap = intake.service.settings.kafka_bootstrap_servers
+    topic = f"{intake.service.settings.topic_prefix}{topics.CONTACT_EVENTS_IN}"
+    mode = ("content-type", STRUCTURED.encode())
+    packing = {"compression_type": "gzip", "max_request_size": 8 << 20, "max_batch_size": 8 << 20}
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, **packing) as producer:
+        for name, length in (("large", 5 << 20), ("next", 500)):
+            value = json.dumps(news(id=name, data=data(ours="x" * length))).encode()
+            await producer.send_and_wait(topic, value, key=b"K-5", headers=[mode])
+    assert [decode(record.value).id for record in await intake.stored(1)] == ["next"]
+    [letter] = await intake.letters(1)
+    assert letter["reason"] == "is larger than 262144 bytes"
+
+
 async def test_a_header_that_is_no_text_costs_neither_its_record_nor_those_polled_with_it(intake: RealIntake):
     mode, odd = ("content-type", STRUCTURED.encode()), (("odd", b"\xff"), ("unset", None))
     together = intake.producer.create_batch()

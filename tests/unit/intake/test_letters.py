@@ -77,6 +77,24 @@ def test_a_refused_record_is_kept_whole_with_why_and_whence(record: Record, reas
     assert kept.at == NOW
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(b"x" * (5 << 20), b"K-5", (MODE,)),
+        Record(written(), b"K" * (3 << 20), (MODE,)),
+        Record(b"{}", b"K-5", (MODE, ("long", b"x" * (3 << 20)))),
+    ],
+)
+def test_of_a_record_too_large_for_any_dead_letter_the_beginning_is_kept(record: Record):
+    kept = letter(record)
+    assert record.value is not None
+    assert record.key is not None
+    assert len(kept.value or b"") + len(kept.key or b"") < 2 << 20
+    assert record.value.startswith(kept.value or b"?")
+    assert record.key.startswith(kept.key or b"?")
+    assert (kept.topic, kept.partition, kept.offset, kept.headers) == (record.topic, 3, 41, ())
+
+
 def test_a_record_with_no_key_or_the_customers_goes_on():
     for key in (None, b"", b"K-5"):
         verdict = judge(Record(written(), key, (MODE,)), DOOR)

@@ -16,6 +16,9 @@ SERVICE: Final = "intake"
 HTTP: Final = "http"
 """Stands for the topic in dead letters of events that came by HTTP."""
 
+MOST_KEPT: Final = (2 << 20) - (64 << 10)
+"""Bytes of a refused record that a dead letter can hold: the topic takes 2 MiB, with what is said of it."""
+
 Verdict = Accepted | Refused
 
 
@@ -62,10 +65,25 @@ def judge(record: Any, door: Door) -> Verdict:
 
 
 def forwarded(record: Any, verdict: Verdict, now: datetime) -> Outgoing:
-    """Where a record of contact-events.in goes: on, or, refused for whatever reason, whole to the dead letters."""
+    """
+    Where a record of contact-events.in goes: on, or, refused for whatever reason, whole to the dead letters.
+
+    Packed well, a record of any size fits through Kafka, but no dead letter holds
+    it: of such a one only the beginning is kept, or it would stop all behind it.
+    """
     if isinstance(verdict, Accepted):
         return accepted_record(verdict)
-    return _dead(record, verdict.lasting, now)
+    return _dead(record if _size(record) <= MOST_KEPT else _beginning(record), verdict.lasting, now)
+
+
+def _size(record: Any) -> int:
+    headers = sum(len(name.encode()) + len(value or b"") for name, value in record.headers)
+    return headers + len(record.key or b"") + len(record.value or b"")
+
+
+def _beginning(record: Any) -> Posted:
+    value, key = (record.value or b"")[: MOST_KEPT // 2], (record.key or b"")[: MOST_KEPT // 4]
+    return Posted(value, key or None, (), record.topic, record.partition, record.offset)
 
 
 def _dead(record: Any, fault: Fault, now: datetime) -> Outgoing:
