@@ -51,7 +51,8 @@ def test_delivered_twice_it_is_one_rejection():
 
 
 def test_an_instant_that_makes_no_sense_is_replaced_by_the_records_own():
-    for wrong in (b"", b"soon", b"2026-03-02T09:00:00", b"9999-12-31T23:59:59Z"):
+    beyond = (b"9999-12-31T23:59:59Z", b"0001-01-01T00:00:00+14:00")
+    for wrong in (b"", b"soon", b"2026-03-02T09:00:00", *beyond):
         record = letter(b'{"source": "/crm", "id": "7"}')
         record.headers = [(name, wrong if name == "rapport-at" else value) for name, value in record.headers]
         found = rejection_of(record)

@@ -17,8 +17,8 @@ _MOST_OF_ONE: Final = 50
 
 Handler = Callable[[Sequence[Any]], Awaitable[None]]
 
-_BEYOND: Final = 9000
-"""A year to which no retention can be added any more."""
+_YEARS: Final = range(2, 9000)
+"""Years that have an instant in UTC whatever the offset, and to which any retention can be added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +110,5 @@ def _instant(text: str, timestamp_ms: int) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         found = None
-    sensible = found is not None and found.tzinfo is not None and found.year < _BEYOND
+    sensible = found is not None and found.tzinfo is not None and found.year in _YEARS
     return found if found and sensible else datetime.fromtimestamp(timestamp_ms / 1000, UTC)
