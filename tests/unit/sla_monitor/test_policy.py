@@ -107,6 +107,38 @@ def test_broken_yaml_is_refused_with_line_and_column():
         policy("policies:\n  - name: [a\n  - b: {")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("policies: &again [*again]", "line 1, column 11: policies"),
+        ("policies: " + "[" * 3000, "nested too deep"),
+        ("policies: []\nteams: {a\x00: {}}", r"line 2, column 10: the file: the character '\\x00' is not allowed"),
+        (
+            DOCUMENTED.replace("add: [2026-12-24]", "add: [2026-02-30]"),
+            "line 3, column 137: .*'2026-02-30': day is out",
+        ),
+        (DOCUMENTED.replace("reopen_floor: 20%", "reopen_floor: 5.5"), r"reopen_floor: .*less than or equal to 1"),
+        (DOCUMENTED.replace("within: 4h", "within: 99999999999h"), "within: '99999999999h' is longer than ten years"),
+        (DOCUMENTED.replace("within: 4h", "within: 9999 business days"), "within: .* is longer than ten years"),
+        (DOCUMENTED.replace("after: 0m", "after: 99999999999d"), "after: '99999999999d' is longer than ten years"),
+        (
+            DOCUMENTED.replace("within: 4h", 'by: end of next business day, cutoff: "15:00Z"'),
+            "cutoff: '15:00Z' names a zone",
+        ),
+    ],
+)
+def test_what_no_calendar_can_hold_and_no_reader_can_follow_is_refused_like_any_other_fault(text: str, reason: str):
+    with pytest.raises(PolicyRefused, match=reason):
+        policy(text)
+
+
+def test_aliases_upon_aliases_are_looked_at_once_each():
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 10)}]" for at in range(1, 30)]
+    with pytest.raises(PolicyRefused, match="a29: is no key"):
+        policy("\n".join(laughs))
+
+
 def test_a_calendar_that_never_opens_is_refused():
     with pytest.raises(PolicyRefused, match="does not open again"):
         policy("calendars: {never: {timezone: UTC, hours: {}}}")

@@ -10,6 +10,8 @@ _DAYS = re.compile(r"(\d+) business days?")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _BEFORE = re.compile(r"(.+) before")
 _WHOLE = 100
+_LONGEST_DAYS = 3660
+"""Ten years: past that a length is a slip of the pen, and sums with it could leave the calendar."""
 
 
 class Length(NamedTuple):
@@ -30,6 +32,13 @@ class Warn(NamedTuple):
         return total * self.share if self.share else total - self.before
 
 
+class TooLong(ValueError):
+    """A length that nobody means."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text[:50]!r} is longer than ten years")
+
+
 def read_seconds(text: object, *, units: str = "smhdw") -> float:
     """The seconds in "90s", "1h30m" or "7d"; ValueError for anything else."""
     if isinstance(text, str) and text:
@@ -37,7 +46,10 @@ def read_seconds(text: object, *, units: str = "smhdw") -> float:
         if "".join(number + unit for number, unit in parts) == text.replace(" ", "") and all(
             u in units for _, u in parts
         ):
-            return sum(float(number) * _UNIT[unit] for number, unit in parts)
+            seconds = sum(float(number) * _UNIT[unit] for number, unit in parts)
+            if seconds > _LONGEST_DAYS * _UNIT["d"]:
+                raise TooLong(text)
+            return seconds
     raise ValueError(f"{text!r} is not a duration such as {', '.join('30' + unit for unit in units)}")
 
 
@@ -50,10 +62,14 @@ def read_length(text: object) -> Length:
     """What a target allows. Plain days are refused: nobody could tell whether 24 or 8 hours are meant."""
     if isinstance(text, str):
         days = _DAYS.fullmatch(text.strip())
+        if days and float(days[1]) > _LONGEST_DAYS:
+            raise TooLong(text)
         if days and int(days[1]) > 0:
             return Length(days=int(days[1]))
     try:
         return Length(seconds=read_seconds(text, units="smh"))
+    except TooLong:
+        raise
     except ValueError:
         raise ValueError(f"{text!r} is not a length such as 30s, 5m, 4h or 3 business days") from None
 

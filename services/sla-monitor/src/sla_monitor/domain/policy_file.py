@@ -38,6 +38,14 @@ class PolicyRefused(ValueError):
 class _Loader(yaml.SafeLoader):
     """YAML whose plain words mean what they look like: 15:00 is a text, `no` is Norway, and no key comes twice."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as PyYAML calls it
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # such as 30 February
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{str(node.value)[:50]!r}: {error}", node.start_mark
+            ) from None
+
 
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -125,23 +133,31 @@ def _less(entry: Any, path: Path, bad: set[Path]) -> Any:
 
 def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:
     """The text as nodes and as values, and what is given twice in it."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None, None, []
-        return node, loader.construct_document(node), list(_given_twice(node, ()))
+        return node, loader.construct_document(node), list(_given_twice(node, (), set()))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise PolicyRefused([Fault("", error.problem or "is no YAML", line, column)]) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise PolicyRefused([Fault("", str(error), 1, 1)]) from None
-    finally:
-        loader.dispose()
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, error.position - before.rfind("\n")
+        raise PolicyRefused(
+            [Fault("", f"the character {text[error.position]!r} is not allowed", line, column)]
+        ) from None
+    except RecursionError:
+        raise PolicyRefused([Fault("", "is nested too deep", 1, 1)]) from None
 
 
-def _given_twice(node: yaml.Node, path: Path) -> Iterator[Fault]:
+def _given_twice(node: yaml.Node, path: Path, seen_nodes: set[int]) -> Iterator[Fault]:
+    """Each node once, however often aliases lead to it, or back to where they came from."""
+    if id(node) in seen_nodes:
+        return
+    seen_nodes.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -149,10 +165,10 @@ def _given_twice(node: yaml.Node, path: Path) -> Iterator[Fault]:
                 mark = key.start_mark
                 yield Fault(_dotted((*path, key.value)), "is given twice", mark.line + 1, mark.column + 1)
             seen.add(key.value)
-            yield from _given_twice(value, (*path, key.value))
+            yield from _given_twice(value, (*path, key.value), seen_nodes)
     elif isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
-            yield from _given_twice(value, (*path, at))
+            yield from _given_twice(value, (*path, at), seen_nodes)
 
 
 def _fault(node: yaml.Node | None, path: Path, reason: str) -> Fault:

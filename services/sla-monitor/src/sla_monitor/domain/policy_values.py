@@ -9,7 +9,7 @@ import re
 from datetime import date, time, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from rapport.business_time.opening_hours import WEEKDAYS
 
 from sla_monitor.domain.durations import Length, Warn, read_length, read_share, read_wall, read_warn
@@ -42,9 +42,12 @@ def _time_of_day(value: object) -> time:
     if isinstance(value, time):
         return value
     try:
-        return time.fromisoformat(str(value))
+        found = time.fromisoformat(str(value))
     except ValueError:
         raise ValueError(f"{value!r} is not a time of day such as 15:00") from None
+    if found.tzinfo is not None:
+        raise ValueError(f"{value!r} names a zone; a cutoff is meant in the calendar's")
+    return found
 
 
 def _interval(value: object) -> tuple[str, str]:
@@ -141,6 +144,7 @@ Span = Annotated[
 Share = Annotated[
     float,
     BeforeValidator(lambda value: value if isinstance(value, float) else read_share(value)),
+    Field(ge=0, le=1),
     _text(r"\s*(?:100|\d{1,2}(?:\.\d+)?) ?%\s*", "a share", "10%"),
 ]
 _WARN_SCHEMA: Final[dict[str, Any]] = {
