@@ -100,6 +100,15 @@ def test_a_contact_that_names_no_topic_counts_with_any():
     assert risks(call("09:00", 1), call("Tue 09:00", 2, None), call("Wed 09:00", 3)) != []
 
 
+@pytest.mark.parametrize("same", ["purchase_id", "reference"])
+def test_contacts_may_have_to_agree_in_any_field_though_no_policy_asks_for_it(same: str):
+    under = RULES.replace("same: topic", f"same: {same}")
+    assert under != RULES
+    days = (("09:00", 1), ("Tue 09:00", 2), ("Wed 09:00", 3))
+    assert risks(*(call(day, number, **{same: f"P-{number}"}) for day, number in days), under=under) == []
+    assert risks(*(call(day, number, **{same: "P-1"}) for day, number in days), under=under) != []
+
+
 def test_a_further_message_on_the_same_contact_is_no_further_contact():
     assert risks(call("09:00", 1), call("10:00", 1), call("11:00", 1)) == []
 

@@ -46,6 +46,8 @@ Facts about the entry itself, not about the contact.
 _LATE: Final = timedelta(seconds=1)
 _ATTRIBUTES = 32
 _ATTRIBUTE_LENGTH = 200
+_ASKED_ITEMS = 256
+"""So many items are kept of a list that some policy asks for."""
 
 
 def instant(millis: int) -> datetime:
@@ -84,10 +86,10 @@ def entry(event: Event[Data], asked: frozenset[str]) -> Entry:
         for field in _SELDOM:
             if field in asked and (value := data[field]) is not None:
                 facts[field] = value
-        facts.update(flat(data["attributes"]))
+        facts.update(flat(data["attributes"], asked))
     elif event.type == "contact.reclassified":
         facts = _given(data, _RECLASSIFYING)
-        facts.update(flat(data["attributes"]))
+        facts.update(flat(data["attributes"], asked))
     else:
         facts = _given(data, _KEPT[event.type])
     promised_by = data.get("promised_by")
@@ -105,22 +107,33 @@ def classification(facts: dict[str, Any]) -> dict[str, Any]:
     return {**_DEFAULTS, **{field: value for field, value in facts.items() if field not in MARKS}}
 
 
-def flat(attributes: dict[str, Any] | None) -> dict[str, Any]:
-    """Attributes as `attributes.x.y`: short texts, numbers, truths and lists of them; the first 32."""
+def flat(attributes: dict[str, Any] | None, asked: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Attributes as `attributes.x.y`: short texts, numbers, truths, lists of them; what is asked for and 32 more."""
     found: dict[str, Any] = {}
+    room = _ATTRIBUTES
     pending = [("attributes", attributes)] if attributes else []
     while pending:
         path, value = pending.pop()
         if isinstance(value, dict):
             pending += [(f"{path}.{key}", inner) for key, inner in sorted(value.items(), reverse=True)]
-        elif _is_short(value) and len(found) < _ATTRIBUTES:
+        elif path in asked:
+            if isinstance(value, list):
+                found[path] = [item for item in value if _is_single(item)][:_ASKED_ITEMS]
+            elif _is_single(value):
+                found[path] = value
+        elif room and _is_short(value):
             found[path] = value
+            room -= 1
     return found
 
 
 def _is_short(value: object) -> bool:
     if isinstance(value, list):
-        return len(value) <= _ATTRIBUTES and all(not isinstance(item, list) and _is_short(item) for item in value)
+        return len(value) <= _ATTRIBUTES and all(map(_is_single, value))
+    return _is_single(value)
+
+
+def _is_single(value: object) -> bool:
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _ATTRIBUTE_LENGTH)
 
 

@@ -33,6 +33,7 @@ from sla_monitor.domain.policy_fields import (
     MATCH_SCHEMA,
     is_matchable,
     meant,
+    plain,
     wrong_field,
 )
 from sla_monitor.domain.policy_values import (
@@ -126,7 +127,8 @@ class Choice(_Strict):
         return {*self.map.values(), *({self.default} if self.default else ())}
 
     def pick(self, facts: dict[str, Any]) -> str | None:
-        return self.map.get(str(facts.get(self.by)), self.default) if self.by else self.default
+        value = facts.get(self.by) if self.by else None
+        return self.default if value is None else self.map.get(plain(value), self.default)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -78,9 +78,12 @@ class PolicyVersion(BaseModel):
 
     @cached_property
     def asked(self) -> frozenset[str]:
-        """The fields that decide which policy and calendar a contact gets."""
+        """The fields that decide which policy, calendar and escalation a contact gets, and which agree in a risk."""
         fields = {field for policy in self.file.policies for field in policy.match}
-        return frozenset(fields | {policy.calendar.by for policy in self.file.policies if policy.calendar.by})
+        choices = [choice for policy in self.file.policies for choice in (policy.calendar, policy.escalation) if choice]
+        fields |= {choice.by for choice in choices if choice.by}
+        calls = self.file.risk.repeat_contacts
+        return frozenset(fields | {calls.same} if calls and calls.same else fields)
 
     def match(self, facts: Facts) -> Rule | None:
         """The first policy that is meant for such a contact."""

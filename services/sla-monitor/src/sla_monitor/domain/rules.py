@@ -9,6 +9,7 @@ from rapport.business_time import Calendar
 from sla_monitor.domain.durations import Length, Warn
 from sla_monitor.domain.hours import WALL, Hours
 from sla_monitor.domain.policy import Choice, PolicyModel, TargetModel
+from sla_monitor.domain.policy_fields import plain
 from sla_monitor.domain.states import Paging
 
 Facts = dict[str, Any]
@@ -82,7 +83,7 @@ class Rule:
     def __init__(self, model: PolicyModel, version: int) -> None:
         self.name = model.name
         self.version = version
-        self._match = tuple((field, frozenset(map(_plain, wanted))) for field, wanted in model.match.items())
+        self._match = tuple((field, frozenset(map(plain, wanted))) for field, wanted in model.match.items())
         self._choice: Choice = model.calendar
         self._plans: dict[tuple[str, str, datetime], Plan] = {}
         self.targets: dict[str, Spec] = {
@@ -102,9 +103,9 @@ class Rule:
         for field, wanted in self._match:
             value = facts.get(field)
             if isinstance(value, list):
-                if wanted.isdisjoint(map(_plain, value)):
+                if wanted.isdisjoint(map(plain, value)):
                     return False
-            elif _plain(value) not in wanted:
+            elif value is None or plain(value) not in wanted:
                 return False
         return True
 
@@ -133,14 +134,3 @@ _PLANS = 4096
 """So many are remembered, because a contact is folded again with each of its events."""
 
 _TARGETS = ("first_response", "next_response", "update", "resolution", "escalated")
-
-
-def _plain(value: object) -> str:
-    """How a value of YAML and one of JSON compare: true is true, 3 is 3.0."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
