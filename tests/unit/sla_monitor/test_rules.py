@@ -280,6 +280,12 @@ def test_a_breached_resolution_that_is_reopened_has_the_floor_left():
     assert due(received("09:00"), resolved("12:00"), reopened("13:00"), under=text) == "13:30"
 
 
+def test_what_was_closed_before_any_of_it_was_used_has_all_of_it_left_and_no_more():
+    text = targets("resolution: {by: end of next business day}")
+    assert due(received("Sat 10:00"), resolved("Sat 11:00"), reopened("+8 12:00"), under=text) == "+9 12:00"
+    assert due(received("09:00"), resolved("09:00"), reopened("Tue 12:00"), under=text) == "Thu 12:00"
+
+
 def test_exactly_reopen_within_still_goes_on_with_what_was_left():
     text = targets("resolution: {within: 4h}", reopen_within="1d")
     events = [received("09:00"), resolved("10:00")]

@@ -109,8 +109,8 @@ class Owed:
         calendar = self.version.calendars[self.calendar]
         hours = spec.hours(calendar)
         plan = self.rule.plan(clock.target, clock.started_at, self.calendar, calendar)
-        if clock.used_before:
-            origin = clock.origin or clock.started_at
+        origin = clock.origin or clock.started_at
+        if origin != clock.started_at:
             total = hours.between(origin, spec.due(origin, calendar))
             due = hours.add(clock.started_at, max(total - clock.used_before, total * self.rule.reopen_floor))
             plan = Plan.of(clock.started_at, due, hours, self.rule.warn)
