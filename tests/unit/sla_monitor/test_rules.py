@@ -231,6 +231,24 @@ def test_an_unmet_report_breaches_once_until_it_is_made():
     ]
 
 
+def test_a_report_from_opening_on_is_owed_only_as_long_as_no_first_response_is():
+    under = f"""{OFFICE}policies:
+  - name: answers
+    match: {{priority: high}}
+    calendar: office
+    targets: {{first_response: {{within: 4h}}, update: {{every: 2h}}}}
+  - {{name: reports, calendar: office, targets: {{update: {{every: 3h}}}}}}
+"""
+    there = [received("09:00"), reclassified("09:30", priority="high")]
+    assert story(*there, under=under, looks=["12:59"]) == [("sla.cancelled", "09:30")]
+    back = [*there, reclassified("10:00", priority="low")]
+    assert story(*back, under=under, looks=["12:59"])[-1] == ("sla.breached", "12:00")
+    assert story(*there, responded("10:00"), under=under, looks=["12:59"])[1:] == [
+        ("sla.met", "10:00"),
+        ("sla.breached", "12:00"),
+    ]
+
+
 def test_handed_up_twice_while_it_is_owed_is_once():
     events = [received("09:00"), escalated("10:00"), escalated("10:30")]
     assert story(*events, under=HANDED, looks=["13:00"]) == [("sla.breached", "11:00")]

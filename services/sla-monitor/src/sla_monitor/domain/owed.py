@@ -168,11 +168,16 @@ class Owed:
                     clock.rule = rule
                 else:
                     self._cancel(clock, entry, at, _edit(entry))
-            elif rule is None or clock.target not in rule.targets:
+            elif rule is None or not self._promises(rule, clock):
                 if clock.spec and not clock.ended:
                     self._cancel(clock, entry, at, _edit(entry))
             else:
                 self._recompute(clock, entry, at)
+
+    def _promises(self, rule: Rule, clock: Clock) -> bool:
+        """Whether a policy promises what the clock is for; from opening on a report only where it promises no answer."""
+        from_opening = clock.target == "update" and self.opening is not None and clock.key == self.opening.name
+        return clock.target in rule.targets and not (from_opening and "first_response" in rule.targets)
 
     def _recompute(self, clock: Clock, entry: Entry, at: datetime) -> None:
         """What would be late already is late at the change; of a clock that stands, not before it runs again."""
