@@ -1,6 +1,7 @@
 """Every rule of sla.md's section Targets, by name."""
 
 from rapport.contracts.sla_events import SlaMet
+from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.history import clocks_of, history
 
 from tests.support.sla import (
@@ -102,6 +103,24 @@ def test_resolution_meets_what_was_not_due_and_says_that_nobody_answered():
     played = play([received("09:00"), resolved("10:00")], under=ALL)
     met = {d.target: d.without_response for e in played.events if isinstance(d := e.data, SlaMet)}
     assert met == {"first_response": True, "resolution": False}
+
+
+def test_what_we_wrote_before_the_customer_did_is_no_response_to_them():
+    ours = [received("09:00", direction="outbound"), responded("09:30")]
+    played = play([*ours, received("10:00"), resolved("11:00")], under=FIRST)
+    assert [d.without_response for e in played.events if isinstance(d := e.data, SlaMet)] == [True]
+
+
+def test_a_contact_shows_what_was_resolved_without_a_response():
+    played = play([received("09:00"), resolved("10:00")], under=ALL)
+    shown = detail(played.contact, played.domain.book, at("11:00"))["targets"]
+    assert {one["target"]: one["without_response"] for one in shown} == {"first_response": True, "resolution": False}
+    played = play([received("09:00"), resolved("17:00")], under=ALL, looks=["14:00"])
+    late = detail(played.contact, played.domain.book, at("18:00"))["targets"]
+    assert {one["target"]: (one["status"], one["without_response"]) for one in late} == {
+        "first_response": ("breached", True),
+        "resolution": ("met", False),
+    }
 
 
 def test_a_pause_moves_the_resolution_by_the_open_seconds_it_lasted():

@@ -86,6 +86,7 @@ def _target(one: Numbered, now: datetime) -> dict[str, Any]:
         "met_at": _maybe(clock.met_at),
         "breached_at": _maybe(clock.breached_at if one.verdict == "breached" else None),
         "cancelled_at": _maybe(clock.cancelled_at),
+        "without_response": clock.without_response,
         "open_seconds": clock.open_seconds(now),
         "calendar": clock.calendar,
         "policy": clock.rule.name if clock.rule else None,

@@ -204,10 +204,8 @@ class Folding(Owed):
         if outcome in ("spam", "duplicate"):
             self._stop(entry, at, outcome, cause=outcome)
             return
-        without = not self.answered
         for target in tuple(self._needs):
-            clock = self._needs[target]
-            clock.without_response = without and target == "first_response"
+            self._needs[target].without_response = target == "first_response"
             self._end(target, entry, at)
         self._stop(entry, at, "resolved", cause="")
 

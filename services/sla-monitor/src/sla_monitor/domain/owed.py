@@ -175,7 +175,7 @@ class Owed:
                 self._recompute(clock, entry, at)
 
     def _promises(self, rule: Rule, clock: Clock) -> bool:
-        """Whether a policy promises what the clock is for; from opening on a report only where it promises no answer."""
+        """Whether a policy promises what a clock is for: a report from opening on only where it promises no answer."""
         from_opening = clock.target == "update" and self.opening is not None and clock.key == self.opening.name
         return clock.target in rule.targets and not (from_opening and "first_response" in rule.targets)
 
