@@ -1,16 +1,16 @@
 """What people and other systems of the company ask of followup, thin as handlers."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapport.contracts import format_instant
 from rapport.decision import Decision, States
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.pages import templates
 from rapport.runtime.problem import Problem
@@ -32,14 +32,6 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}:", max_length=300)]
-
-
-def _with_plus(text: object) -> object:
-    """An instant as it was meant: a bare "+" in a query is decoded to a blank."""
-    return re.sub(r" (\d\d:?\d\d)$", r"+\1", text) if isinstance(text, str) else text
-
-
-DueBefore = Annotated[AwareDatetime, BeforeValidator(_with_plus)]
 
 
 class Done(BaseModel):
@@ -72,7 +64,7 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         key: Watcher,
         agent: str | None = None,
         team: str | None = None,
-        due_before: DueBefore | None = None,
+        due_before: AskedInstant | None = None,
         status: Annotated[str, Query(pattern="^(owed|done|cancelled)$")] = "owed",
         limit: Limit = 50,
         cursor: Cursor = None,

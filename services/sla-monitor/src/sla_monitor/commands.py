@@ -128,7 +128,7 @@ def _decide(
             case "close":
                 return actions.close(contact, alert_id, reason=reason, by=by, now=now, book=book)
     except actions.NotPossible as error:
-        raise Refused(422 if command.action == "close" and not reason else 409, str(error)) from None
+        raise Refused(422 if command.action == "close" and not (reason or "").strip() else 409, str(error)) from None
 
 
 def command_of(form: dict[str, str], now: datetime) -> Command:

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from rapport.contracts import cut_to_milliseconds
+from pydantic import BaseModel, ConfigDict, Field
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -18,7 +18,7 @@ from sla_monitor.board import Board
 from sla_monitor.commands import Command, Commands, Refused
 from sla_monitor.domain.states import AlertState
 from sla_monitor.feed import Feed, shown
-from sla_monitor.paging import Order, page, prefix
+from sla_monitor.paging import Order, Sought, page, prefix
 
 _SORTABLE = ("due_at", "state", "team", "owner", "policy")
 _MOST = 1000
@@ -44,8 +44,8 @@ class Filters(BaseModel):
     contact_id: str | None = None
     policy: str | None = None
     group: str | None = None
-    q: Annotated[str | None, Field(max_length=200)] = None
-    due_before: AwareDatetime | None = None
+    q: Sought | None = None
+    due_before: AskedInstant | None = None
 
     def condition(self) -> dict[str, Any]:
         given: list[dict[str, Any]] = []
@@ -66,7 +66,7 @@ class Filters(BaseModel):
 
 
 class Snooze(BaseModel):
-    until: AwareDatetime
+    until: AskedInstant
 
 
 class Assign(BaseModel):
@@ -86,17 +86,12 @@ class Bulk(BaseModel):
     ids: Annotated[list[str] | None, Field(max_length=_MOST)] = None
     group: str | None = None
     filter: Filters | None = None
-    until: AwareDatetime | None = None
+    until: AskedInstant | None = None
     reason: Text | None = None
     to: Annotated[str | None, Field(max_length=200)] = None
 
     def command(self) -> Command:
-        return Command(
-            self.action,
-            until=cut_to_milliseconds(self.until) if self.until else None,
-            reason=self.reason,
-            to=self.to,
-        )
+        return Command(self.action, until=self.until, reason=self.reason, to=self.to)
 
 
 def routes(store: Store, commands: Commands, feed: Feed, board: Board) -> APIRouter:
@@ -122,8 +117,8 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         contact_id: str | None = None,
         policy: str | None = None,
         group: str | None = None,
-        q: Annotated[str | None, Query(max_length=200)] = None,
-        due_before: AwareDatetime | None = None,
+        q: Sought | None = None,
+        due_before: AskedInstant | None = None,
         sort: str = "-due_at",
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
         cursor: str | None = None,
@@ -182,7 +177,7 @@ def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
     @router.post("/alerts/{alert_id:path}/snooze")
     async def snooze(alert_id: str, asked: Snooze, key: Actor) -> dict[str, Any]:
         """Silent until then; it comes back."""
-        return await _one(commands, alert_id, Command("snooze", until=cut_to_milliseconds(asked.until)), key)
+        return await _one(commands, alert_id, Command("snooze", until=asked.until), key)
 
     @router.post("/alerts/{alert_id:path}/assign")
     async def assign(alert_id: str, asked: Assign, key: Actor) -> dict[str, Any]:
@@ -190,9 +185,9 @@ def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
         return await _one(commands, alert_id, Command("assign", to=asked.to), key)
 
     @router.post("/alerts/{alert_id:path}/close")
-    async def close(alert_id: str, asked: Close, key: Actor) -> dict[str, Any]:
+    async def close(alert_id: str, key: Actor, asked: Close | None = None) -> dict[str, Any]:
         """Off the board, with a reason where somebody still waits; the verdict stays what it is."""
-        return await _one(commands, alert_id, Command("close", reason=asked.reason), key)
+        return await _one(commands, alert_id, Command("close", reason=asked.reason if asked else None), key)
 
 
 async def _ids(store: Store, key: Key, asked: Bulk) -> list[str]:

@@ -16,6 +16,7 @@ from sla_monitor.commands import Command, Commands, Refused, command_of
 from sla_monitor.domain.board_filter import STATUSES, BoardFilter
 from sla_monitor.drawing import Drawing, packed
 from sla_monitor.live import Live
+from sla_monitor.paging import Sought
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
@@ -30,7 +31,7 @@ def _filter(
     status: str = "",
     agent: Annotated[str, Query(max_length=200)] = "",
     policy: Annotated[str, Query(max_length=200)] = "",
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Sought = "",
 ) -> BoardFilter:
     if status and status not in STATUSES:
         raise Problem(422, f"status must be one of {', '.join(STATUSES)}")

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from rapport.contracts import cut_to_milliseconds, format_instant
+from pydantic import BaseModel, ConfigDict, Field
+from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
@@ -33,20 +34,19 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     calendar: str
-    starts_at: Annotated[AwareDatetime, Field(alias="from")]
-    ends_at: Annotated[AwareDatetime, Field(alias="to")]
+    starts_at: Annotated[AskedInstant, Field(alias="from")]
+    ends_at: Annotated[AskedInstant, Field(alias="to")]
     reason: Annotated[str, Field(min_length=1, max_length=1000)]
     preview: bool = False
 
     def closure(self, by: str) -> Closure:
-        starts_at, ends_at = cut_to_milliseconds(self.starts_at), cut_to_milliseconds(self.ends_at)
-        if not starts_at < ends_at <= starts_at + LONGEST:
+        if not timedelta(0) < self.ends_at - self.starts_at <= LONGEST:
             raise Problem(422, f"a closure ends after it begins, and after {LONGEST.days} days at the latest")
         return Closure(
             id=secrets.token_hex(8),
             calendar=self.calendar,
-            starts_at=starts_at,
-            ends_at=ends_at,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
             reason=self.reason,
             by=by,
         )

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -15,7 +15,7 @@ from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.contact_view import detail, summary
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, NotificationState
-from sla_monitor.paging import Order, page, prefix
+from sla_monitor.paging import Order, Sought, page, prefix
 from sla_monitor.policies import Policies
 
 _SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
@@ -34,8 +34,8 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
         agent: str | None = None,
         customer_id: str | None = None,
         policy: str | None = None,
-        q: Annotated[str | None, Query(max_length=200)] = None,
-        due_before: AwareDatetime | None = None,
+        q: Sought | None = None,
+        due_before: AskedInstant | None = None,
         sort: str = "due_at",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: str | None = None,

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from rapport.contracts import cut_to_milliseconds, format_instant
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.pages import SAFE_HEADERS
 from rapport.runtime.problem import Problem
@@ -35,13 +36,12 @@ class Asked(BaseModel):
 
     action: Action
     id: str | None = None
-    until: AwareDatetime | None = None
+    until: AskedInstant | None = None
     reason: Annotated[str | None, Field(max_length=1000)] = None
     to: Annotated[str | None, Field(max_length=200)] = None
 
     def command(self) -> Command:
-        until = cut_to_milliseconds(self.until) if self.until else None
-        return Command(self.action, until=until, reason=self.reason, to=self.to)
+        return Command(self.action, until=self.until, reason=self.reason, to=self.to)
 
 
 class Opened:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -24,7 +24,7 @@ from sla_monitor.store import Queries
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 
-_FARTHEST: Final = timedelta(days=14)
+_FARTHEST: Final = timedelta(days=366)
 _PAGE: Final = 500
 _SHOWN: Final = 100
 
@@ -33,11 +33,11 @@ def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> 
     router = APIRouter(prefix="/v1", tags=["outlook"])
 
     @router.get("/forecast")
-    async def get_forecast(key: Watcher, until: AwareDatetime, team: str | None = None) -> dict[str, Any]:
+    async def get_forecast(key: Watcher, until: AskedInstant, team: str | None = None) -> dict[str, Any]:
         """What will be missed before `until` if nobody acts, by team and owner, the first hundred one by one."""
         now = clock.now()
         if not now < until <= now + _FARTHEST:
-            raise Problem(422, "until must lie ahead, by 14 days at most")
+            raise Problem(422, "until must lie ahead, by a year at most")
         found: list[Due] = []
         async for contact in _falling_due(store, team_condition(key, team), until):
             found += coming(contact, policies.book, now, until)

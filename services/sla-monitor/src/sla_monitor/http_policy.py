@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapport.contracts import cut_to_milliseconds, format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
@@ -30,7 +31,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     customer_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    at: AwareDatetime | None = None
+    at: AskedInstant | None = None
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:
         """Which policy such a contact would get, and its deadlines, so that the customer can be told at once."""
         customer = await queries.store.get(CustomerState, asked.customer_id) if asked.customer_id else None
         try:
-            found = quote(asked.fields, cut_to_milliseconds(asked.at or clock.now()), policies.book, customer)
+            found = quote(asked.fields, asked.at or cut_to_milliseconds(clock.now()), policies.book, customer)
         except ValidationError as error:
             wrong = [("/" + "/".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
             raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None

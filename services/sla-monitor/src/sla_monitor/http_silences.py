@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-from rapport.contracts import cut_to_milliseconds, format_instant
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
+from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
@@ -34,8 +35,8 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     match: dict[str, Values]
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime
+    starts_at: AskedInstant | None = None
+    ends_at: AskedInstant
     comment: Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -67,9 +68,9 @@ async def begin(silences: Silences, asked: Asked, key: Key, now: datetime) -> Si
     teams = asked.match.get("team", ())
     if key.teams and not (teams and _within(key, teams)):
         raise Problem(403, f"the key {key.name!r} may only silence its own teams: say which in match.team")
-    starts_at = cut_to_milliseconds(asked.starts_at) if asked.starts_at else now
+    starts_at = asked.starts_at or now
     try:
-        return await silences.add(asked.match, starts_at, cut_to_milliseconds(asked.ends_at), asked.comment, key.name)
+        return await silences.add(asked.match, starts_at, asked.ends_at, asked.comment, key.name)
     except Endless as error:
         raise Problem(422, str(error)) from None
 

@@ -7,13 +7,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+from pydantic import AfterValidator, Field
 from rapport.decision import State
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
 S = TypeVar("S", bound=State)
+
+
+def _searchable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not have a NUL in it, by which nothing can be found")
+    return text
+
+
+Sought = Annotated[str, Field(max_length=200), AfterValidator(_searchable)]
+"""What somebody looks for."""
 
 
 @dataclass(frozen=True, slots=True)
