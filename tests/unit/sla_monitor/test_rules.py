@@ -318,6 +318,29 @@ def test_partners_are_watched_as_customers_are():
     assert due(customer("08:00", audience="partner"), received("09:00"), under=FULL) == "13:00"
 
 
+@pytest.mark.parametrize("audience", ["staff", "test"])
+def test_who_turns_out_to_be_nobody_to_watch_is_owed_nothing_more_also_after_an_answer(audience: str):
+    answered = [received("09:00"), responded("09:30"), customer("10:00", audience=audience)]
+    played = play([*answered, received("11:00")], under=FULL, looks=["Fri 17:00"])
+    assert played.told() == [("sla.met", "09:30"), ("sla.cancelled", "10:00")]
+    again = play([*answered[:2], resolved("09:45"), answered[2], received("11:00")], under=FULL, looks=["Fri 17:00"])
+    assert again.told() == [("sla.met", "09:30"), ("sla.met", "09:45")]
+    back = play([*answered, customer("12:00", audience="customer")], under=FULL, looks=["Fri 17:00"])
+    assert back.told()[-1] == ("sla.breached", "17:00")
+
+
+def test_a_promise_to_who_turns_out_to_be_nobody_to_watch_is_kept_or_broken_no_more():
+    made = [received("09:00"), resolved("09:30"), promised("10:00", by="12:00")]
+    for events in (
+        [*made, customer("11:00", audience="test")],
+        [received("09:00"), promised("10:00", by="12:00"), customer("11:00", audience="test")],
+    ):
+        assert story(*events, under=targets(""), looks=["13:00"]) == [("sla.cancelled", "11:00")]
+    back = [*made, customer("11:00", audience="test"), customer("11:30", audience="customer")]
+    played = play([*back, promised("11:40", by="14:00")], under=targets(""), looks=["15:00"])
+    assert played.told() == [("sla.cancelled", "11:00"), ("sla.breached", "14:00")]
+
+
 def test_an_outbound_contact_has_its_resolution_all_the_same():
     assert due(received("09:00", direction="outbound"), under=SOLVE) == "13:00"
 

@@ -127,13 +127,13 @@ class Folding(Owed):
         if millis is None or not self.is_watched or not begins(entry, "promise") or self.status in _FOR_GOOD:
             return
         due, known = instant(millis), self._needs.get("promise")
-        if known is not None and known.breached_at is None:
+        if known is not None and known.breached_at is None and not known.ended:
             known.joined += (entry.name,)
             if known.due_at != due:
                 known.moves += 1
                 self.promises_moved += 1
         else:
-            if known is not None:
+            if known is not None and not known.ended:
                 self._cancel(known, entry, at, "replaced")
             known = self._needs["promise"] = Clock("promise", entry.name, at, rule=self.rule, hours=WALL)
             self.clocks.append(known)
@@ -189,14 +189,11 @@ class Folding(Owed):
             self._rematch(entry, at)
 
     def _customer_changed(self, entry: Entry, at: datetime) -> None:
-        before = self._customer
+        before, watched = self._customer, self.is_watched
         self._customer = {**before, **{f: v for f, v in entry.facts.items() if f not in MARKS}}
         asked = self.book.in_force(at).asked | {"audience", "earned_tier"}
-        if (
-            self.opening is not None
-            and not self.answered
-            and any(before.get(field) != self._customer.get(field) for field in asked)
-        ):
+        changed = not self.answered and any(before.get(field) != self._customer.get(field) for field in asked)
+        if self.opening is not None and (changed or watched != self.is_watched):
             self._rematch(entry, at)
 
     def _resolved(self, entry: Entry, at: datetime) -> None:

@@ -153,26 +153,37 @@ class Owed:
 
     def _rematch(self, entry: Entry, at: datetime) -> None:
         """Match the policies again, and recompute from its original start what still runs."""
-        if not self._choose(at) or not self.is_open:
-            return
-        rule = self.rule
-        if rule and "first_response" not in rule.targets and not self.answered and "update" not in self._needs:
+        changed = self._choose(at)
+        if not self.is_watched:
+            for clock in self._needs.values():
+                if not clock.ended:
+                    self._cancel(clock, entry, at, _edit(entry))
+        elif changed and self.is_open:
+            self._report_from_opening(at)
+            for clock in self._needs.values():
+                if clock.breached_at is None and (not clock.ended or clock.cause in _EDITS):
+                    self._put_under(self.rule, clock, entry, at)
+
+    def _report_from_opening(self, at: datetime) -> None:
+        """Begin what a policy without a first response owes from opening on, where the former one had one."""
+        if (
+            self.rule
+            and "first_response" not in self.rule.targets
+            and not self.answered
+            and "update" not in self._needs
+        ):
             assert self.opening is not None  # noqa: S101 - an open contact has been opened
             if begins(self.opening, "update"):
                 self._begin("update", self.opening.name, self.opened_at or at)
-        for clock in self._needs.values():
-            if clock.breached_at is not None or (clock.ended and clock.cause not in _EDITS):
-                continue
-            if clock.target == "promise":
-                if self.is_watched:
-                    clock.rule = rule
-                else:
-                    self._cancel(clock, entry, at, _edit(entry))
-            elif rule is None or not self._promises(rule, clock):
-                if clock.spec and not clock.ended:
-                    self._cancel(clock, entry, at, _edit(entry))
-            else:
-                self._recompute(clock, entry, at)
+
+    def _put_under(self, rule: Rule | None, clock: Clock, entry: Entry, at: datetime) -> None:
+        """A need that nothing has decided yet, from now on under that policy."""
+        if clock.target == "promise":
+            clock.rule = rule
+        elif rule is not None and self._promises(rule, clock):
+            self._recompute(clock, entry, at)
+        elif clock.spec and not clock.ended:
+            self._cancel(clock, entry, at, _edit(entry))
 
     def _promises(self, rule: Rule, clock: Clock) -> bool:
         """Whether a policy promises what a clock is for: a report from opening on only where it promises no answer."""
