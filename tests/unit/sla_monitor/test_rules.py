@@ -249,6 +249,20 @@ def test_a_report_from_opening_on_is_owed_only_as_long_as_no_first_response_is()
     ]
 
 
+def test_a_change_of_class_after_a_reopening_brings_back_no_report_that_the_resolution_had_ended():
+    under = f"""{OFFICE}policies:
+  - {{name: answers, match: {{priority: high}}, calendar: office, targets: {{first_response: {{within: 4h}}}}}}
+  - {{name: reports, calendar: office, targets: {{update: {{every: 3h}}}}}}
+"""
+    again = [reopened("11:00"), reclassified("11:30", priority="high"), reclassified("12:00", priority="low")]
+    played = play([received("09:00"), resolved("10:00"), *again], under=under, looks=["13:00", "Fri 17:00"])
+    played.take(assigned("Fri 18:00", agent_id="ada"))
+    assert played.told() == [("sla.met", "10:00")]
+    assert set(played.contact.told) == {"update/1"}
+    other = [received("09:00", priority="high"), resolved("10:00"), *again]
+    assert story(*other, under=under, looks=["Fri 17:00"]) == [("sla.met", "10:00")]
+
+
 def test_handed_up_twice_while_it_is_owed_is_once():
     events = [received("09:00"), escalated("10:00"), escalated("10:30")]
     assert story(*events, under=HANDED, looks=["13:00"]) == [("sla.breached", "11:00")]

@@ -166,12 +166,9 @@ class Owed:
 
     def _report_from_opening(self, at: datetime) -> None:
         """Begin what a policy without a first response owes from opening on, where the former one had one."""
-        if (
-            self.rule
-            and "first_response" not in self.rule.targets
-            and not self.answered
-            and "update" not in self._needs
-        ):
+        heard = self.answered or "update" in self._needs
+        reopened = self._needs["resolution"].key  # by an event of its own: what the opening had begun was ended
+        if self.rule and "first_response" not in self.rule.targets and not heard and not reopened:
             assert self.opening is not None  # noqa: S101 - an open contact has been opened
             if begins(self.opening, "update"):
                 self._begin("update", self.opening.name, self.opened_at or at)
