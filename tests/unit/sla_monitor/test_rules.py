@@ -383,6 +383,17 @@ def test_what_was_met_and_turns_out_too_late_is_a_breach_dated_by_its_deadline()
     assert (corrected.announced, corrected.verdict, corrected.met_at) == ("met", "breached", at("15:00"))
 
 
+def test_what_is_cancelled_owed_again_and_cancelled_is_told_twice_under_two_names():
+    under = f"""{OFFICE}policies:
+  - {{name: nothing, match: {{priority: low}}, calendar: office}}
+  - {{name: rest, calendar: office, targets: {{resolution: {{within: 8h}}}}}}
+"""
+    there_and_back = [reclassified("10:00", priority="low"), reclassified("11:00", priority="normal")]
+    played = play([received("09:00"), *there_and_back, merged("12:00")], under=under)
+    assert played.told() == [("sla.cancelled", "10:00"), ("sla.cancelled", "12:00")]
+    assert len({event.id for event in played.events}) == len(played.events)
+
+
 def test_a_cycle_keeps_its_number_when_an_earlier_event_turns_out_to_have_begun_it():
     events = [received("09:00"), responded("09:30"), received("11:00")]
     played = play(events, under=FULL)

@@ -113,7 +113,7 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
                 continue
         if known is None or (known.verdict == "cancelled" and one.verdict == "running"):
             moved.append(one)
-            known = Told("running", due, known.warned if known else 0, known.revision if known else 0)
+            known = Told("running", due, known.warned, known.revision + 1) if known else Told("running", due)
         elif known.verdict == "running" and known.due != due:
             moved.append(one)
         said.told[one.key] = _one(said, contact.id, common, one, known, cause)
