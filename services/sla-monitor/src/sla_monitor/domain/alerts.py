@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rapport.contracts import Data
 from rapport.contracts.sla_events import AlertCleared, AlertEscalated
 
+from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
@@ -52,7 +53,7 @@ class Alerting:
         for one in clocks:
             seen.add(one.key)
             alert = self.alerts.get(one.key)
-            if not one.news and (alert is None or alert.state in ("cleared", "closed")):
+            if not one.news and (alert is None or alert.state == "closed" or _is_settled(one, alert)):
                 continue
             self._follow(one, alert, cause_at)
         for key, alert in list(self.alerts.items()):
@@ -60,19 +61,16 @@ class Alerting:
                 self._withdraw(key, alert, cause_at)
 
     def _follow(self, one: Numbered, known: Alert | None, cause_at: datetime) -> None:
-        alert = known
         escalation = self.escalation(one)
-        if "warned" in one.news and (alert is None or (alert.state == "cleared" and not one.clock.ended)):
-            before = alert.but(rounds=alert.rounds + 1, raised_at=None) if alert else Alert(state="warned")
-            alert = before.but(state="warned", warned_at=one.warned[-1], by=None, reason=None)
-        if one.verdict == "breached" and ("breached" in one.news or "corrected" in one.news):
-            alert = self._raise(one, alert, escalation)
+        alert = self._opened(one, known, escalation)
         if alert is None:
             return
         if "corrected" in one.news:
             alert = alert.but(deeds=alert.done(cause_at, "corrected", why=one.clock.cause))
         if alert.state not in ("cleared", "closed"):
             alert = self._clear_if_over(one, alert, cause_at)
+            if not _is_settled(one, alert) and alert.state == "cleared":
+                alert = _warned(one, alert)
         if alert.state == "snoozed" and alert.until is not None and alert.until <= self.horizon:
             alert = _come_back(alert, escalation)
         if alert.state == "breached":
@@ -85,14 +83,23 @@ class Alerting:
 
     # --- states -------------------------------------------------------------------
 
+    def _opened(self, one: Numbered, known: Alert | None, escalation: Escalation) -> Alert | None:
+        """The alert with what is new or true again: that the deadline comes near, that it is missed."""
+        alert = known
+        again = known is not None and known.state == "cleared" and not _is_settled(one, known)
+        if ("warned" in one.news and known is None) or (again and one.warned):
+            alert = _warned(one, known)
+        if one.verdict == "breached" and (again or "breached" in one.news or "corrected" in one.news):
+            alert = self._raise(one, alert, escalation)
+        return alert
+
     def _raise(self, one: Numbered, known: Alert | None, escalation: Escalation) -> Alert:
         """A breach that is news; pages unless nobody waits, or it was made by an edit or is history."""
         clock, due = one.clock, one.clock.due_at or self.horizon
         if known is not None and known.raised_at is not None and known.state not in ("cleared", "closed"):
             return known.but(raised_at=due)
         alert = known or Alert(state="breached")
-        quiet = clock.listed or clock.ended or (clock.recorded is not None and due <= clock.recorded)
-        steps = {"base_at": None, "next_at": None} if quiet else escalation.start(due)
+        steps = {"base_at": None, "next_at": None} if _is_quiet(clock) else escalation.start(due)
         again = {"rounds": alert.rounds + 1} if alert.raised_at is not None else {}
         update: Facts = {
             "state": "breached",
@@ -190,6 +197,8 @@ class Alerting:
     def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
         if alert.next_at is not None and not escalation.rings:
             return alert.but(next_at=None)
+        if alert.base_at is None and not _is_quiet(one.clock):
+            alert = alert.but(**escalation.start(one.clock.due_at or self.horizon))
         owner = alert.owner or self.folding.owner
         ring = escalation.ring(alert, owner, self.folding.team, self.horizon)
         if ring is None:
@@ -345,6 +354,24 @@ class Alerting:
                 text=line,
             )
         )
+
+
+def _warned(one: Numbered, known: Alert | None) -> Alert:
+    """It comes near its deadline, for the first time or again."""
+    alert = known.but(rounds=known.rounds + 1, raised_at=None) if known else Alert(state="warned")
+    return alert.but(state="warned", warned_at=one.warned[-1], by=None, reason=None)
+
+
+def _is_settled(one: Numbered, alert: Alert) -> bool:
+    """Whether it was cleared and there is nothing, or nothing any more, for which it should stand on the list."""
+    stands = one.verdict == "breached" or len(one.warned) > one.clock.outdated
+    return alert.state == "cleared" and (one.clock.ended or not stands)
+
+
+def _is_quiet(clock: Clock) -> bool:
+    """Whether its breach is only listed: nobody waits, an edit made it, or it was past when history brought it."""
+    old = clock.recorded is not None and clock.due_at is not None and clock.due_at <= clock.recorded
+    return clock.listed or clock.ended or old
 
 
 def _come_back(alert: Alert, escalation: Escalation) -> Alert:

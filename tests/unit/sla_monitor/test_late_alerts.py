@@ -1,0 +1,51 @@
+"""Alerts after late news: on the list stands what comes near or is missed, and it rings where it would have rung."""
+
+from tests.support.sla import at, desk, play, promised, received, resumed, targets, waiting, when
+
+RINGING = """
+escalations: {up: [{after: 0m, notify: [lead]}, {after: 30m, notify: [manager]}]}
+receivers: {lead: {url: "json://lead"}, manager: {url: "json://manager"}}
+"""
+
+
+def ringing(text: str, **more: str) -> str:
+    return targets(text, rest=RINGING, page="now", escalation="up", **more)
+
+
+SOLVE = ringing("resolution: {within: 4h, pause_on: [customer]}", warn="[75%]")
+
+
+def rung(played):
+    return [(one.receiver, when(one.due)) for one in played.notifications if one.kind == "breach"]
+
+
+def test_a_breach_withdrawn_when_its_deadline_is_near_all_the_same_leaves_a_warning():
+    played = play([received("09:00")], under=SOLVE, looks=["13:01"])
+    played.take(waiting("10:00"), now="13:10")
+    played.take(resumed("10:20"), now="13:10")
+    assert (played.alert("resolution/1").state, when(played.alert("resolution/1").due_at)) == ("warned", "13:20")
+    played.look("13:21")
+    assert played.alert("resolution/1").state == "breached"
+    assert rung(played) == [("lead", "13:00"), ("lead", "13:20")]
+
+
+def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_again():
+    played = play([received("09:00")], under=SOLVE, looks=["13:01"])
+    played.take(waiting("10:00"), now="13:10")
+    assert played.alert("resolution/1").state == "cleared"
+    played.take(resumed("14:00"))
+    played.look("15:59")
+    assert played.alert("resolution/1").state == "cleared"
+    played.look("16:00")
+    assert (played.alert("resolution/1").state, played.alert("resolution/1").warned_at) == ("warned", at("16:00"))
+
+
+def test_a_promise_broken_before_its_contact_is_known_rings_when_the_policy_is():
+    played = desk(ringing("first_response: {within: 8h}"))
+    played.take(promised("09:10", by="11:00"))
+    played.look("11:01")
+    assert rung(played) == []
+    played.take(received("09:00"), now="11:10")
+    assert rung(played) == [("lead", "11:00")]
+    played.look("11:30")
+    assert rung(played) == [("lead", "11:00"), ("manager", "11:30")]
