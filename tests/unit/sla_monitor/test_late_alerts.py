@@ -1,6 +1,6 @@
 """Alerts after late news: on the list stands what comes near or is missed, and it rings where it would have rung."""
 
-from tests.support.sla import at, desk, play, promised, received, resumed, targets, waiting, when
+from tests.support.sla import at, desk, play, promised, received, responded, resumed, targets, waiting, when
 
 RINGING = """
 escalations: {up: [{after: 0m, notify: [lead]}, {after: 30m, notify: [manager]}]}
@@ -38,6 +38,16 @@ def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_aga
     assert played.alert("resolution/1").state == "cleared"
     played.look("16:00")
     assert (played.alert("resolution/1").state, played.alert("resolution/1").warned_at) == ("warned", at("16:00"))
+
+
+def test_a_promise_dated_just_before_its_contact_is_under_the_contacts_policy():
+    under = ringing("first_response: {within: 8h}", warn="[50%]")
+    early = [responded("08:59:59", promised_by="11:00"), received("09:00", agent_id="ada")]
+    for events in (early, early[::-1]):
+        played = play(events, under=under, looks=["11:01"])
+        assert played.told("sla.warned", "sla.breached") == [("sla.warned", "09:59:59.500"), ("sla.breached", "11:00")]
+        assert rung(played) == [("lead", "11:00")]
+        assert played.alert("promise/1").policy == "only"
 
 
 def test_a_promise_broken_before_its_contact_is_known_rings_when_the_policy_is():

@@ -76,6 +76,10 @@ class Folding(Owed):
         before, self._contact = self._contact, classification(entry.facts)
         self._hand_to({**before, **self._contact})
         self._choose(at)
+        made = self._needs.get("promise")
+        if made is not None and made.due_at is not None:
+            made.rule = self.rule
+            self._date_promise(made, made.due_at, at)
         self._start("resolution", "", at, entry)
         if inbound:
             self._start("first_response", "", at, entry)
@@ -137,10 +141,13 @@ class Folding(Owed):
                 self._cancel(known, entry, at, "replaced")
             known = self._needs["promise"] = Clock("promise", entry.name, at, rule=self.rule, hours=WALL)
             self.clocks.append(known)
-        known.plan = Plan.of(known.started_at, due, WALL, known.rule.warn if known.rule else ())
         known.cause = entry.type
         known.recorded = recorded(entry)
-        known.schedule(at, anew=True)
+        self._date_promise(known, due, at)
+
+    def _date_promise(self, clock: Clock, due: datetime, since: datetime) -> None:
+        clock.plan = Plan.of(clock.started_at, due, WALL, clock.rule.warn if clock.rule else ())
+        clock.schedule(since, anew=True)
 
     def _assigned(self, entry: Entry, _at: datetime) -> None:
         self._hand_to(entry.facts)
