@@ -1,6 +1,8 @@
 """Alerts after late news: on the list stands what comes near or is missed, and it rings where it would have rung."""
 
-from tests.support.sla import at, desk, play, promised, received, responded, resumed, targets, waiting, when
+from sla_monitor.domain import actions
+
+from tests.support.sla import at, desk, play, promised, received, resolved, responded, resumed, targets, waiting, when
 
 RINGING = """
 escalations: {up: [{after: 0m, notify: [lead]}, {after: 30m, notify: [manager]}]}
@@ -38,6 +40,20 @@ def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_aga
     assert played.alert("resolution/1").state == "cleared"
     played.look("16:00")
     assert (played.alert("resolution/1").state, played.alert("resolution/1").warned_at) == ("warned", at("16:00"))
+
+
+def test_who_hears_that_an_alert_was_closed_by_hand_hears_later_too_that_its_next_round_is_over():
+    played = play([received("09:00")], under=SOLVE, looks=["13:01"])
+    book, now = played.domain.book, at("13:05")
+    closed = actions.close(played.contact, "c-1/resolution/1", reason="called them", by="ada", now=now, book=book)
+    played.carry_out(closed)
+    played.take(waiting("10:00"), now="13:10")
+    played.take(resumed("11:00"), now="13:10")
+    played.look("14:01")
+    played.take(resolved("14:10"))
+    assert rung(played) == [("lead", "13:00"), ("lead", "14:00")]
+    over = [when(one.due) for one in played.notifications if one.kind == "cleared"]
+    assert over == ["13:05", "14:10"]
 
 
 def test_a_promise_dated_just_before_its_contact_is_under_the_contacts_policy():

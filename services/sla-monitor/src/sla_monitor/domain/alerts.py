@@ -145,10 +145,11 @@ class Alerting:
     def tell_who_was_rung(self, one: Numbered, alert: Alert, kind: Taken, at: datetime) -> Alert:
         """A person has taken or closed it: whoever was rung learns that nothing is asked of them any more."""
         due, file = one.clock.due_at or at, self.escalation(one).version.file
+        word = "closed" if kind == "cleared" else kind  # not the name under which time or an answer clears it
         for receiver in alert.notified:
             name, _, entry = receiver.rpartition("#")
             if kind == "cleared" or hears_of_taking(file, name):
-                self._notify(one.key, alert, due, kind, name, int(entry), at, f"{kind}/{alert.revision}/{receiver}")
+                self._notify(one.key, alert, due, kind, name, int(entry), at, f"{word}/{alert.revision}/{receiver}")
         after = alert.but(notified=[]) if kind == "cleared" else alert
         self.alerts[one.key] = after
         return after
