@@ -1,7 +1,7 @@
 """What single stories of contacts add up to."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -302,3 +302,13 @@ def test_what_no_figure_depends_on_is_kept_all_the_same(what):
     memory = Memory().feed(one)
     assert memory.entry(one).fate == "folded"
     assert memory.rows == {}
+
+
+@pytest.mark.parametrize("facts", [False, True])
+def test_the_hour_that_comes_twice_in_an_autumn_night_is_two_hours(facts):
+    first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1))
+    memory = Memory().feed(received(first, "C-1"), received(second, "C-2"), received(second, "C-3"))
+    assert memory.report("contacts", granularity="hour", tz="Europe/Berlin", facts=facts) == [
+        {"period": "2026-10-25T02:00:00+02:00", "contacts": 1},
+        {"period": "2026-10-25T02:00:00+01:00", "contacts": 2},
+    ]

@@ -5,7 +5,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from rapport.contracts import format_instant
@@ -52,7 +52,7 @@ def _period(question: Question, key: date | datetime | None) -> date | datetime 
     if key is None or question.granularity is None:
         return None
     if isinstance(key, datetime):
-        return period_of_hour(key, question.zone)
+        return period_of_hour(key, question.zone).astimezone(UTC)  # Python takes the two hours of a fold for one
     return period_of_day(key, question.granularity, question.week_start)
 
 
@@ -65,7 +65,8 @@ def _rank(period: date | datetime | None) -> float:
 def _row(
     question: Question, period: date | datetime | None, values: Sequence[str | None], sums: Sums
 ) -> dict[str, Any]:
-    head: dict[str, Any] = {"period": period.isoformat()} if period else {}
+    shown = period.astimezone(question.zone) if isinstance(period, datetime) else period
+    head: dict[str, Any] = {"period": shown.isoformat()} if shown else {}
     return head | dict(zip(question.grouping, values, strict=True)) | question.measure.finish(sums)
 
 
