@@ -191,9 +191,14 @@ class Story:
 
     def loaded(self, touches: Iterable[Touch]) -> States:
         """The states of what was declared to be touched, and no others."""
-        refs = [touch for touch in touches if isinstance(touch, Ref)]
         states = States()
-        states.loaded(refs, [self.states[r.kind, r.id] for r in refs if (r.kind, r.id) in self.states])
+        for touch in touches:
+            if isinstance(touch, Ref):
+                found = self.states.get((touch.kind, touch.id))
+                states.loaded([touch], [found] if found else [])
+            else:
+                of_kind = [one for (kind, _), one in self.states.items() if kind is touch.kind]
+                states.loaded([], [one for one in of_kind if one.index().get(touch.field) == touch.value])
         return states
 
     def apply(self, decision: Decision[Any], loaded: States) -> None:

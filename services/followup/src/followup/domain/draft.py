@@ -51,7 +51,7 @@ class Draft:
         before = self.customer.followups.get(followup.id)
         self._customer(followups={**self.customer.followups, followup.id: followup})
         if followup.do == "check_in" and (followup.status == "owed" or (before and before.status == "owed")):
-            self.write(_check_in(followup, self.customer))
+            self.write(check_in_of(followup, self.customer))
         return followup
 
     def drop(self, followup: Followup) -> None:
@@ -147,7 +147,7 @@ def in_order(followups: Iterable[Followup]) -> list[Followup]:
     return sorted(followups, key=lambda one: (one.release_at, -one.priority, one.id))
 
 
-def _check_in(followup: Followup, customer: CustomerState) -> CheckIn:
+def check_in_of(followup: Followup, customer: CustomerState) -> CheckIn:
     return CheckIn(
         id=followup.id,
         partition=customer.partition,

@@ -8,14 +8,14 @@ from typing import Any
 
 from rapport.contracts import ContactData, Data, Event
 from rapport.contracts.contact_events import CustomerErased
-from rapport.decision import Decision, Ref, State, States, Touch
+from rapport.decision import Decision, Match, Ref, State, States, Touch
 
-from followup.domain.draft import Draft, Rules, finished
+from followup.domain.draft import Draft, Rules, check_in_of, finished
 from followup.domain.folding import fold, forget_old, is_caused_by_us, order_of
 from followup.domain.planning import end, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
-from followup.domain.state import WAITING, CustomerState, Message
+from followup.domain.state import WAITING, CheckIn, CustomerState, Message, SurveyLink
 
 
 class NotOwed(Exception):
@@ -30,7 +30,11 @@ class Followups:
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         customer_id = getattr(event.data, "customer_id", None)
-        return [Ref(CustomerState, customer_id)] if customer_id else []
+        if not customer_id:
+            return []
+        erased = isinstance(event.data, CustomerErased)
+        words = [Match(kind, "customer_id", customer_id) for kind in (SurveyLink, CheckIn)] if erased else []
+        return [Ref(CustomerState, customer_id), *words]
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         """
@@ -50,6 +54,7 @@ class Followups:
         if isinstance(event.data, CustomerErased):
             for followup in list(customer.followups.values()):
                 end(draft, followup, "erased", order_of(event))
+            _forget_words(draft, states)
             return draft.decision("erased")
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
@@ -76,6 +81,17 @@ class Followups:
         draft = Draft(forget_old(state, now, rules.plays.budget.memory), rules)
         release_due(draft, now)
         return draft.decision()
+
+
+def _forget_words(draft: Draft, states: States) -> None:
+    """Empty the comments of the customer's answers and the notes of their calls."""
+    for link in states.of(SurveyLink):
+        if link.customer_id == draft.customer.id and link.answer and link.answer.comment:
+            draft.write(link.but(answer=link.answer.but(comment=None)))
+    for call in states.of(CheckIn):
+        if call.customer_id == draft.customer.id:
+            followup = draft.customer.followups.get(call.id)
+            draft.write(check_in_of(followup, draft.customer) if followup else call.but(note=None))
 
 
 def call_done(

@@ -209,7 +209,12 @@ class CheckIn(State, frozen=True, kw_only=True):
 
     collection: ClassVar[str] = "check_ins"
     projection = True
-    indexes = (Index(("status", "due_at")), Index(("status", "owner", "due_at")), Index(("status", "team", "due_at")))
+    indexes = (
+        Index(("status", "due_at")),
+        Index(("status", "owner", "due_at")),
+        Index(("status", "team", "due_at")),
+        Index(("customer_id",)),
+    )
 
     customer_id: str
     contact_id: str | None = None
@@ -223,7 +228,8 @@ class CheckIn(State, frozen=True, kw_only=True):
     by: str | None = None
 
     def index(self) -> dict[str, Any]:
-        return {"status": self.status, "owner": self.owner, "team": self.team, "due_at": self.due_at}
+        about = {"customer_id": self.customer_id, "owner": self.owner, "team": self.team}
+        return {"status": self.status, **about, "due_at": self.due_at}
 
 
 class Answer(Part, frozen=True, kw_only=True):
@@ -241,7 +247,7 @@ class SurveyLink(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "survey_links"
-    indexes = (Index(("token",)), Index(("expires_at",)))
+    indexes = (Index(("token",)), Index(("expires_at",)), Index(("customer_id",)))
 
     customer_id: str
     token: str
@@ -251,7 +257,7 @@ class SurveyLink(State, frozen=True, kw_only=True):
     answer: Answer | None = None
 
     def index(self) -> dict[str, Any]:
-        return {"token": self.token, "expires_at": self.expires_at}
+        return {"token": self.token, "expires_at": self.expires_at, "customer_id": self.customer_id}
 
 
 class Posting(State, frozen=True, kw_only=True):
