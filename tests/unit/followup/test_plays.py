@@ -55,6 +55,8 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
         (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel_on: [x]}}]", "plays[0].cancel_on", "'x'"),
         (f"plays: [{{name: a, on: {{silent: {{}}}}, steps: [{STEP}]}}]", "plays[0].on.silent", "quiet_for"),
         ("budget: {max: often}", "budget.max", "2 per 30d"),
+        ("budget: {max: 0 per 30d}", "budget.max", "room for nothing"),
+        ("budget: {per: {nps: 0 per 1d}}", "budget.per.nps", "room for nothing"),
         ("quiet: {hours: 20-9}", "quiet.hours", "09:00"),
         ("quiet: {days: [mon, tue, wed, thu, fri, sat, sun]}", "quiet.days", "at least one day"),
         ("timezone: Mars/Base", "timezone", "IANA"),

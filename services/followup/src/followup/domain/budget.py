@@ -55,8 +55,6 @@ def left_at(now: datetime, taken: Sequence[Slot], budget: Budget) -> int | None:
 
 def _fits(instant: datetime, taken: Sequence[datetime], cap: Cap) -> bool:
     """Whether no stretch of the cap's length, open at its end, would hold more than it allows."""
-    if cap.most == 0:
-        return False
     near = sorted([*(at for at in taken if abs(at - instant) < cap.per), instant])
     spans = zip(near, near[cap.most :], strict=False)
     return all(last - first >= cap.per for first, last in spans)

@@ -73,7 +73,10 @@ class Cap:
         found = _CAP.fullmatch(text.strip()) if isinstance(text, str) else None
         if not found:
             raise ValueError(f"{text!r} is no cap: write it like 2 per 30d")
-        return cls(int(found[1]), read_span(found[2]))
+        most = int(found[1])
+        if most == 0:
+            raise ValueError(f"{text!r} leaves room for nothing: leave out the steps that must never happen")
+        return cls(most, read_span(found[2]))
 
     def __str__(self) -> str:
         return f"{self.most} per {write_span(self.per)}"
