@@ -178,6 +178,13 @@ def test_from_good_friday_to_easter_monday_nobody_is_asked_in_germany():
     assert at("36 07:00") <= deferred.until <= at("36 11:00")  # Tuesday from nine in summer time on
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "US/Eastern"])
+def test_a_holiday_is_kept_under_every_name_of_the_zone(zone):
+    told = Story().play((profile(timezone=zone), resolved("122 15:00")), "130 00:00")  # 2 July
+    (deferred,) = told.of("followup.deferred")
+    assert deferred.reason == "holiday"  # the 4th is a Saturday, kept on Friday
+
+
 def test_releases_are_spread_and_not_all_at_nine():
     customers = [f"K-{number}" for number in range(50)]
     told = Story()

@@ -133,7 +133,9 @@ def _known_zone(name: str | None) -> ZoneInfo | None:
 
 
 def _country(zone: str) -> str | None:
-    territory: str | None = get_global("zone_territories").get(zone)
+    """The country of a zone, also by a name that it had before, such as US/Eastern."""
+    known = get_global("zone_territories")
+    territory: str | None = known.get(zone) or known.get(get_global("zone_aliases").get(zone, ""))
     return territory
 
 
