@@ -70,6 +70,8 @@ def test_languages_and_forms_fall_back_in_order():
         "thanks.en.txt",
     ]
     assert write(taken(language="de-AT", form_of_address="formal"))["Content-Language"] == "de"
+    assert write(taken(language="DE"))["Content-Language"] == "de"
+    assert write(taken(language="De_at"))["Content-Language"] == "de"
     assert write(taken(language="tlh"))["Content-Language"] == "en"
     assert write(taken(language="../../etc"))["Content-Language"] == "en"
 

@@ -138,7 +138,7 @@ class Writer:
 
 def candidates(name: str, language: str, form: str | None, kind: str, default: str) -> list[str]:
     """The files that would do, best first: language, base language, default; with the form of address, then neutral."""
-    tags = [language, language.partition("-")[0].partition("_")[0], default]
+    tags = [language, re.split("[-_]", language)[0].lower(), default]
     forms = [f".{form}", ""] if form else [""]
     return list(dict.fromkeys(f"{name}.{tag}{suffix}.{kind}" for tag in tags for suffix in forms))
 
