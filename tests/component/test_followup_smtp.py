@@ -51,6 +51,11 @@ async def test_what_the_server_says_decides_whether_to_try_again(server: MailSer
     assert server.mails == []
 
 
+async def test_the_reason_leaves_out_the_address_that_the_server_repeats(server: MailServer):
+    server.answers = ["550 5.1.1 <Ada@example.org>: no such user"]
+    assert await send(server.url) == ("refused", "550 5.1.1 <…>: no such user")
+
+
 async def test_a_server_that_is_away_is_tried_again_later():
     assert (await send("smtp://127.0.0.1:1"))[0] == "later"
 

@@ -1,6 +1,7 @@
 """One message to one mail server, and what can be said of it afterwards."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -81,10 +82,15 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
     except aiosmtplib.SMTPAuthenticationError as error:
         return Outcome("later", f"not signed in: {error.code}")
     except aiosmtplib.SMTPResponseException as error:
-        words = " ".join(error.message.split())[:200]
+        words = _without(recipient, " ".join(error.message.split()))[:200]
         return Outcome("refused" if error.code >= _PERMANENT else "later", f"{error.code} {words}")
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         return Outcome("unknown" if handing_over else "later", type(error).__name__)
     finally:
         client.close()
     return Outcome("sent")
+
+
+def _without(address: str, words: str) -> str:
+    """What a server said, less the address: reasons are told to others and outlive an erased customer."""
+    return re.sub(re.escape(address), "…", words, flags=re.IGNORECASE)
