@@ -102,6 +102,17 @@ async def test_behind_a_cell_are_its_contacts(metrics: RunningMetrics):
     ]
 
 
+async def test_behind_a_figure_is_only_what_counts_in_it(metrics: RunningMetrics):
+    asked = {"measure": "sla", "figure": "breached"}
+    [contact] = (await metrics.get("/v1/report/contacts", **asked))["contacts"]
+    assert [(mark["part"], mark["figures"]) for mark in contact["counted"]] == [("promise", {"breached": 1})]
+    lines = (await metrics.ask("/v1/report/contacts", **asked, format="csv")).text.splitlines()
+    assert len(lines) == 2
+    wrong = await metrics.ask("/v1/report/contacts", measure="sla", figure="attainment")
+    assert wrong.status_code == 422
+    assert "met, breached, running, cancelled" in wrong.json()["errors"][0]["reason"]
+
+
 async def test_the_contacts_behind_a_cell_are_had_as_csv_too_and_its_next_page_by_a_link(metrics: RunningMetrics):
     first = await metrics.ask("/v1/report/contacts", measure="sla", format="csv", limit=1)
     assert first.headers["content-type"].startswith("text/csv")

@@ -96,13 +96,17 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report_contacts(
         request: Request,
         key: Watcher,
-        figure: Annotated[str | None, Query(pattern="^[a-z_]+$", description="only contacts with this figure")] = None,
+        figure: Annotated[str | None, Query(description="only what counts in this figure, such as breached")] = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response:
         """The contacts behind a cell of a report. As CSV the next page is in the header `Link`."""
         question = asked(request, key, settings, also=frozenset({"figure", "limit", "cursor"}))
-        page, following = await paged(reports.contacts(question, figure=figure, limit=limit, cursor=cursor))
+        if figure and figure not in question.measure.counts:
+            known = ", ".join(question.measure.counts)
+            reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
+            raise Problem(422, reason, errors=[("/figure", reason)])
+        page, following = await paged(reports.contacts(question, figure=figure or None, limit=limit, cursor=cursor))
         if request.query_params.get("format") == "csv":
             next_page = f'<?{request.url.include_query_params(cursor=following).query}>; rel="next"'
             lines = answers.contacts_csv(question.measure, page)

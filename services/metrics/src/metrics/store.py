@@ -90,7 +90,7 @@ class Reports:
         """The contacts behind a cell, newest first, each with the marks that count there; the next page's cursor."""
         mark = _mark_match(question, "marks.")
         element = {name.removeprefix("marks."): condition for name, condition in mark.items()}
-        if figure:
+        if figure is not None:
             element[f"figures.{figure}"] = {"$gt": 0}
         where = {"$and": [_fact_match(question), {"marks": {"$elemMatch": element}}, _after(cursor)]}
         collection = self._store.collection(ContactFact.collection)
@@ -100,6 +100,7 @@ class Reports:
         for document in documents[:limit]:
             marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **_own(mark)})]
             mine = [mark for mark in marks if mark["measure"] == question.measure.name]
+            mine = [mark for mark in mine if figure is None or mark["figures"].get(figure, 0) > 0]
             page.append((ContactFact.restored(document["s"]), mine))
         return page, _cursor(documents[limit - 1]) if len(documents) > limit else None
 

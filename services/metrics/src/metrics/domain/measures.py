@@ -33,6 +33,11 @@ class Measure:
     sums: tuple[str, ...] | None = None
     adds: tuple[str, ...] = ()
 
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Of what a contact may add that which is a number of things, and no length of time."""
+        return tuple(name for name in self.adds if not name.endswith("seconds"))
+
 
 def _rounded(value: float) -> float:
     return round(value, 6)
