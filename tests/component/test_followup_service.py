@@ -173,6 +173,7 @@ async def test_a_list_of_calls_understands_a_bare_plus_and_says_what_is_no_curso
     headers = {"authorization": "Bearer watch-key"}
     assert (await world.http.get(f"/v1/check-ins?{query}", headers=headers)).json() == {"check_ins": [], "cursor": None}
     assert (await world.get("/v1/check-ins", due_before="2026-03-02T09:00:00")).status_code == 422
+    assert (await world.get("/v1/check-ins", agent="", team="", due_before="")).status_code == 200
     for path in ("/v1/check-ins", "/"):
         wrong = await world.get(path, cursor="999999999999999:x")
         assert (wrong.status_code, "no cursor of ours" in wrong.text) == (400, True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from rapport.contracts import format_instant
 from rapport.decision import Decision, States
 from rapport.runtime.clock import Clock
@@ -32,6 +32,10 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}:", max_length=300)]
+
+
+DueBefore = Annotated[AskedInstant | None, BeforeValidator(lambda text: text or None)]
+"""An empty field says nothing."""
 
 
 class Done(BaseModel):
@@ -64,7 +68,7 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         key: Watcher,
         agent: str | None = None,
         team: str | None = None,
-        due_before: AskedInstant | None = None,
+        due_before: DueBefore = None,
         status: Annotated[str, Query(pattern="^(owed|done|cancelled)$")] = "owed",
         limit: Limit = 50,
         cursor: Cursor = None,
