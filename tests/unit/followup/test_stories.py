@@ -20,6 +20,7 @@ from tests.support.followup import (
     story,
 )
 
+CALL = "{after: 1d, do: check_in}"
 HELPED = (profile(), received("0 08:00"), resolved("0 10:00", agent_id="agent-7"))
 
 
@@ -41,6 +42,26 @@ def test_the_call_is_owed_by_who_answered():
 
 def test_an_outcome_that_no_play_asks_for_is_followed_by_nothing():
     assert story(profile(), received("0 08:00"), resolved("0 10:00", outcome="declined"), until="20 00:00") == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "attributes", "starts"),
+    [
+        ("attributes.vip: 'true'", {"vip": True}, True),
+        ("attributes.vip: true", {"vip": "true"}, True),
+        ("attributes.vip: true", {"vip": 1}, False),
+        ("attributes.level: '3'", {"level": 3.0}, True),
+        ("attributes.order.country: [de, at]", {"order": {"country": "at"}}, True),
+        ("attributes.order.country: [de, at]", {"order": {"country": "fr"}}, False),
+        ("attributes.tags: urgent", {"tags": ["late", "urgent"]}, True),
+        ("attributes.tags: urgent", {"tags": []}, False),
+        ("attributes.tags: urgent", {"order": {"tags": "urgent"}}, False),
+    ],
+)
+def test_a_play_matches_as_a_policy_does(wanted, attributes, starts):
+    plays = f"plays: [{{name: call, on: {{type: contact.resolved, match: {{{wanted}}}}}, steps: [{CALL}]}}]"
+    told = Story(plays).play((received("0 08:00", attributes=attributes), resolved("0 10:00")), "1 00:00")
+    assert bool(told.of("followup.scheduled")) is starts
 
 
 def test_a_reopened_contact_takes_everything_back():

@@ -299,11 +299,23 @@ def _said(data: ContactData, attributes: frozenset[str]) -> dict[str, Value]:
         said |= {"direction": data.direction}
         said |= {"subject": data.subject[:_MOST_SUBJECT]} if data.subject else {}
         said |= {"reference": data.reference} if data.reference else {}
-    given: Mapping[str, Any] = getattr(data, "attributes", None) or {}
-    for name in attributes & given.keys():
-        value = given[name]
-        said[f"attributes.{name}"] = value if isinstance(value, str | int | float | bool) else None
-    return said
+    given = _flat(getattr(data, "attributes", None) or {}) if attributes else {}
+    return said | {f"attributes.{name}": given[name] for name in attributes & given.keys()}
+
+
+def _flat(attributes: Mapping[str, Any]) -> dict[str, Value]:
+    """Attributes by their path, such as `order.country`: texts, numbers, truths and lists of them."""
+    found: dict[str, Value] = {}
+    pending = list(attributes.items())
+    while pending:
+        path, value = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{path}.{name}", inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            found[path] = [one for one in value if isinstance(one, str | int | float | bool)]
+        else:
+            found[path] = value
+    return found
 
 
 def _sign(event: Event[Data]) -> str | None:

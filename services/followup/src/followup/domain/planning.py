@@ -14,8 +14,8 @@ from rapport.contracts.sla_events import SlaOpened
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.folding import Resolution, Standing, is_caused_by_us, order_of, standing
-from followup.domain.plays import Play, Step, Value
-from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, from_millis
+from followup.domain.plays import Play, Step
+from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
 from followup.domain.timetable import due_at
 
 RESOLVED = "contact.resolved"
@@ -179,8 +179,19 @@ def matches(play: Play, facts: Mapping[str, Value]) -> bool:
 
 
 def fits(match: Mapping[str, Any], facts: Mapping[str, Value]) -> bool:
-    """Whether every field asked for is what is asked, or one of it."""
-    return all(facts.get(name) in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in match.items())
+    """Whether every field asked for is what is asked, or one of it; of a field that is a list one value will do."""
+    return all(not _words(facts.get(name)).isdisjoint(_words(wanted)) for name, wanted in match.items())
+
+
+def _words(value: object) -> frozenset[object]:
+    """The values as they compare: true is "true", 3 is 3.0 and "3", whichever system or file wrote it."""
+    if isinstance(value, list):
+        return frozenset().union(*map(_words, value))
+    if isinstance(value, bool):
+        return frozenset({"true" if value else "false"})
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return frozenset({value if value is None else str(value)})
 
 
 def _again(followup: Followup) -> str:

@@ -11,7 +11,7 @@ from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import SurveyKind
 from rapport.decision import Index, Part, State
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | list[str | int | float | bool] | None
 Stamped = tuple[OrderKey, Value]
 """A value and the event that gave it; the newest event wins, whatever the order of arrival."""
 
