@@ -333,6 +333,28 @@ def with_words_of(*names: str) -> Story:
     return told
 
 
+@pytest.mark.parametrize(
+    ("learned", "welcomes"), [("1 10:30", ["1 10:00"]), ("1 15:00", ["1 11:00"])], ids=["before it", "after it"]
+)
+def test_whoever_turns_out_to_have_bought_before_is_welcomed_once(learned, welcomes):
+    on = "{type: purchase.delivered, match: {first: true}}"
+    step = "{after: 1h, do: message, template: welcome, purpose: service}"
+    told = Story(f"plays: [{{name: welcome, on: {on}, steps: [{step}]}}]")
+    told.take_in(profile(), event("purchase.delivered", at("1 10:00"), purchase_id="P-2")).until(learned)
+    told.take_in(event("purchase.delivered", at("1 09:00"), purchase_id="P-1")).until("3 00:00")
+    assert [said(one.due_at) for one in told.of("followup.scheduled")][-1:] == welcomes
+    assert len(told.sends) == 1
+
+
+def test_a_late_word_of_the_first_purchase_leaves_alone_what_follows_the_others():
+    plays = f"plays: [{{name: again, on: {{type: purchase.delivered, match: {{first: false}}}}, steps: [{CALL}]}}]"
+    first, second, third = (
+        event("purchase.delivered", at(f"0 {hour}:00"), purchase_id=hour) for hour in ("08", "09", "10")
+    )
+    told = Story(plays).take_in(second, third, first).until("3 00:00")
+    assert [said(one.time) for one in told.told if one.type == "followup.owed"] == ["1 10:00"]
+
+
 @pytest.mark.parametrize("remembered", [True, False], ids=["remembered", "long ago"])
 def test_an_erased_customers_words_are_forgotten_wherever_they_are_and_nobody_elses(remembered):
     told = with_words_of("K-1", "K-2")

@@ -108,16 +108,37 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
     if not outbound and not is_caused_by_us(event):
         _cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
+    is_first = draft.customer.firsts.get(event.type) == key
+    welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
     if event.backfill or is_caused_by_us(event):
         return
     contact = draft.customer.contacts.get(contact_id or "")
     given: dict[str, Value] = {n: v for n, v in data if isinstance(v, str | int | float | bool)}
-    given["first"] = draft.customer.firsts.get(event.type) == key
+    given["first"] = is_first
     trigger = Trigger(event.type, key, contact_id, _facts(draft.customer, contact, given), _promised(event))
     for play in draft.rules.plays.plays:
         fits = play.on.type == event.type != RESOLVED and matches(play, trigger.facts)
-        if fits and not _called_off(draft.customer, contact, play, key):
+        if fits and play.name not in welcomed and not _called_off(draft.customer, contact, play, key):
             start(draft, play, trigger)
+
+
+def _take_back_later_firsts(draft: Draft, event_type: str, key: OrderKey) -> frozenset[str]:
+    """
+    Call off what was started for a purchase that turns out not to have been the first.
+
+    Answers the plays of which something has been let go: these stay as they are, and
+    don't start once more.
+    """
+    by_play: dict[str, list[Followup]] = {}
+    for followup in draft.customer.followups.values():
+        of_first = followup.trigger_type == event_type and fits({"first": followup.match.get("first")}, {"first": True})
+        if of_first and followup.trigger_key > key:
+            by_play.setdefault(followup.play, []).append(followup)
+    waiting = {play: all(f.status in WAITING for f in found) for play, found in by_play.items()}
+    for play, found in by_play.items():
+        for followup in found if waiting[play] else ():
+            end(draft, followup, "no_longer_matches", None)
+    return frozenset(play for play, waits in waiting.items() if not waits)
 
 
 def watch_silence(draft: Draft) -> None:
