@@ -17,7 +17,11 @@ _DOWN: Final = (0.0, 1.0)
 
 
 class Killer:
-    """Ends servers with kill -9. Several may be down at the same time, the broker among them."""
+    """
+    Ends servers with kill -9. Several may be down at the same time, the broker among them.
+
+    While no service serves, nothing is killed: services wait for the broker, and would never be back.
+    """
 
     def __init__(self, services: Sequence[Server], broker: Server, clock: Clock, seed: int) -> None:
         self._services = services
@@ -35,10 +39,9 @@ class Killer:
             await self._clock.sleep(self._random.uniform(*_BETWEEN))
             up = [server for server in (*self._services, self._broker) if server not in self._down]
             services = [server for server in up if server is not self._broker]
-            if self._broker in up and (not services or self._random.random() < _BROKER_SHARE):
-                await self._kill(self._broker)
-            elif services:
-                await self._kill(self._random.choice(services))
+            if services:
+                broker_too = self._broker in up and self._random.random() < _BROKER_SHARE
+                await self._kill(self._broker if broker_too else self._random.choice(services))
         killed(kills)
         while self._raising:
             await asyncio.wait(self._raising)

@@ -14,7 +14,7 @@ from sla_monitor.domain.actions import climb
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, NotificationState
 
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 25
 """Notifications that one transaction records: so few that events never wait long behind it."""
 
 OnIds = Callable[[Sequence[str]], sending.Decide]
