@@ -50,7 +50,10 @@ async def all_open(sla: RunningSla) -> bool:
 
 
 def text(folder: Path, within: str) -> str:
-    return policy(folder, NOWHERE, NOWHERE, within=within).read_text("utf-8")
+    """A policy that is sent; the file that the service follows stays as it is."""
+    aside = folder / "aside"
+    aside.mkdir(exist_ok=True)
+    return policy(aside, NOWHERE, NOWHERE, within=within).read_text("utf-8")
 
 
 async def command(sla: RunningSla, *arguments: str, key: str = "admin-key", fails: bool = False) -> str:
