@@ -55,7 +55,7 @@ class State(Part, frozen=True, kw_only=True):
 
     `index` names the fields that queries need; everything else is stored as one
     JSON text. `wake_at` is when `on_clock` wants to look at it, or None.
-    A `projection` is written whole from another state and never loaded. One that
+    A `projection` is written whole from another state; nothing else is decided by it. One that
     is not `wakeful` is never looked at by the clock.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from rapport.contracts.contact_events import (
     SurveyAnswered,
 )
 from rapport.contracts.envelope import OrderKey
+from rapport.contracts.matching import leaves
 from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.contracts.topics import CONTACT_EVENTS
 
@@ -299,23 +299,15 @@ def _said(data: ContactData, attributes: frozenset[str]) -> dict[str, Value]:
         said |= {"direction": data.direction}
         said |= {"subject": data.subject[:_MOST_SUBJECT]} if data.subject else {}
         said |= {"reference": data.reference} if data.reference else {}
-    given = _flat(getattr(data, "attributes", None) or {}) if attributes else {}
-    return said | {f"attributes.{name}": given[name] for name in attributes & given.keys()}
-
-
-def _flat(attributes: Mapping[str, Any]) -> dict[str, Value]:
-    """Attributes by their path, such as `order.country`: texts, numbers, truths and lists of them."""
-    found: dict[str, Value] = {}
-    pending = list(attributes.items())
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, dict):
-            pending += [(f"{path}.{name}", inner) for name, inner in value.items()]
-        elif isinstance(value, list):
-            found[path] = [one for one in value if isinstance(one, str | int | float | bool)]
-        else:
-            found[path] = value
-    return found
+    given = getattr(data, "attributes", None) if attributes else None
+    for path, value in leaves({"attributes": given} if given else {}):
+        if path.removeprefix("attributes.") in attributes:
+            said[path] = (
+                [one for one in value if isinstance(one, str | int | float | bool)]
+                if isinstance(value, list)
+                else value
+            )
+    return said
 
 
 def _sign(event: Event[Data]) -> str | None:

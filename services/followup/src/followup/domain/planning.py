@@ -10,6 +10,7 @@ from typing import Any
 from rapport.contracts import ContactData, Data, Event, identity
 from rapport.contracts.contact_events import ContactReceived
 from rapport.contracts.envelope import OrderKey
+from rapport.contracts.matching import plain
 from rapport.contracts.sla_events import SlaOpened
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
@@ -204,15 +205,9 @@ def fits(match: Mapping[str, Any], facts: Mapping[str, Value]) -> bool:
     return all(not _words(facts.get(name)).isdisjoint(_words(wanted)) for name, wanted in match.items())
 
 
-def _words(value: object) -> frozenset[object]:
-    """The values as they compare: true is "true", 3 is 3.0 and "3", whichever system or file wrote it."""
-    if isinstance(value, list):
-        return frozenset().union(*map(_words, value))
-    if isinstance(value, bool):
-        return frozenset({"true" if value else "false"})
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return frozenset({value if value is None else str(value)})
+def _words(value: object) -> frozenset[str | None]:
+    """The values as they compare; nothing is a value, too."""
+    return frozenset(None if one is None else plain(one) for one in (value if isinstance(value, list) else [value]))
 
 
 def _again(followup: Followup) -> str:

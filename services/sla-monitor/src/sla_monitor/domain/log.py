@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from rapport.contracts import Data, Event, natural_order
+from rapport.contracts.matching import leaves
 
 from sla_monitor.domain.states import LOG_LIMIT, Entry
 
@@ -111,12 +112,8 @@ def flat(attributes: dict[str, Any] | None, asked: frozenset[str] = frozenset())
     """Attributes as `attributes.x.y`: short texts, numbers, truths, lists of them; what is asked for and 32 more."""
     found: dict[str, Any] = {}
     room = _ATTRIBUTES
-    pending = [("attributes", attributes)] if attributes else []
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, dict):
-            pending += [(f"{path}.{key}", inner) for key, inner in sorted(value.items(), reverse=True)]
-        elif path in asked:
+    for path, value in leaves({"attributes": attributes} if attributes else {}):
+        if path in asked:
             if isinstance(value, list):
                 found[path] = [item for item in value if _is_single(item)][:_ASKED_ITEMS]
             elif _is_single(value):

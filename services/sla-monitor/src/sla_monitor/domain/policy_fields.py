@@ -26,17 +26,6 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def plain(value: object) -> str:
-    """How a value of YAML and one of JSON compare: true is true, 3 is 3.0."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def is_matchable(field: str) -> bool:
     """Whether `match` and `by` may ask for that field."""
     return field in _MATCHABLE or _ATTRIBUTE.fullmatch(field) is not None

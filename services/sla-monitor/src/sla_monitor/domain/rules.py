@@ -5,11 +5,11 @@ from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from rapport.business_time import Calendar
+from rapport.contracts.matching import plain
 
 from sla_monitor.domain.durations import Length, Warn
 from sla_monitor.domain.hours import WALL, Hours
 from sla_monitor.domain.policy import Choice, PolicyModel, TargetModel
-from sla_monitor.domain.policy_fields import plain
 from sla_monitor.domain.states import Paging
 
 Facts = dict[str, Any]
