@@ -68,6 +68,16 @@ async def test_the_sweep_answers_when_the_next_falls_due(site):
     assert await replica.sweep({}) is None
 
 
+async def test_an_alarm_between_two_milliseconds_is_neither_found_too_early_nor_passed_over(site):
+    just_before, after = EPOCH + timedelta(microseconds=100), EPOCH + timedelta(milliseconds=1)
+    state = Tally(id="k", partition=0, customer_id="c", wake_at=EPOCH + timedelta(microseconds=300))
+    await site.store.collection(Tally.collection).insert_one(document_of(state))
+    site.clock.set(just_before)
+    assert await site.store.due(Tally, horizons(just_before), live_only=set(), limit=1) == []
+    assert await site.replica().sweep(horizons(just_before)) == after
+    assert await site.store.due(Tally, horizons(after), live_only=set(), limit=1) == [state]
+
+
 async def test_a_backfilled_contact_is_left_alone_until_its_partition_is_quiet(site):
     log = Log()
     replica = site.replica()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from rapport.decision import Counted, Index, Match, Ref, State, States, Touch
@@ -348,11 +348,20 @@ def document_of(state: State) -> dict[str, Any]:
     return {
         "_id": state.id,
         "p": state.partition,
-        "wake_at": state.wake_at,
+        "wake_at": _in_whole_milliseconds(state.wake_at),
         "backfill": state.backfill,
         **state.index(),
         "s": state.stored(),
     }
+
+
+def _in_whole_milliseconds(wake_at: datetime | None) -> datetime | None:
+    """
+    Not before that instant as BSON knows it, which cuts off what is below a millisecond.
+
+    So nothing is found due that says of itself that it is not yet.
+    """
+    return wake_at and wake_at + timedelta(microseconds=-wake_at.microsecond % 1000)
 
 
 def _state_writes(change: Change) -> dict[str, list[Any]]:
