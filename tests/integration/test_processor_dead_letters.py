@@ -21,6 +21,7 @@ GOOD, RUBBISH, EMPTY, BOOM, HUGE, UNTOUCHABLE, UNSPEAKABLE = (
     "untouchable",
     "unspeakable",
 )
+TAKEN = "taken"
 REASONS = {
     RUBBISH: "",
     EMPTY: "the record has no value",
@@ -46,6 +47,8 @@ class DifficultDomain(TallyDomain):
             data = long.event.data.model_copy(update={"play": "x" * 1_100_000})
             long.event.__dict__["data"] = data
             return Decision(decision.states, (*decision.events, long), decision.counts)
+        if event.subject == TAKEN:
+            return Decision((*decision.states, decision.states[0].but(id=TAKEN)), decision.events, decision.counts)
         return decision
 
 
@@ -77,6 +80,18 @@ def a_record(log: Log, kind: str, partition: int, number: int) -> Record:
 
 
 kinds = st.sampled_from([GOOD] * 9 + [RUBBISH, EMPTY, BOOM, HUGE, UNTOUCHABLE, UNSPEAKABLE])
+
+
+async def test_a_record_whose_state_has_an_id_that_another_has_is_a_dead_letter_and_holds_up_no_other(site):
+    await site.store.collection(Tally.collection).insert_one({"_id": TAKEN})
+    log = Log()
+    records = [log.append(0, received("k", str(n), subject=subject)) for n, subject in enumerate((None, TAKEN, None))]
+    await site.replica(domain=DifficultDomain(), dead_letter_share=1.0).process(records)
+    assert (await site.positions())[0] == {topics.CONTACT_EVENTS: 3}
+    assert len((await site.tally("k")).seen) == 2
+    [letter] = site.published.dead
+    assert letter.value == records[1].value
+    assert dict(letter.headers)[REASON].startswith(b"the store refuses it: an id is taken: ")
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))

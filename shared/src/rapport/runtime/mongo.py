@@ -146,12 +146,17 @@ async def end_abandoned_transactions(client: Client) -> int:
 
 def is_conflict(error: BaseException) -> bool:
     """Somebody else changed what we had read: read it again and decide again."""
-    if isinstance(error, BulkWriteError):
-        codes = {item.get("code") for item in error.details.get("writeErrors", [])} | {error.code}
-        return bool(codes & {_WRITE_CONFLICT, _DUPLICATE_KEY})
-    if isinstance(error, DuplicateKeyError):
-        return True
-    return isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT
+    return bool(_codes(error) & {_WRITE_CONFLICT, _DUPLICATE_KEY})
+
+
+def is_taken(error: BaseException) -> bool:
+    """Whether an id that was to be new was there already."""
+    return _DUPLICATE_KEY in _codes(error)
+
+
+def _codes(error: BaseException) -> set[Any]:
+    written = error.details.get("writeErrors", []) if isinstance(error, BulkWriteError) else []
+    return {error.code, *(item.get("code") for item in written)} if isinstance(error, OperationFailure) else set()
 
 
 def is_transient(error: BaseException) -> bool:

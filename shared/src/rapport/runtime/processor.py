@@ -28,7 +28,7 @@ from rapport.runtime import telemetry
 from rapport.runtime.batch import Batch, WrongCluster
 from rapport.runtime.clock import Clock, backoff, others_first
 from rapport.runtime.dead_letter import FailureShare
-from rapport.runtime.mongo import MongoError, is_conflict
+from rapport.runtime.mongo import MongoError, is_conflict, is_taken
 from rapport.runtime.outbox import Outbox
 from rapport.runtime.patience import Patience
 from rapport.runtime.plan import Outcome, Plan
@@ -57,6 +57,9 @@ _PASSED_OVER_AT_MOST = timedelta(seconds=1)
 
 _MOST_CONFLICTS = 120
 """With its waits, longer than MongoDB keeps the transaction of a process that was killed (60 s)."""
+
+_MOST_TAKEN = 10
+"""So often in a row nobody makes what was not there a moment ago: it is another document of the same id."""
 
 _LOOK_FOR_ABANDONED = 12
 """Conflicts in a row, after 5 s or so, that live replicas do not cause."""
@@ -266,10 +269,15 @@ class Processor:
     # --- the one transaction --------------------------------------------------------
 
     async def _carry_out(self, partitions: set[int], plan: Planner, *, by: str = "records") -> None:
+        taken = 0
         async with self._held(partitions, at_most=_CLICK_WAITS if by == "act" else None):
             for count, wait in enumerate(backoff(0.002, 2)):
-                if await self._attempt(partitions, plan, by):
+                conflict = await self._attempt(partitions, plan, by)
+                if conflict is None:
                     return
+                taken = taken + 1 if is_taken(conflict) else 0
+                if taken == _MOST_TAKEN:
+                    raise Refused(f"an id is taken: {str(conflict)[:500]}") from conflict
                 telemetry.CONFLICTS.labels(self._service).inc()
                 if count == _MOST_CONFLICTS:
                     raise RuntimeError(f"partitions {sorted(partitions)}: {count} conflicts in a row")
@@ -277,8 +285,8 @@ class Processor:
                     await self._end_abandoned()
                 await self._clock.sleep(wait)
 
-    async def _attempt(self, partitions: set[int], plan: Planner, by: str) -> bool:
-        """Read, decide and write once; False when somebody else came first."""
+    async def _attempt(self, partitions: set[int], plan: Planner, by: str) -> Exception | None:
+        """Read, decide and write once; answers what it met with when somebody else came first."""
         rows = await self._rows.take(partitions)
         if by != "act":
             await self._outbox.clear({p: row for p, row in rows.items() if p in self.owned})
@@ -292,12 +300,12 @@ class Processor:
         change = Change(rows, planned.moved, states, dict(outcome.told), outcome.counts)
         if change.is_empty:
             self._rows.put_back(rows[p] for p in partitions if p in self.owned)
-            return True
+            return None
         try:
             await self._store.commit(change)
         except (Conflict, *MongoError) as error:
             if isinstance(error, Conflict) or is_conflict(error):
-                return False
+                return error
             raise
         self._rows.written(change, self.owned)
         self._note(change, outcome, by)
@@ -305,7 +313,7 @@ class Processor:
             await self._outbox.settle(change, partitions & self.owned)
         elif change.outbox:
             self.left_over.set()
-        return True
+        return None
 
     @asynccontextmanager
     async def _held(self, partitions: Iterable[int], at_most: float | None) -> AsyncIterator[None]:

@@ -269,7 +269,7 @@ class Store:
             await self._move_rows(change, session)
             try:
                 for name, some in writes.items():
-                    await finished(self._database[name].bulk_write(some, ordered=False, session=session))
+                    await finished(self._database[name].bulk_write(some, session=session))
                 if letters:
                     await finished(self._outbox.insert_many(letters, session=session))
             except (OverflowError, UnicodeError) as error:  # BSON has 64 bits, and no halves of surrogates
@@ -356,27 +356,25 @@ def document_of(state: State) -> dict[str, Any]:
 
 
 def _in_whole_milliseconds(wake_at: datetime | None) -> datetime | None:
-    """
-    Not before that instant as BSON knows it, which cuts off what is below a millisecond.
-
-    So nothing is found due that says of itself that it is not yet.
-    """
+    """Never sooner, as BSON would have it: nothing is found due that says of itself that it is not yet."""
     return wake_at and wake_at + timedelta(microseconds=-wake_at.microsecond % 1000)
 
 
 def _state_writes(change: Change) -> dict[str, list[Any]]:
-    writes: dict[str, list[Any]] = defaultdict(list)
+    """By collection, one kind of write after the other: each such run is one command, and the first that fails ends it."""
+    new: dict[str, list[Any]] = defaultdict(list)
+    changed: dict[str, list[Any]] = defaultdict(list)
     for state in change.states.changed:
         document = document_of(state)
         if change.states.existed(state):
-            writes[state.collection].append(ReplaceOne({"_id": state.id}, document))
+            changed[state.collection].append(ReplaceOne({"_id": state.id}, document))
         elif state.projection:
-            writes[state.collection].append(ReplaceOne({"_id": state.id}, document, upsert=True))
+            changed[state.collection].append(ReplaceOne({"_id": state.id}, document, upsert=True))
         else:
-            writes[state.collection].append(InsertOne(document))
+            new[state.collection].append(InsertOne(document))
     for (name, key), (row, add) in _merged(change.counts).items():
-        writes[name].append(UpdateOne({"_id": key}, {"$inc": add, "$setOnInsert": row}, upsert=True))
-    return writes
+        changed[name].append(UpdateOne({"_id": key}, {"$inc": add, "$setOnInsert": row}, upsert=True))
+    return {name: new[name] + changed[name] for name in (*new, *changed)}
 
 
 def _merged(
