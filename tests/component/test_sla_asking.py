@@ -54,6 +54,26 @@ async def test_what_nobody_can_look_for_is_refused_and_not_our_fault(sla: Runnin
     assert answer.status_code == 422
 
 
+async def test_a_status_that_there_is_not_is_refused_with_those_that_there_are(sla: RunningSla):
+    for address, word in (("/v1/contacts", "breached"), ("/v1/alerts", "open")):
+        answer = await sla.get(address, status=f"{word},unheard")
+        [error] = answer.json()["errors"]
+        assert (answer.status_code, error["pointer"]) == (422, "/query/status")
+        assert error["reason"].endswith(f"'{word}', 'unheard' is not")
+    answer = await sla.post("/v1/alerts/bulk", {"action": "acknowledge", "filter": {"status": "open"}})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/body/filter/status")
+    for what, words in (("contacts", "waiting,open"), ("alerts", "warned,breached"), ("alerts", "active")):
+        [found] = (await sla.get(f"/v1/{what}", status=words)).json()[what]
+        assert found["contact_id"] == "C-1"
+
+
+async def test_the_instants_of_an_alert_read_like_those_of_its_contact(sla: RunningSla):
+    targets = (await sla.get("/v1/contacts/C-1")).json()["targets"]
+    target = next(one for one in targets if one["target"] == "first_response")
+    alert = (await sla.get("/v1/alerts", contact_id="C-1")).json()["alerts"][0]
+    assert (alert["due_at"], alert["breached_at"]) == (target["due_at"], target["breached_at"])
+
+
 async def test_a_blank_reason_is_none(sla: RunningSla):
     for body in (None, {}, {"reason": None}, {"reason": " \n"}):
         answer = await sla.post(f"{ALERT}/close", body)

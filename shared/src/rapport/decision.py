@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 import msgspec
 from msgspec import Struct, structs
 
-from rapport.contracts import Data, Event
+from rapport.contracts import Data, Event, format_instant
 
 S = TypeVar("S", bound="State")
 
@@ -31,9 +31,11 @@ class Part(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
         return structs.replace(self, **fields)
 
     def shown(self, *, without: Container[str] = ()) -> dict[str, Any]:
-        """Every field as JSON has it, for people to see."""
+        """Every field as JSON has it, for people to see; instants as in events."""
+        values = {name: getattr(self, name) for name in self.__struct_fields__ if name not in without}
         return {
-            name: msgspec.to_builtins(getattr(self, name)) for name in self.__struct_fields__ if name not in without
+            name: format_instant(value) if isinstance(value, datetime) else msgspec.to_builtins(value)
+            for name, value in values.items()
         }
 
 

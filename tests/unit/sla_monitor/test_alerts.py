@@ -134,6 +134,35 @@ def test_a_snoozed_alert_comes_back_and_goes_on_climbing():
     assert rung(played) == [("sun", "13:00"), ("sun", "14:00"), ("lead", "14:15")]
 
 
+def test_a_warning_that_is_snoozed_past_its_deadline_is_quiet_until_then_and_rings_from_then_on():
+    events = [received("09:00", team="billing")]
+    played = play(events, under=ringing(warn="[75%]"), looks=["12:30"])
+    act(played, "snooze", "12:31", book=played.domain.book, until=at("14:00"), by="ada")
+    played.look("13:30")
+    assert rung(played) == []
+    assert (played.alert().state, played.alert().breached_at) == ("snoozed", at("13:00"))
+    assert played.told("sla.breached") == [("sla.breached", "13:00")]
+    for time in ("14:00", "14:15"):
+        played.look(time)
+    assert rung(played) == [("sun", "14:00"), ("lead", "14:15")]
+    assert not played.notifications[-1].late
+
+
+def test_a_warning_that_was_acknowledged_rings_when_its_deadline_is_missed():
+    played = play([received("09:00", team="billing")], under=ringing(warn="[75%]"), looks=["12:30"])
+    act(played, "acknowledge", "12:31", book=played.domain.book, by="ada")
+    played.look("13:00:01")
+    assert rung(played) == [("sun", "13:00")]
+    assert played.alert().state == "breached"
+
+
+def test_a_warning_snoozed_until_before_its_deadline_rings_at_the_deadline_whenever_we_look():
+    played = play([received("09:00", team="billing")], under=ringing(warn="[75%]"), looks=["12:10"])
+    act(played, "snooze", "12:11", book=played.domain.book, until=at("12:30"), by="ada")
+    played.look("13:01")
+    assert rung(played) == [("sun", "13:00")]
+
+
 def test_closing_what_is_unmet_needs_a_reason_and_changes_no_verdict():
     played = play([received("09:00", team="billing")], under=NOW, looks=["13:05"])
     with pytest.raises(actions.NotPossible, match="reason"):

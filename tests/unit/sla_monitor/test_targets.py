@@ -304,6 +304,14 @@ def test_a_reclassified_contact_is_matched_again_and_counted_from_its_start():
     assert played.contact.policy == "urgent"
 
 
+def test_what_a_contact_is_said_to_be_before_its_first_message_holds_where_the_message_says_nothing_else():
+    played = play([reclassified("08:59", priority="urgent"), received("09:00")], under=TWO)
+    assert due(played, "first_response/1") == "10:00"
+    assert played.contact.priority == "urgent"
+    played = play([reclassified("08:59", priority="urgent"), received("09:00", priority="low")], under=TWO)
+    assert (played.contact.policy, played.contact.priority) == ("rest", "low")
+
+
 def test_a_deadline_that_would_lie_in_the_past_becomes_the_instant_of_the_change_listed_but_not_paged():
     played = play([received("09:00"), reclassified("12:00", priority="urgent")], under=TWO, looks=["12:01"])
     assert played.told() == [("sla.breached", "12:00")]

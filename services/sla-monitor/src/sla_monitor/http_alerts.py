@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,15 +16,16 @@ from starlette.responses import StreamingResponse
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.board import Board
 from sla_monitor.commands import Command, Commands, Refused
-from sla_monitor.domain.states import AlertState
+from sla_monitor.domain.states import AlertState, AlertStatus
 from sla_monitor.feed import Feed, shown
-from sla_monitor.paging import Order, Sought, page, prefix
+from sla_monitor.paging import Order, Sought, page, prefix, words_of
 
 _SORTABLE = ("due_at", "state", "team", "owner", "policy")
 _MOST = 1000
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
+States = words_of((*get_args(AlertStatus), "active"))
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -37,7 +38,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    status: list[str] | str = Field(default_factory=list)
+    status: Annotated[list[str] | str, States] = Field(default_factory=list)
     team: str | None = None
     agent: str | None = None
     customer_id: str | None = None
@@ -49,12 +50,10 @@ class Filters(BaseModel):
 
     def condition(self) -> dict[str, Any]:
         given: list[dict[str, Any]] = []
-        given_states = [self.status] if isinstance(self.status, str) else self.status
-        states = [word for text in given_states for word in text.split(",")]
-        if "active" in states:
+        if "active" in self.status:
             given.append({"active": True})
-        elif states:
-            given.append({"state": {"$in": states}})
+        elif self.status:
+            given.append({"state": {"$in": self.status}})
         names = {"owner": self.agent, **{n: getattr(self, n) for n in ("customer_id", "contact_id", "policy", "group")}}
         given += [{name: value} for name, value in names.items() if value is not None]
         if self.q:
@@ -110,7 +109,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
     @router.get("/alerts")
     async def list_alerts(
         key: Watcher,
-        status: Annotated[list[str] | None, Query()] = None,
+        status: Annotated[list[str], Query(), States] = [],  # noqa: B006 - never changed
         team: str | None = None,
         agent: str | None = None,
         customer_id: str | None = None,
@@ -125,7 +124,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
     ) -> dict[str, Any]:
         """Alerts by what is asked for, the latest deadline first. `status` may come several times, or be `active`."""
         filters = Filters(
-            status=status or [],
+            status=status,
             agent=agent,
             customer_id=customer_id,
             contact_id=contact_id,

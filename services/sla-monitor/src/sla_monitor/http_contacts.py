@@ -1,7 +1,7 @@
 """`/v1/contacts`: where a contact stands, and why."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query
 from rapport.runtime.clock import Clock
@@ -14,8 +14,8 @@ from rapport.runtime.store import Store
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.contact_view import detail, summary
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import ContactState, NotificationState
-from sla_monitor.paging import Order, Sought, page, prefix
+from sla_monitor.domain.states import ContactState, NotificationState, Status
+from sla_monitor.paging import Order, Sought, page, prefix, words_of
 from sla_monitor.policies import Policies
 
 _SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
@@ -29,7 +29,7 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
     @router.get("")
     async def list_contacts(
         key: Watcher,
-        status: Annotated[list[str] | None, Query()] = None,
+        status: Annotated[list[str], Query(), words_of(get_args(Status))] = [],  # noqa: B006 - never changed
         team: str | None = None,
         agent: str | None = None,
         customer_id: str | None = None,
@@ -60,7 +60,7 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
 
 
 def _filters(
-    status: list[str] | None,
+    status: list[str],
     agent: str | None,
     customer_id: str | None,
     policy: str | None,
@@ -69,7 +69,7 @@ def _filters(
 ) -> list[dict[str, Any]]:
     given: list[dict[str, Any]] = []
     if status:
-        given.append({"status": {"$in": [word for text in status for word in text.split(",")]}})
+        given.append({"status": {"$in": status}})
     for name, value in (("owner", agent), ("customer_id", customer_id), ("policy", policy)):
         if value is not None:
             given.append({name: value})

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -25,6 +25,20 @@ def _searchable(text: str) -> str:
 
 Sought = Annotated[str, Field(max_length=200), AfterValidator(_searchable)]
 """What somebody looks for."""
+
+
+def words_of(known: Iterable[str]) -> AfterValidator:
+    """For a parameter that names one of these words or several, with commas or one by one; ValueError for others."""
+    names = tuple(known)
+
+    def split(given: list[str] | str) -> list[str]:
+        words = [word for text in ([given] if isinstance(given, str) else given) for word in text.split(",")]
+        wrong = sorted({word for word in words if word not in names})
+        if wrong:
+            raise ValueError(f"must be among {', '.join(names)}; {', '.join(map(repr, wrong))} is not")
+        return words
+
+    return AfterValidator(split)
 
 
 @dataclass(frozen=True, slots=True)

@@ -361,7 +361,7 @@ def _in_whole_milliseconds(wake_at: datetime | None) -> datetime | None:
 
 
 def _state_writes(change: Change) -> dict[str, list[Any]]:
-    """By collection, one kind of write after the other: each such run is one command, and the first that fails ends it."""
+    """By collection, what is new first: each kind of write is one command, and the first that fails ends it."""
     new: dict[str, list[Any]] = defaultdict(list)
     changed: dict[str, list[Any]] = defaultdict(list)
     for state in change.states.changed:

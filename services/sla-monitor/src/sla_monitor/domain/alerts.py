@@ -72,7 +72,7 @@ class Alerting:
             if not _is_settled(one, alert) and alert.state == "cleared":
                 alert = _warned(one, alert)
         if alert.state == "snoozed" and alert.until is not None and alert.until <= self.horizon:
-            alert = _come_back(alert, escalation)
+            alert = _come_back(one, alert, escalation, alert.until)
         if alert.state == "breached":
             alert = self._ring(one, alert, escalation)
         if "warned" in one.news and alert.state == "warned":
@@ -97,6 +97,8 @@ class Alerting:
         """A breach that is news; pages unless nobody waits, or it was made by an edit or is history."""
         clock, due = one.clock, one.clock.due_at or self.horizon
         if known is not None and known.raised_at is not None and known.state not in ("cleared", "closed"):
+            return known.but(raised_at=due)
+        if known is not None and known.state == "snoozed" and known.until is not None and known.until > due:
             return known.but(raised_at=due)
         alert = known or Alert(state="breached")
         steps = {"base_at": None, "next_at": None} if _is_quiet(clock) else escalation.start(due)
@@ -375,9 +377,11 @@ def _is_quiet(clock: Clock) -> bool:
     return clock.listed or clock.ended or old
 
 
-def _come_back(alert: Alert, escalation: Escalation) -> Alert:
-    """A snooze has ended: it stands where it stood, and rings again if it was raised."""
-    raised = alert.raised_at is not None
-    ringing = escalation.come_back(alert, alert.until) if raised and alert.until else {}
-    state = "breached" if raised else "warned"
-    return alert.but(state=state, until=None, by=None, rounds=alert.rounds + 1, **ringing)
+def _come_back(one: Numbered, alert: Alert, escalation: Escalation, at: datetime) -> Alert:
+    """A snooze has ended: it stands where it stood, and rings (again) if it was raised, be it meanwhile."""
+    again: Facts = {"state": "warned" if alert.raised_at is None else "breached", "rounds": alert.rounds + 1}
+    if alert.base_at is not None:
+        again |= escalation.come_back(alert, at)
+    elif alert.raised_at is not None and not _is_quiet(one.clock):
+        again |= escalation.start(at)
+    return alert.but(until=None, by=None, **again)

@@ -43,7 +43,7 @@ class Escalation:
 
     def come_back(self, alert: Alert, at: datetime) -> dict[str, object]:
         """What changes of an alert whose snooze ends then: the step that it had reached rings again."""
-        if not self.rings or alert.base_at is None:
+        if not self.rings:
             return {"next_at": None}
         level = min(max(alert.level - 1, 0), len(self.steps) - 1)
         ring = self.may_ring(at)

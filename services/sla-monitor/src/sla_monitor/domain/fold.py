@@ -73,8 +73,8 @@ class Folding(Owed):
     def _open(self, entry: Entry, at: datetime, *, inbound: bool) -> None:
         self.opening, self.opened_at, self.status = entry, at, "open"
         self.outbound_only = not inbound
-        before, self._contact = self._contact, classification(entry.facts)
-        self._hand_to({**before, **self._contact})
+        self._contact = classification({**self._contact, **entry.facts})
+        self._hand_to(self._contact)
         self._choose(at)
         made = self._needs.get("promise")
         if made is not None and made.due_at is not None:
