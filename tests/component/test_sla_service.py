@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ async def test_an_unanswered_message_becomes_one_breach_one_alert_and_one_messag
         return await sla.told("sla.breached")
 
     [breach] = [event for event in await until(breaches) if event["data"]["contact_id"] == "C-1"]
-    assert breach["time"] == alert["due_at"] == breach["data"]["due_at"]
+    due_at = datetime.fromisoformat(alert["due_at"])
+    assert datetime.fromisoformat(breach["time"]) == due_at == datetime.fromisoformat(breach["data"]["due_at"])
 
     async def told() -> bool:
         return len(await sla.told("alert.notified")) == 3

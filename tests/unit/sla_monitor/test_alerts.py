@@ -6,6 +6,7 @@ import pytest
 from rapport.contracts.sla_events import AlertCleared, SlaCorrected
 from sla_monitor.domain import actions
 from sla_monitor.domain.contact_view import detail
+from sla_monitor.domain.states import CustomerState
 from sla_monitor.domain.text import text
 
 from tests.support.sla import (
@@ -347,7 +348,9 @@ def test_the_text_says_it_all_in_one_line():
         received("09:00", team="billing", subject="Invoice  wrong", reference="4711", url="https://crm/4711"),
     ]
     played = play(events, under=NOW, looks=["13:00:01"])
-    assert played.notifications[0].text == (
+    rossi = played.kept[CustomerState, "K-1"]
+    assert isinstance(rossi, CustomerState)
+    assert text(played.alert(), rossi, at("13:00:01")) == (
         'BREACHED 1 s · first response · #4711 "Invoice wrong" · Ms Rossi (gold) · e-mail, waiting since 09:00 UTC'
         " · owner none · next: lead 13:15 · Open: https://crm/4711"
     )

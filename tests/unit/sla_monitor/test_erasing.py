@@ -44,7 +44,7 @@ def forget(played: Desk) -> None:
     """As the work beside does, contact by contact."""
     for contact in kept(played, ContactState):
         alerts = [one for one in kept(played, AlertState) if one.contact_id == contact.id]
-        played.carry_out(forget_contacts([contact], alerts, played.notifications, played.domain.book.asked))
+        played.carry_out(forget_contacts([contact], alerts, played.domain.book.asked))
 
 
 def test_nothing_that_names_an_erased_customer_or_tells_their_words_is_kept():

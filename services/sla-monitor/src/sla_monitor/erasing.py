@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, NoReturn
 
-from rapport.decision import Decision, Match, States, Touch
+from rapport.decision import Decision, Ref, States
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.lease import Lease
@@ -15,7 +15,7 @@ from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
 
 from sla_monitor.domain.erasing import forget_contacts
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, alerts_of
 from sla_monitor.policies import Policies
 from sla_monitor.walking import Document, touched, walk
 
@@ -65,12 +65,8 @@ class Erasures:
 
     async def _forget(self, documents: Sequence[Document]) -> None:
         ids = [document["_id"] for document in documents]
-        alerts = [row["_id"] async for row in self._alerts.find({"contact_id": {"$in": ids}}, {"_id": 1})]
-        touches: list[Touch] = [
-            *touched(documents),
-            *(Match(AlertState, "contact_id", contact_id) for contact_id in ids),
-            *(Match(NotificationState, "alert_id", alert_id) for alert_id in alerts),
-        ]
+        alerts = self._alerts.find({"$or": [alerts_of(contact_id) for contact_id in ids]}, {"_id": 1})
+        touches = [*touched(documents), *[Ref(AlertState, row["_id"]) async for row in alerts]]
         decide = partial(_decide, ids=frozenset(ids), asked=self._policies.book.asked)
         await self._processor.act(ContactState, ids[0], decide, touches=touches)
 
@@ -79,7 +75,7 @@ def _decide(
     _: ContactState | None, states: States, _now: datetime, *, ids: frozenset[str], asked: frozenset[str]
 ) -> Decision[Any]:
     contacts = [one for one in states.of(ContactState) if one.id in ids]
-    return forget_contacts(contacts, states.of(AlertState), states.of(NotificationState), asked)
+    return forget_contacts(contacts, states.of(AlertState), asked)
 
 
 def _done(customer: CustomerState | None, _: States, _now: datetime) -> Decision[Any]:

@@ -1,15 +1,15 @@
 """
 Every change of an alert, told to whoever follows `GET /v1/alerts/stream`.
 
-One change stream of MongoDB for all clients of a replica. An event's id is the
-stream's resume token, so a client goes on where it stopped with any replica;
-what is too old to resume from is answered by `reset`: read the lists again.
+One change stream of MongoDB for all clients of a replica, open while there are any.
+An event's id is the stream's resume token, so a client goes on where it stopped with
+any replica; what is too old to resume from is answered by `reset`: read the lists again.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from rapport.runtime.patience import Patience
 
 from sla_monitor import telemetry
 from sla_monitor.domain.states import AlertState
+from sla_monitor.followers import Followers
 
 log = shared.logger()
 
@@ -50,7 +51,8 @@ class Feed:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._alerts = database[AlertState.collection]
         self._clock = clock
-        self._followers: set[asyncio.Queue[Change | None]] = set()
+        self._followers: Followers[Change] = Followers(_BEHIND)
+        self._open = asyncio.Event()
         self._token = ""
         self._catching_up = asyncio.Semaphore(_CATCH_UPS)
         self._stopped = False
@@ -60,53 +62,61 @@ class Feed:
         patiently = Patience("sla-monitor", self._clock)
         try:
             while True:
+                await self._followers.somebody()
                 try:
                     await patiently("alerts stream", self._watch)
                 except MongoError as error:
                     log.warning("the stream of alerts begins anew", error=str(error)[:200])
-                    self._token = ""
-                    self._tell(None)
-                await self._clock.sleep(_ANEW_AFTER)
+                    self._close()
+                    self._followers.tell(None)
+                    await self._clock.sleep(_ANEW_AFTER)
         finally:
             self._stopped = True
-            self._tell(None)
+            self._open.set()
+            self._followers.tell(None)
 
     async def _watch(self) -> None:
+        """Until nobody follows any more."""
+        if not self._token:
+            self._token = await self._newest()
+        self._open.set()
         async with self._alerts.watch(_CHANGES, max_await_time_ms=_WAIT_MS, **_after(self._token)) as stream:
-            while True:
+            while self._followers:
                 document = await stream.try_next()
                 self._token = (stream.resume_token or {}).get("_data", self._token)
                 if document is not None:
-                    self._tell(_change(document))
+                    self._followers.tell(_change(document))
+            self._close()
 
-    def _tell(self, change: Change | None) -> None:
-        for queue in self._followers:
-            missed = queue.full()
-            if missed:
-                queue.get_nowait()
-            queue.put_nowait(None if missed else change)
+    async def _newest(self) -> str:
+        """The place behind all that has changed so far."""
+        async with self._alerts.watch(_CHANGES, max_await_time_ms=1) as stream:
+            await stream.try_next()
+            return str((stream.resume_token or {}).get("_data", ""))
 
-    @contextmanager
-    def changes(self) -> Iterator["asyncio.Queue[Change | None]"]:
+    def _close(self) -> None:
+        self._open.clear()
+        self._token = ""
+
+    @asynccontextmanager
+    async def changes(self) -> AsyncIterator["asyncio.Queue[Change | None]"]:
         """Every change from now on; None where some were missed, and when nothing more will come."""
-        queue: asyncio.Queue[Change | None] = asyncio.Queue(_BEHIND)
-        self._followers.add(queue)
-        try:
+        with self._followers.joined() as queue:
+            await self._open.wait()
             yield queue
-        finally:
-            self._followers.discard(queue)
 
     async def follow(self, after: str, wanted: Callable[[AlertState], bool]) -> AsyncIterator[str]:
         """Server-sent events: `ready`, then an `alert` for each change, `alive` in between, `reset` after a gap."""
-        with self.changes() as queue, telemetry.STREAMS.track_inprogress():
-            missed: set[str] = set()
-            if after:
-                async for line in self._missed(after, wanted, missed):
-                    yield line
-            yield _event("ready", {}, self._token or after)
-            while not self._stopped:
-                async for line in self._live(queue, wanted, missed):
-                    yield line
+        with telemetry.STREAMS.track_inprogress():
+            async with self.changes() as queue:
+                missed: set[str] = set()
+                if after:
+                    async for line in self._missed(after, wanted, missed):
+                        yield line
+                yield _event("ready", {}, self._token or after)
+                while not self._stopped:
+                    async for line in self._live(queue, wanted, missed):
+                        yield line
 
     async def _live(
         self, queue: "asyncio.Queue[Change | None]", wanted: Callable[[AlertState], bool], missed: set[str]

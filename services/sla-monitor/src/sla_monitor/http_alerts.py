@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.board import Board
 from sla_monitor.commands import Command, Commands, Refused
-from sla_monitor.domain.states import AlertState, AlertStatus
+from sla_monitor.domain.states import AlertState, AlertStatus, alerts_of
 from sla_monitor.feed import Feed, shown
 from sla_monitor.paging import Order, Sought, page, prefix, words_of
 
@@ -54,8 +54,10 @@ class Filters(BaseModel):
             given.append({"active": True})
         elif self.status:
             given.append({"state": {"$in": self.status}})
-        names = {"owner": self.agent, **{n: getattr(self, n) for n in ("customer_id", "contact_id", "policy", "group")}}
+        names = {"owner": self.agent, **{n: getattr(self, n) for n in ("customer_id", "policy", "group")}}
         given += [{name: value} for name, value in names.items() if value is not None]
+        if self.contact_id is not None:
+            given.append(alerts_of(self.contact_id))
         if self.q:
             words = {"words": {"$regex": re.escape(self.q.casefold())}}
             given.append({"$or": [words, *({name: prefix(self.q)} for name in ("_id", "customer_id"))]})

@@ -8,8 +8,7 @@ again. While MongoDB does not answer nothing is said, so that the screen calls i
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +26,7 @@ from sla_monitor.domain.board_filter import BoardFilter
 from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Change, Feed
+from sla_monitor.followers import Followers
 
 log = shared.logger()
 
@@ -60,7 +60,8 @@ class Live:
         self._contacts = store.collection(ContactState.collection)
         self._drawing = drawing
         self._clock = clock
-        self._boards: set[asyncio.Queue[Batch | None]] = set()
+        self._boards: Followers[Batch] = Followers(_BEHIND)
+        self._open = asyncio.Event()
         self._figures: dict[str, str] = {}
         self._counted_in: datetime | None = None
         self._counting = asyncio.Lock()
@@ -69,16 +70,29 @@ class Live:
     async def run(self) -> None:
         """Until cancelled."""
         try:
-            with self._feed.changes() as queue:
-                while True:
-                    changes = [await queue.get()]
-                    await self._clock.sleep(_TOGETHER)
-                    while not queue.empty():
-                        changes.append(queue.get_nowait())
-                    self._tell(await self._draw(changes) if self._boards else [])
+            while True:
+                await self._boards.somebody()
+                async with self._feed.changes() as queue:
+                    self._open.set()
+                    while self._boards:
+                        await self._push(queue)
+                    self._open.clear()
         finally:
             self._stopped = True
-            self._tell(None)
+            self._open.set()
+            self._boards.tell(None)
+
+    async def _push(self, queue: "asyncio.Queue[Change | None]") -> None:
+        """What changes in a tenth of a second."""
+        try:
+            async with asyncio.timeout(_LOOK_EVERY):
+                changes = [await queue.get()]
+        except TimeoutError:
+            return
+        await self._clock.sleep(_TOGETHER)
+        while not queue.empty():
+            changes.append(queue.get_nowait())
+        self._boards.tell(await self._draw(changes))
 
     async def _draw(self, changes: list[Change | None]) -> Batch | None:
         """The rows of what has changed, each alert once; None where some of it is not known."""
@@ -93,17 +107,11 @@ class Live:
         row = self._drawing.row
         return [Drawn(newest[line.key], line.sort, row(line, may_act=True), row(line, may_act=False)) for line in lines]
 
-    def _tell(self, batch: Batch | None) -> None:
-        for queue in self._boards:
-            missed = queue.full()
-            if missed:
-                queue.get_nowait()
-            queue.put_nowait(None if missed else batch)
-
     async def follow(self, wanted: BoardFilter, key: Key) -> AsyncIterator[str]:
         """Server-sent events: `ready`, then `rows` and `figures` as they change, `reset` when to read it all again."""
         due: datetime | None = None
-        with self._batches() as queue, telemetry.BOARDS.track_inprogress():
+        with self._boards.joined() as queue, telemetry.BOARDS.track_inprogress():
+            await self._open.wait()
             yield _event("ready", {})
             while not self._stopped:
                 batch = await _next(queue, self._seconds_to(due))
@@ -144,15 +152,6 @@ class Live:
     async def _look_at(self, contact_id: str) -> object:
         """The contact as it is stored, to be compared and nothing else."""
         return await self._contacts.find_one({"_id": contact_id}, {"s": 1})
-
-    @contextmanager
-    def _batches(self) -> Iterator["asyncio.Queue[Batch | None]"]:
-        queue: asyncio.Queue[Batch | None] = asyncio.Queue(_BEHIND)
-        self._boards.add(queue)
-        try:
-            yield queue
-        finally:
-            self._boards.discard(queue)
 
     def _seconds_to(self, due: datetime | None) -> float:
         return max((due - self._clock.now()).total_seconds(), 0.0) if due else _ALIVE_EVERY

@@ -31,6 +31,8 @@ from sla_monitor.waiting import Waiting
 log = shared.logger()
 
 _LOOK_EVERY: Final = 0.25
+_RESTS: Final = 4
+"""Times as long as a look has taken, so that very much that waits holds up deadlines by a fifth at most."""
 _LOOK_AROUND_EVERY: Final = timedelta(seconds=1)
 _PROMPT: Final = timedelta(seconds=1)
 """How late a deadline is looked at where nothing holds it up, and some more."""
@@ -65,8 +67,10 @@ class Sender:
         """Until cancelled. While MongoDB is away nothing is sent."""
         try:
             while True:
+                began = self._means.clock.now()
                 await self._means.processor.patiently("sender", self._look)
-                await self._means.clock.sleep(_LOOK_EVERY)
+                took = (self._means.clock.now() - began).total_seconds()
+                await self._means.clock.sleep(max(_LOOK_EVERY, _RESTS * took))
         finally:
             await self._stop()
             await self._means.delivery.close()

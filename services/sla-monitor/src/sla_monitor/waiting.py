@@ -51,7 +51,8 @@ class Waiting:
         count = await self._notifications.count_documents({"status": "pending"})
         telemetry.WAITING.set(count)
         if count != len(self._pending):
-            ids = {row["_id"] async for row in self._notifications.find({"status": "pending"}, {"_id": 1})}
+            rows = await self._notifications.find({"status": "pending"}, {"_id": 1}).to_list(None)
+            ids = {row["_id"] for row in rows}
             kept = [one for one in self._pending if one.id in ids]
             missing = sorted(ids.difference(one.id for one in kept))
             found = await self._store.find(NotificationState, {"_id": {"$in": missing}, "status": "pending"})

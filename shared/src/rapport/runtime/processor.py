@@ -34,7 +34,7 @@ from rapport.runtime.patience import Patience
 from rapport.runtime.plan import Outcome, Plan
 from rapport.runtime.publisher import Publisher
 from rapport.runtime.rows import Rows
-from rapport.runtime.splitting import halves, in_lanes, together
+from rapport.runtime.splitting import apart, halves, side_by_side
 from rapport.runtime.store import Change, Conflict, Refused, Row, Store, is_refusal
 from rapport.runtime.waking import AT_ONCE, NOTHING, Waker, Waking
 
@@ -208,8 +208,8 @@ class Processor:
             return False
         rows = await self._rows.look(horizons)
         due = await self._waker.due(kind, rows, horizons, behind)
-        lanes = in_lanes(due, lambda state: state.partition)
-        await together([self._wake_all(self._waker.wake(lane, rows, horizons)) for lane in lanes if lane])
+        parts = apart(due, lambda state: state.partition)
+        await side_by_side([partial(self._wake_all, self._waker.wake(part, rows, horizons)) for part in parts])
         return len(due) == AT_ONCE
 
     async def _wake_all(self, waking: Waking) -> None:

@@ -15,7 +15,7 @@ from rapport.runtime.store import Row, Store
 
 log = telemetry.logger()
 
-AT_ONCE: Final = 500
+AT_ONCE: Final = 1000
 
 Horizons = Mapping[int, datetime]
 

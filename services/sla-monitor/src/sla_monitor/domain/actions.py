@@ -110,7 +110,7 @@ def climb(contact: ContactState, alert_id: str, *, past: int, now: datetime, boo
     horizon = horizon_of(contact, now)
     folding = fold(contact.log, book, horizon)
     one = next((one for one in number(folding, contact.cycles, horizon)[0] if one.key == key), None)
-    alerting = Alerting(contact, folding, None, horizon, now, contact.alerts)
+    alerting = Alerting(contact, folding, horizon, now, contact.alerts)
     if one is None or alert.level >= len(alerting.escalation(one).steps):
         return Decision(why="nobody above")
     sooner = alert.but(next_at=now)
@@ -158,7 +158,7 @@ def _act(
         return Decision(why=f"{verb} already")
     deeds = alert.done(now, verb, by, changed.why)
     after = alert.but(**changed.update, revision=alert.revision + 1, deeds=deeds)
-    alerting = Alerting(contact, folding, None, horizon, now, {**contact.alerts, key: after})
+    alerting = Alerting(contact, folding, horizon, now, {**contact.alerts, key: after})
     if verb in ("acknowledged", "closed"):
         after = alerting.tell_who_was_rung(one, after, "acknowledged" if verb == "acknowledged" else "cleared", now)
     facts = {**alerting.facts(key, after, one.clock.due_at or now), **changed.facts, "by": by}

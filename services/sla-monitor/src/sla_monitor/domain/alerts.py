@@ -19,9 +19,8 @@ from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
 from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.rules import Facts
-from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import Alert, AlertState, ContactState, NotificationState
 from sla_monitor.domain.telling import WITHDRAWN, Numbered
-from sla_monitor.domain.text import text
 
 Taken = Literal["acknowledged", "cleared"]
 
@@ -37,7 +36,6 @@ class Alerting:
 
     contact: ContactState
     folding: Folding
-    customer: CustomerState | None
     horizon: datetime
     now: datetime
     alerts: dict[str, Alert]
@@ -222,11 +220,10 @@ class Alerting:
             self._tell(
                 "alert.escalated", AlertEscalated, self.facts(one.key, alert, due), step, ring.at, level=ring.level
             )
-        line = text(self.project(one, alert, escalation), self.customer, self.now)
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
         known = self._heard_of(one)
         for name, entry in reached:
-            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", line, known)
+            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known)
         return alert
 
     def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> None:
@@ -234,11 +231,10 @@ class Alerting:
         at, clock = one.warned[-1], one.clock
         if clock.recorded is not None and at <= clock.recorded:
             return
-        line = text(self.project(one, alert, escalation), self.customer, self.now)
         for name, entry in escalation.reached(("owner",), alert.owner or self.folding.owner, None, at):
             due = clock.due_at or at
             known = self._heard_of(one)
-            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", line, known)
+            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", known)
 
     def _heard_of(self, one: Numbered) -> datetime | None:
         """When the event that its clock began with was taken in, where that came late."""
@@ -334,7 +330,6 @@ class Alerting:
         entry: int,
         at: datetime,
         step: str,
-        line: str = "",
         known: datetime | None = None,
     ) -> None:
         facts = self.facts(key, alert, due)
@@ -354,7 +349,6 @@ class Alerting:
                 known_at=known if known and known > at else None,
                 late=self.now - at > LATE,
                 source=self.contact.source,
-                text=line,
             )
         )
 

@@ -13,7 +13,7 @@ from rapport.decision import Decision
 
 from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry, NotificationState
+from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry
 
 ERASED: Final = "customer.erased"
 _WORDS: Final[dict[str, Any]] = {"subject": None, "reference": None, "url": None}
@@ -33,7 +33,6 @@ def forget_risk(known: RiskState | None) -> tuple[RiskState, ...]:
 def forget_contacts(
     contacts: Iterable[ContactState],
     alerts: Iterable[AlertState],
-    notifications: Iterable[NotificationState],
     asked: frozenset[str],
 ) -> Decision[Any]:
     """The same without words: subject, reference, address, attributes that no policy asks about, why it was closed."""
@@ -48,7 +47,6 @@ def forget_contacts(
                 for contact in contacts
             ),
             *(alert.but(**_WORDS, reason=None) for alert in alerts),
-            *(one.but(text="") for one in notifications if one.text),
         ),
         why=ERASED,
     )

@@ -65,10 +65,10 @@ class SlaDomain:
             return Decision(states=(forget_customer(known, _customer_id(event), partition, event),), why=ERASED)
         return Decision()
 
-    def touches_on_clock(self, state: State) -> Iterable[Touch]:
-        return (Ref(CustomerState, state.customer_id),) if isinstance(state, ContactState) else ()
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:  # noqa: ARG002 - nothing beside itself
+        return ()
 
-    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
+    def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - nor is asked
         """
         What has become true of a contact's deadlines by `now`.
 
@@ -79,7 +79,7 @@ class SlaDomain:
         if not isinstance(state, ContactState):
             return Decision()
         contact = state.but(swept=max(state.swept or now, now))
-        return self._announce(contact, contact.log, now, states.get(CustomerState, contact.customer_id))
+        return self._announce(contact, contact.log, now)
 
     def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         customer_id = _customer_id(event)
@@ -137,7 +137,7 @@ class SlaDomain:
         contact: ContactState,
         entries: list[Entry],
         now: datetime,
-        customer: CustomerState | None,
+        customer: CustomerState | None = None,
         cause: Event[Data] | None = None,
     ) -> Decision[Any]:
         horizon = _horizon(entries, contact.swept, now)
@@ -169,7 +169,7 @@ def announce(
             update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
     said = say(contact, folding, clocks, cause)
     told_at = cause.recorded if cause else None
-    alerting = Alerting(contact, folding, customer, horizon, now, dict(contact.alerts), told_at)
+    alerting = Alerting(contact, folding, horizon, now, dict(contact.alerts), told_at)
     if contact.alerts or any(one.news for one in clocks):
         alerting.contact = contact.but(**update)
         alerting.settle(clocks, cause.time if cause else horizon)

@@ -126,11 +126,12 @@ class ContactState(State, frozen=True, kw_only=True):
     indexes: ClassVar[tuple[Index, ...]] = (
         Index(("customer_id", "open", "opened_at")),
         BOARD,
-        Index(("in_work", "team", "next_due_at", "_id"), only={"in_work": True}),
-        Index(("closed_at",), only={"recalls": True}),
-        Index(("_id", "open"), only={"open": True}),
     )
-    """As few as can be: MongoDB 6 reads what describes all of them twice for each whenever one is written."""
+    """
+    As few as can be: MongoDB 6 reads what describes all of them twice for each whenever one is written.
+
+    What is seldom done, such as applying a policy or a closure, goes through the contacts by their ids.
+    """
 
     customer_id: str
     source: str = ""
@@ -241,6 +242,11 @@ class CustomerState(State, frozen=True, kw_only=True):
         return {"erasing": True} if self.erasing else {}
 
 
+def alerts_of(contact_id: str) -> dict[str, Any]:
+    """The condition for the alerts of a contact, whose ids begin with its own."""
+    return {"_id": {"$gt": f"{contact_id}/", "$lt": f"{contact_id}0"}, "contact_id": contact_id}
+
+
 class AlertState(State, frozen=True, kw_only=True):
     """
     One alert as lists show it; its id is `contact/target/cycle`.
@@ -251,10 +257,7 @@ class AlertState(State, frozen=True, kw_only=True):
     collection: ClassVar[str] = "alerts"
     projection: ClassVar[bool] = True
     indexes: ClassVar[tuple[Index, ...]] = (
-        Index(("active", "-raised", "due_at", "_id", "state", "team")),
-        Index(("contact_id",)),
-        Index(("team", "active", "due_at")),
-        Index(("group", "active")),
+        Index(("active", "-raised", "due_at", "_id", "state", "team", "group")),
         Index(("rings_from",), only={"rings_from": {"$exists": True}}),
     )
 
@@ -322,17 +325,17 @@ class AlertState(State, frozen=True, kw_only=True):
         }
 
 
-class NotificationState(State, frozen=True, kw_only=True):
+class NotificationState(State, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """
     One message to one receiver about one alert, written when its step is due; a sender takes it from here.
 
     `status`: pending → sending → sent or failed; dropped where it was no longer needed. The alert's id is the key under
-    which the receiver recognises what belongs together.
+    which the receiver recognises what belongs together. What older versions kept besides is left out when it is read.
     """
 
     collection: ClassVar[str] = "notifications"
     indexes: ClassVar[tuple[Index, ...]] = (
-        Index(("status", "due")),
+        Index(("status", "due", "_id")),
         Index(("alert_id",)),
         Index(("known_as",), only={"known_as": {"$exists": True}}),
     )
@@ -359,7 +362,6 @@ class NotificationState(State, frozen=True, kw_only=True):
     source: str = ""
     """Where its contact comes from, and with it the news that may make this needless."""
     group: str = ""
-    text: str = ""
     status: Literal["pending", "sending", "sent", "failed", "dropped"] = "pending"
     attempts: int = 0
     token: int | None = None

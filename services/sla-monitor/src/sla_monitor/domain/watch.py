@@ -67,10 +67,9 @@ class WatchDomain:
         return self._with_risk(decision, seen, customer_id, partition, states, event)
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
-        touches = tuple(self._deadlines.touches_on_clock(state))
         if self._rules is None or not isinstance(state, ContactState):
-            return touches
-        return (*touches, Ref(RiskState, state.customer_id))
+            return ()
+        return Ref(CustomerState, state.customer_id), Ref(RiskState, state.customer_id)
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
         decision = self._deadlines.on_clock(state, states, now)
