@@ -328,6 +328,30 @@ async def test_the_stream_tells_every_change_and_goes_on_where_it_was_left(sla: 
     assert [change["state"] for change in missed] == ["acknowledged"]
 
 
+async def test_changes_are_read_only_while_somebody_follows_them(sla: RunningSla):
+    database = sla.service.database
+    stages = [
+        {"$currentOp": {"idleCursors": True}},
+        {"$match": {"ns": f"{database.name}.alerts", "cursor": {"$ne": None}}},
+    ]
+
+    async def read() -> bool:
+        rows = await database.client.admin.aggregate(stages).to_list(None)
+        return any("$changeStream" in str(row["cursor"]) for row in rows)
+
+    async def unread() -> bool:
+        return not await read()
+
+    await until(unread)
+    headers = {"authorization": "Bearer watch-key"}
+    async with (
+        sla.http.stream("GET", "/v1/alerts/stream", headers=headers),
+        sla.http.stream("GET", "/board/stream", headers=headers),
+    ):
+        await until(read)
+    await until(unread)
+
+
 async def test_a_quote_says_what_the_contact_then_gets(sla: RunningSla):
     asked = {"channel": "email", "priority": "low", "at": "2026-03-02T09:00:00Z"}
     quoted = (await sla.post("/v1/quote", asked, key="emit-key")).json()
