@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rapport.contracts import topics
 from rapport.runtime.mongo import connect
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.settings import Misconfigured, Settings
-from rapport.runtime.store import Store
+from rapport.runtime.store import Row, Store
 
 from tests.support.tally import Tally, click
 from tests.support.toy_service import (
@@ -72,6 +73,76 @@ async def test_replicas_that_join_and_leave_under_load_lose_and_double_nothing(s
         await eventually(traffic.settled)
         await traffic.assert_exact(stack.kafka)
         assert not any(service.failed.done() for service in (first, second, third))
+    await drop(settings)
+
+
+async def test_what_kafka_was_told_to_be_behind_is_not_passed_over(stack, unique):
+    """While the rows are read aiokafka goes on from the committed offset; what comes from there must not be taken."""
+    settings = settings_for(stack.kafka, stack.mongodb, unique("ahead"))
+    service, processor, store = assemble(settings)
+    [reader] = service._readers
+    traffic = Traffic(settings, store, contacts=60)
+    read_rows = reader._rows
+
+    async def rows_read_late(partitions: set[int]) -> dict[int, Row]:
+        rows = await read_rows(partitions)
+        places = list(reader.consumer.assignment())
+        ends = await reader.consumer.end_offsets(places)
+
+        async def gone_on() -> bool:
+            return all([await reader.consumer.position(place) == ends[place] for place in places])
+
+        await eventually(gone_on)
+        return rows
+
+    reader._rows = rows_read_late
+    await service._prepare()
+    await traffic.send(service.publisher, 200)
+    await commit_half(settings, f"{settings.topic_prefix}rapport-tally")
+    async with service.running():
+        await eventually(traffic.settled)
+        await traffic.assert_exact(stack.kafka)
+    await drop(settings)
+
+
+async def commit_half(settings: Settings, group: str) -> None:
+    """Say to Kafka that the group has read half of each partition."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
+    )
+    await consumer.start()
+    places = [
+        TopicPartition(settings.topic_prefix + topics.CONTACT_EVENTS, number) for number in range(settings.partitions)
+    ]
+    consumer.assign(places)
+    await consumer.commit({place: end // 2 for place, end in (await consumer.end_offsets(places)).items()})
+    await consumer.stop()
+
+
+async def test_kafka_is_told_what_is_settled_and_not_what_waits(stack, unique):
+    settings = settings_for(stack.kafka, stack.mongodb, unique("told"))
+    service, processor, store = assemble(settings)
+    [reader] = service._readers
+    traffic = Traffic(settings, store, contacts=60)
+
+    async def committed() -> int:
+        return sum([await reader.consumer.committed(place) or 0 for place in reader.consumer.assignment()])
+
+    async def all_are_told() -> bool:
+        return await committed() == traffic.sent
+
+    async def all_are_polled() -> bool:
+        return sum([await reader.consumer.position(place) for place in reader.consumer.assignment()]) == traffic.sent
+
+    async with service.running():
+        await traffic.send(service.publisher, 60)
+        await eventually(all_are_told)
+        async with processor._held(range(settings.partitions), at_most=None):
+            await traffic.send(service.publisher, 60)
+            await eventually(all_are_polled)
+            await reader.commit()
+            assert await committed() == 60
+        await eventually(all_are_told)
     await drop(settings)
 
 

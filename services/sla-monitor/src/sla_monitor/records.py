@@ -16,6 +16,8 @@ from sla_monitor.domain.states import ContactState, NotificationState
 
 _AT_ONCE: Final = 25
 """Notifications that one transaction records: so few that events never wait long behind it."""
+_OF_MANY: Final = 200
+"""As many at most where a storm's message waits for all of them."""
 
 OnIds = Callable[[Sequence[str]], sending.Decide]
 
@@ -37,8 +39,9 @@ class Records:
         for one in members:
             by_partition[one.partition].append(one)
         for _, those in sorted(by_partition.items(), reverse=True):
-            for at in range(0, len(those), _AT_ONCE):
-                some = those[at : at + _AT_ONCE]
+            size = max(_AT_ONCE, min(_OF_MANY, len(those) // 10))
+            for at in range(0, len(those), size):
+                some = those[at : at + size]
                 ids = [one.id for one in some]
                 touches: list[Any] = [Ref(NotificationState, name) for name in ids]
                 if contacts:

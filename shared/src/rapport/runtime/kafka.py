@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -30,7 +30,7 @@ from rapport.runtime.subscribing import ASK_SECONDS, MEMBERSHIP, Guard, OnBatch,
 log = telemetry.logger()
 
 _FRESH: Final = timedelta(seconds=2)
-_COMMIT_EVERY: Final = timedelta(seconds=1)
+_COMMIT_EVERY: Final = 1.0
 _MOST_LOOKS: Final = 30
 
 
@@ -122,7 +122,7 @@ class Reader:
         self._store = store
         self._fail = fail
         self._guard = Guard(fail)
-        self._committed_at = datetime.min.replace(tzinfo=UTC)
+        self._committed: dict[TopicPartition, int] = {}
         self._subscriber = broker.subscriber(
             *self._topics,
             batch=True,
@@ -136,21 +136,36 @@ class Reader:
         )
 
     def attach(self, on_batch: OnBatch) -> None:
-        """Hand each polled batch to the service's handler."""
+        """
+        Hand what is polled to the service's handler.
+
+        While a partition's row is read, aiokafka goes on from what was committed; those records are left, and come
+        again in their place once the row's position has been sought.
+        """
 
         async def handle(message: KafkaMessage) -> None:
-            if await self._guard(lambda: on_batch(message.raw_message)):
-                await self._commit_for_lag_tools(message)
+            records = [record for record in message.raw_message if record.partition in self._processor.owned]
+            if records:
+                await self._guard(lambda: on_batch(records))
 
         self._subscriber(handle, parser=headers_unread, decoder=whole_message)
 
-    async def _commit_for_lag_tools(self, message: KafkaMessage) -> None:
-        now = datetime.now(UTC)  # noqa: TID251 - only spaces out commits that nothing depends on
-        if now - self._committed_at < _COMMIT_EVERY:
+    async def commit_for_ever(self) -> NoReturn:
+        """Tell Kafka, for lag tools, how far it has come."""
+        while True:
+            await SystemClock().sleep(_COMMIT_EVERY)
+            await self.commit()
+
+    async def commit(self) -> None:
+        """What is settled, never what is only polled: nobody may go on from behind what still waits."""
+        owned, known = self._processor.owned, self._processor.positions
+        ours = self.consumer.assignment() if self.consumer else ()
+        settled = {tp: known[tp] for tp in ours if tp.partition in owned and tp in known}
+        if not settled or settled == self._committed:
             return
-        self._committed_at = now
         try:
-            await message.ack()
+            await self.consumer.commit(settled)
+            self._committed = settled
         except KafkaError as error:
             log.info("offsets for lag tools were not committed", error=str(error))
 

@@ -113,6 +113,7 @@ class Service:
         self._sends += sends
         self.background(lambda: sweep_for_ever(processor, reader, self.clock))
         self.background(lambda: publish_left_overs_for_ever(processor))
+        self.background(reader.commit_for_ever)
         return processor
 
     def forward(self, topic: str, on_batch: OnBatch, *, sends: Sequence[str] = ()) -> None:
