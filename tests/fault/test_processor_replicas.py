@@ -76,10 +76,10 @@ async def test_replicas_that_join_and_leave_under_load_lose_and_double_nothing(s
     await drop(settings)
 
 
-async def test_what_kafka_was_told_to_be_behind_is_not_passed_over(stack, unique):
+async def test_what_kafka_was_told_to_be_behind_is_not_passed_over(stack, unique, monkeypatch):
     """While the rows are read aiokafka goes on from the committed offset; what comes from there must not be taken."""
     settings = settings_for(stack.kafka, stack.mongodb, unique("ahead"))
-    service, processor, store = assemble(settings)
+    service, _, store = assemble(settings)
     [reader] = service._readers
     traffic = Traffic(settings, store, contacts=60)
     read_rows = reader._rows
@@ -95,7 +95,7 @@ async def test_what_kafka_was_told_to_be_behind_is_not_passed_over(stack, unique
         await eventually(gone_on)
         return rows
 
-    reader._rows = rows_read_late
+    monkeypatch.setattr(reader, "_rows", rows_read_late)
     await service._prepare()
     await traffic.send(service.publisher, 200)
     await commit_half(settings, f"{settings.topic_prefix}rapport-tally")
@@ -132,7 +132,8 @@ async def test_kafka_is_told_what_is_settled_and_not_what_waits(stack, unique):
         return await committed() == traffic.sent
 
     async def all_are_polled() -> bool:
-        return sum([await reader.consumer.position(place) for place in reader.consumer.assignment()]) == traffic.sent
+        polled = [await reader.consumer.position(place) for place in reader.consumer.assignment()]
+        return bool(sum(polled) == traffic.sent)
 
     async with service.running():
         await traffic.send(service.publisher, 60)
