@@ -123,6 +123,7 @@ class Reader:
         self._fail = fail
         self._guard = Guard(fail)
         self._committed: dict[TopicPartition, int] = {}
+        self._sought: frozenset[tuple[str, int]] = frozenset()
         self._subscriber = broker.subscriber(
             *self._topics,
             batch=True,
@@ -144,7 +145,7 @@ class Reader:
         """
 
         async def handle(message: KafkaMessage) -> None:
-            records = [record for record in message.raw_message if record.partition in self._processor.owned]
+            records = [record for record in message.raw_message if (record.topic, record.partition) in self._sought]
             if records:
                 await self._guard(lambda: on_batch(records))
 
@@ -158,9 +159,8 @@ class Reader:
 
     async def commit(self) -> None:
         """What is settled, never what is only polled: nobody may go on from behind what still waits."""
-        owned, known = self._processor.owned, self._processor.positions
         ours = self.consumer.assignment() if self.consumer else ()
-        settled = {tp: known[tp] for tp in ours if tp.partition in owned and tp in known}
+        settled = {tp: self._processor.positions[tp] for tp in ours if tp in self._sought}
         if not settled or settled == self._committed:
             return
         try:
@@ -185,6 +185,7 @@ class Reader:
         except BaseException as error:
             self._fail(error)
             raise
+        self._sought = frozenset(given)
         owned = {
             tp.partition for tp in given if all(TopicPartition(topic, tp.partition) in given for topic in self._topics)
         }
@@ -225,6 +226,7 @@ class Reader:
         return rows
 
     async def revoked(self) -> None:
+        self._sought = frozenset()
         self._processor.owned = set()
         telemetry.PARTITIONS.labels(self._service).set(0)
 
