@@ -62,9 +62,20 @@ async def test_a_status_that_there_is_not_is_refused_with_those_that_there_are(s
         assert error["reason"].endswith(f"'{word}', 'unheard' is not")
     answer = await sla.post("/v1/alerts/bulk", {"action": "acknowledge", "filter": {"status": "open"}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/body/filter/status")
-    for what, words in (("contacts", "waiting,open"), ("alerts", "warned,breached"), ("alerts", "active")):
+    asked = (("contacts", "waiting,open"), ("alerts", "warned,breached"), ("alerts", "active"), ("alerts", ""))
+    for what, words in asked:
         [found] = (await sla.get(f"/v1/{what}", status=words)).json()[what]
         assert found["contact_id"] == "C-1"
+
+
+async def test_the_alerts_of_a_contact_are_those_of_no_other_whose_id_begins_like_its_own(sla: RunningSla):
+    for contact in ("C-1/first_response", "C-10"):
+        await sla.tell("contact.received", contact)
+        await sla.alert(f"{contact}/first_response/1", "breached")
+        found = (await sla.get("/v1/alerts", contact_id=contact)).json()["alerts"]
+        assert {alert["contact_id"] for alert in found} == {contact}
+    found = (await sla.get("/v1/alerts", contact_id="C-1")).json()["alerts"]
+    assert {alert["contact_id"] for alert in found} == {"C-1"}
 
 
 async def test_the_instants_of_an_alert_read_like_those_of_its_contact(sla: RunningSla):

@@ -73,6 +73,7 @@ async def test_nothing_that_people_on_call_look_at_reads_a_whole_collection(sla:
     for path in ("/", "/v1/board", "/v1/workload"):
         assert (await sla.get(path)).status_code == 200, path
     assert (await sla.get("/v1/forecast", until=soon)).status_code == 200
+    assert (await sla.get("/v1/alerts", contact_id="C-1")).status_code == 200
     await sla.tell("customer.tier_changed", customer_id="K-1", tier="gold")
     for collection in (ContactState.collection, AlertState.collection):
         assert await asked(sla, collection, planSummary="COLLSCAN") == []

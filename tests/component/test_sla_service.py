@@ -1,7 +1,6 @@
 """sla-monitor on a real Kafka and MongoDB: from a customer's message to the person who is told."""
 
 import asyncio
-import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
@@ -297,59 +296,6 @@ async def test_many_alerts_are_acted_on_at_once_and_each_answers_for_itself(sla:
     assert (await sla.post(f"/v1/alerts/{ids[0]}/close", {"reason": "a test"})).json()["state"] == "closed"
     assert (await sla.post(f"/v1/alerts/{ids[1]}/assign", {"to": "agent-9"})).json()["owner"] == "agent-9"
     assert (await sla.post(f"/v1/alerts/{ids[1]}/snooze", {"until": "2020-01-01T00:00:00Z"})).status_code == 422
-
-
-async def test_the_stream_tells_every_change_and_goes_on_where_it_was_left(sla: RunningSla):
-    headers = {"authorization": "Bearer watch-key"}
-
-    async def follow(wanted: str, after: str = "") -> tuple[str, list[Any]]:
-        heads = {**headers, "last-event-id": after} if after else headers
-        found: list[Any] = []
-        last = ""
-        async with asyncio.timeout(60), sla.http.stream("GET", "/v1/alerts/stream", headers=heads) as answer:
-            async for line in answer.aiter_lines():
-                if line.startswith("id: "):
-                    last = line[4:]
-                if line == "event: ready" and wanted == "ready":
-                    return last, found
-                if line.startswith('data: {"id"'):
-                    found.append(json.loads(line[6:]))
-                    if found[-1]["state"] == wanted:
-                        return last, found
-        raise AssertionError("the stream ended")
-
-    watching = asyncio.create_task(follow("breached"))
-    await sla.tell("contact.received")
-    place, changes = await watching
-    assert changes[-1]["id"] == ALERT
-    await sla.post(f"/v1/alerts/{ALERT}/acknowledge")
-    await sla.alert(ALERT, "acknowledged")
-    _, missed = await follow("acknowledged", place)
-    assert [change["state"] for change in missed] == ["acknowledged"]
-
-
-async def test_changes_are_read_only_while_somebody_follows_them(sla: RunningSla):
-    database = sla.service.database
-    stages = [
-        {"$currentOp": {"idleCursors": True}},
-        {"$match": {"ns": f"{database.name}.alerts", "cursor": {"$ne": None}}},
-    ]
-
-    async def read() -> bool:
-        rows = await database.client.admin.aggregate(stages).to_list(None)
-        return any("$changeStream" in str(row["cursor"]) for row in rows)
-
-    async def unread() -> bool:
-        return not await read()
-
-    await until(unread)
-    headers = {"authorization": "Bearer watch-key"}
-    async with (
-        sla.http.stream("GET", "/v1/alerts/stream", headers=headers),
-        sla.http.stream("GET", "/board/stream", headers=headers),
-    ):
-        await until(read)
-    await until(unread)
 
 
 async def test_a_quote_says_what_the_contact_then_gets(sla: RunningSla):

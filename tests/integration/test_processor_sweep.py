@@ -8,6 +8,7 @@ import pytest
 from rapport.decision import Decision, State
 from rapport.runtime.store import document_of
 from rapport.runtime.sweep import sweep_for_ever
+from rapport.runtime.waking import AT_ONCE
 
 from tests.support.clock import EPOCH, ManualClock
 from tests.support.replica import PARTITIONS, Log, Site, horizons, received
@@ -152,10 +153,10 @@ async def test_putting_off_does_not_touch_what_is_no_longer_due(site):
 
 async def test_more_than_one_sweep_takes_at_once_are_all_woken(site):
     log = Log()
-    many = [log.append(n % PARTITIONS, received(f"k{n}", "1")) for n in range(700)]
+    many = [log.append(n % PARTITIONS, received(f"k{n}", "1")) for n in range(AT_ONCE + 200)]
     await site.replica().process(many)
     await site.replica().sweep(horizons())
-    assert len(await woken(site)) == 700
+    assert len(await woken(site)) == AT_ONCE + 200
 
 
 async def test_what_is_to_be_left_alone_hides_nothing_that_is_due(site):

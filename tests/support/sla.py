@@ -277,3 +277,13 @@ def story(
 ) -> list[tuple[str, str]]:
     """What is told of these events: `[("sla.warned", "12:12"), ("sla.breached", "13:00")]`."""
     return play(events, under=under, looks=looks).told()
+
+
+def due(played: Desk, key: str = "resolution/1") -> str:
+    """When that cycle of a target is due, as was told last."""
+    return when(next(d.due_at for e in reversed(played.events) for d in deadlines(e) if f"{d.target}/{d.cycle}" == key))
+
+
+def deadlines(event: Event[Data]) -> list[Any]:
+    """What an event says of deadlines."""
+    return list(getattr(event.data, "deadlines", []))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sla_monitor.domain.audit import Finding, Report, listeners
-from sla_monitor.domain.grouping import folded, to_repeat
+from sla_monitor.domain.grouping import folded, rest_after, to_repeat
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.silences import Endless, Silence, judge
 from sla_monitor.domain.states import NotificationState
@@ -37,6 +37,16 @@ def waiting(number: int = 1, **fields: Any) -> NotificationState:
         **fields,
     }
     return NotificationState(**given)
+
+
+@pytest.mark.parametrize(("look", "rest"), [(0.01, 0.25), (0.5, 2.0), (600, 5.0), (-3600, 0.25)])
+def test_the_sender_rests_after_a_long_look_but_not_as_long_as_an_outage_or_a_jump_of_the_clock(look, rest):
+    assert rest_after(timedelta(seconds=look)) == rest
+
+
+def test_a_message_that_an_older_version_wrote_is_read_without_what_it_kept_besides():
+    older = waiting().stored().replace("{", '{"text":"BREACHED 1 s · #4711 · Ms Rossi",', 1)
+    assert NotificationState.restored(older) == waiting()
 
 
 class _Silences(Silences):

@@ -25,7 +25,8 @@ _MOST = 1000
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
-States = words_of((*get_args(AlertStatus), "active"))
+STATES: tuple[str, ...] = (*get_args(AlertStatus), "active")
+States = words_of(STATES)
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -111,7 +112,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
     @router.get("/alerts")
     async def list_alerts(
         key: Watcher,
-        status: Annotated[list[str], Query(), States] = [],  # noqa: B006 - never changed
+        status: Annotated[list[str], Query(description=", ".join(STATES)), States] = [],  # noqa: B006 - never changed
         team: str | None = None,
         agent: str | None = None,
         customer_id: str | None = None,

@@ -20,6 +20,8 @@ from sla_monitor.policies import Policies
 
 _SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
 
+STATUSES: tuple[str, ...] = get_args(Status)
+
 Watcher = Annotated[Key, Depends(require("watch"))]
 
 
@@ -29,7 +31,7 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
     @router.get("")
     async def list_contacts(
         key: Watcher,
-        status: Annotated[list[str], Query(), words_of(get_args(Status))] = [],  # noqa: B006 - never changed
+        status: Annotated[list[str], Query(description=", ".join(STATUSES)), words_of(STATUSES)] = [],  # noqa: B006 - never changed
         team: str | None = None,
         agent: str | None = None,
         customer_id: str | None = None,

@@ -28,11 +28,15 @@ Sought = Annotated[str, Field(max_length=200), AfterValidator(_searchable)]
 
 
 def words_of(known: Iterable[str]) -> AfterValidator:
-    """For a parameter that names one of these words or several, with commas or one by one; ValueError for others."""
+    """
+    For a parameter that names some of these words, with commas or one by one; ValueError for others.
+
+    With nothing after it, it asks for nothing in particular.
+    """
     names = tuple(known)
 
     def split(given: list[str] | str) -> list[str]:
-        words = [word for text in ([given] if isinstance(given, str) else given) for word in text.split(",")]
+        words = [word for text in ([given] if isinstance(given, str) else given) for word in text.split(",") if word]
         wrong = sorted({word for word in words if word not in names})
         if wrong:
             raise ValueError(f"must be among {', '.join(names)}; {', '.join(map(repr, wrong))} is not")

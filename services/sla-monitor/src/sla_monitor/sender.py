@@ -20,7 +20,7 @@ from sla_monitor import telemetry
 from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain import sending
-from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot
+from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot, rest_after
 from sla_monitor.domain.message import Message
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.means import Means
@@ -30,9 +30,6 @@ from sla_monitor.waiting import Waiting
 
 log = shared.logger()
 
-_LOOK_EVERY: Final = 0.25
-_RESTS: Final = 4
-"""Times as long as a look has taken, so that very much that waits holds up deadlines by a fifth at most."""
 _LOOK_AROUND_EVERY: Final = timedelta(seconds=1)
 _PROMPT: Final = timedelta(seconds=1)
 """How late a deadline is looked at where nothing holds it up, and some more."""
@@ -69,8 +66,7 @@ class Sender:
             while True:
                 began = self._means.clock.now()
                 await self._means.processor.patiently("sender", self._look)
-                took = (self._means.clock.now() - began).total_seconds()
-                await self._means.clock.sleep(max(_LOOK_EVERY, _RESTS * took))
+                await self._means.clock.sleep(rest_after(self._means.clock.now() - began))
         finally:
             await self._stop()
             await self._means.delivery.close()

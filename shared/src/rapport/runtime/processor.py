@@ -36,7 +36,7 @@ from rapport.runtime.publisher import Publisher
 from rapport.runtime.rows import Rows
 from rapport.runtime.splitting import apart, halves, side_by_side
 from rapport.runtime.store import Change, Conflict, Refused, Row, Store, is_refusal
-from rapport.runtime.waking import AT_ONCE, NOTHING, Waker, Waking
+from rapport.runtime.waking import AT_ONCE, NOTHING, WITH_RECORDS, Waker, Waking
 
 __all__ = ["Processor", "WrongCluster"]
 
@@ -164,7 +164,9 @@ class Processor:
         """What falls due in the partitions of records up to these: a sweep of its own would come after them."""
         horizons = self.horizons(self._clock.now(), records)
         reach = {p: horizon for p, horizon in horizons.items() if p in rows}
-        due = [one for kind in self._waker.kinds for one in await self._waker.due(kind, rows, reach, behind=rows)]
+        due: list[State] = []
+        for kind in self._waker.kinds:
+            due += await self._waker.due(kind, rows, reach, behind=rows, most=WITH_RECORDS)
         return self._waker.wake(due, rows, reach) if due else None
 
     # --- the clock ----------------------------------------------------------------

@@ -16,6 +16,9 @@ from rapport.runtime.store import Row, Store
 log = telemetry.logger()
 
 AT_ONCE: Final = 1000
+"""States that a sweep takes, in several transactions."""
+WITH_RECORDS: Final = 500
+"""States that are woken in the transaction of a batch."""
 
 Horizons = Mapping[int, datetime]
 
@@ -35,10 +38,16 @@ class Waker:
         return [kind for kind in self._store.kinds if kind.wakeful]
 
     async def due(
-        self, kind: type[State], rows: Mapping[int, Row], horizons: Horizons, behind: Container[int]
+        self,
+        kind: type[State],
+        rows: Mapping[int, Row],
+        horizons: Horizons,
+        behind: Container[int],
+        *,
+        most: int = AT_ONCE,
     ) -> list[State]:
         """
-        The states to wake in these rows' partitions, oldest first, not more than `AT_ONCE`.
+        The states to wake in these rows' partitions, oldest first.
 
         Contacts of a backfill are left alone while their partition is `behind`
         its topic, and until none has come into it for a while: their answers may
@@ -47,7 +56,7 @@ class Waker:
         quiet = self._clock.now() - self._backfill_quiet
         busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
         reach = {p: horizon for p, horizon in horizons.items() if p in rows}
-        return await self._store.due(kind, reach, live_only=busy, limit=AT_ONCE)
+        return await self._store.due(kind, reach, live_only=busy, limit=most)
 
     async def next_wake(self, horizons: Horizons, *, after: datetime) -> datetime | None:
         wakes = [await self._store.next_wake(kind, horizons, after=after) for kind in self.kinds]

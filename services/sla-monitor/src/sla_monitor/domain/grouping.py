@@ -17,6 +17,11 @@ from sla_monitor.domain.states import AlertState, NotificationState
 STORM: Final = 20
 """Members from which a group counts as part of a storm."""
 
+_LOOK_EVERY: Final = 0.25
+_LONGEST_REST: Final = 5.0
+_RESTS: Final = 4
+"""Times as long as a look has taken, so that very much that waits holds up deadlines by a fifth at most."""
+
 LONGEST_HOLD: Final = timedelta(seconds=60)
 """How much longer a storm's message waits for the rest of the storm."""
 
@@ -101,6 +106,15 @@ def may_go(batch: Batch, now: datetime, *, behind: bool) -> bool:
     if batch.ready_at > now:
         return False
     return not (behind and len(batch.members) >= STORM and now < batch.ready_at + LONGEST_HOLD)
+
+
+def rest_after(look: timedelta) -> float:
+    """
+    Seconds until the next look at what waits, after one that has taken so long.
+
+    Never many: an outage that it sat out, or a clock that was set, is no reason to keep a page back.
+    """
+    return min(max(_LOOK_EVERY, _RESTS * look.total_seconds()), _LONGEST_REST)
 
 
 def key_of(notification: NotificationState) -> GroupKey:
