@@ -73,6 +73,7 @@ class Service:
         self.http = create_http(name, auth=auth, ready=self.wrong, notes=self._notes, asyncapi=self._asyncapi)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self.url = ""
+        self.starting = True
         self._receives: list[str] = []
         self._sends: list[str] = []
         self._stores: list[Store] = []
@@ -152,7 +153,12 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
-        """Everything started; at the end stopped in reverse: no new records, batch finished, group left."""
+        """
+        Everything started; at the end stopped in reverse: no new records, batch finished, group left.
+
+        HTTP is served as soon as MongoDB and Kafka answer: after a crash, Kafka lets a member into its group only
+        when the session of its former life is over, and nobody who sends shall wait for that.
+        """
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.client.close)
             stack.push_async_callback(self.publisher.stop)
@@ -162,11 +168,12 @@ class Service:
             for lanes in self._lanes:
                 stack.push_async_callback(lanes.stop)
             stack.push_async_callback(self.broker.stop)
-            await self.patiently("Kafka", self.broker.start)
-            self.http.state.starting = False
             tasks = [asyncio.create_task(self._guard(work)) for work in (*self._backgrounds, self._watch)]
             stack.push_async_callback(_cancel, tasks)
+            self.http.state.starting = False
             server.log("ready")
+            await self.patiently("Kafka", self.broker.start)
+            self.starting = False
             yield self
 
     async def _prepare(self) -> None:
@@ -250,7 +257,8 @@ class Service:
                 raise Stuck(f"no progress for {idle.total_seconds():.0f} s despite lag")
 
     def _notes(self) -> dict[str, str]:
-        return {file.name: file.note for file in self._followed if file.note}
+        joining = {"consumer": "joining its group"} if self.starting else {}
+        return joining | {file.name: file.note for file in self._followed if file.note}
 
     def _asyncapi(self) -> dict[str, Any]:
         return asyncapi.document(
@@ -347,7 +355,7 @@ async def _until(service: Service, stopped: asyncio.Event) -> int:
     stopping = asyncio.create_task(stopped.wait())
     body = asyncio.create_task(_body(service, stopping))
     await asyncio.wait({stopping, body}, return_when=asyncio.FIRST_COMPLETED)
-    if service.http.state.starting:
+    if service.starting:
         body.cancel()
     done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS if stopping.done() else None)
     if not done:
