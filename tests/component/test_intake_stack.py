@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from rapport.contracts import decode, format_instant, topics
 from rapport.runtime import telemetry as shared
 
-from tests.support.intake import BATCH, STRUCTURED, RealIntake, batch, data, event, real_intake
+from tests.support.intake import BATCH, STRUCTURED, RealIntake, batch, data, event, made_intake, real_intake
 from tests.support.stack import Addresses
 
 
@@ -34,6 +35,26 @@ async def test_what_is_answered_202_is_in_kafka_in_order(intake: RealIntake):
     assert [decode(record.value).id for record in records] == [f"e-{n}" for n in range(300)]
     assert {record.key for record in records} == {b"K-5"}
     assert len({record.partition for record in records}) == 1
+
+
+async def test_events_are_taken_in_while_kafka_does_not_let_it_into_its_group(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    service = made_intake(tmp_path, stack.kafka, stack.mongodb, unique("joining"))
+    join, answers = service.broker.start, list[httpx.Response]()
+
+    async def ask_and_join() -> None:
+        headers = {"authorization": "Bearer emit-key", "content-type": STRUCTURED}
+        async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=30) as http:
+            answers.append(await http.get("/readyz"))
+            answers.append(await http.post("/v1/events", content=json.dumps(news())))
+        await join()
+
+    monkeypatch.setattr(service.broker, "start", ask_and_join)
+    async with service.running():
+        ready, taken = answers
+        assert (ready.status_code, ready.json()["notes"]) == (200, {"consumer": "joining its group"})
+        assert taken.status_code == 202
 
 
 async def test_what_is_refused_can_be_found_counted_and_replayed_once(intake: RealIntake):

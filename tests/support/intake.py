@@ -199,10 +199,9 @@ class RealIntake:
         return self.service.settings.topic_prefix + topic
 
 
-@contextlib.asynccontextmanager
-async def real_intake(folder: Path, kafka: str, mongodb: str, name: str, **settings: Any) -> AsyncIterator[RealIntake]:
-    """A running intake; `name` is a prefix that nobody else uses."""
-    service = create_app(
+def made_intake(folder: Path, kafka: str, mongodb: str, name: str, **settings: Any) -> Service:
+    """An intake that has not been started; `name` is a prefix that nobody else uses."""
+    return create_app(
         IntakeSettings(
             kafka_bootstrap_servers=kafka,
             mongodb_uri=mongodb,
@@ -214,6 +213,12 @@ async def real_intake(folder: Path, kafka: str, mongodb: str, name: str, **setti
             **settings,
         )
     )
+
+
+@contextlib.asynccontextmanager
+async def real_intake(folder: Path, kafka: str, mongodb: str, name: str, **settings: Any) -> AsyncIterator[RealIntake]:
+    """A running intake; `name` is a prefix that nobody else uses."""
+    service = made_intake(folder, kafka, mongodb, name, **settings)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
     async with service.running():
         await producer.start()

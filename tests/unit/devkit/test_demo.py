@@ -1,6 +1,6 @@
 """When the demo draws its balance, and what it counts among the pages."""
 
-from devkit.demo.reconcile import Line, alert_ids
+from devkit.demo.reconcile import Line, alert_ids, risks
 from devkit.demo.running import Settling
 
 
@@ -35,11 +35,20 @@ def test_a_service_that_does_not_answer_yet_settles_nothing():
     assert not settling.is_over([], 2)
 
 
-def test_a_page_about_the_platform_itself_is_of_no_contact():
+def test_a_page_about_the_platform_itself_or_a_customer_is_about_no_alert():
     message = {
         "alerts": [
-            {"labels": {"contact_id": "C-1", "target": "resolution", "cycle": "1"}},
+            {"labels": {"alertname": "sla_resolution", "contact_id": "C-1", "target": "resolution", "cycle": "1"}},
             {"labels": {"alertname": "events_lag"}},
+            {
+                "labels": {
+                    "alertname": "customer_at_risk",
+                    "customer_id": "K-1",
+                    "contact_id": "C-1",
+                    "cause": "breaches",
+                }
+            },
         ]
     }
     assert list(alert_ids(message)) == ["C-1/resolution/1"]
+    assert list(risks(message)) == [("K-1", "breaches")]

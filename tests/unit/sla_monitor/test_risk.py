@@ -6,59 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapport.contracts import Data, Event
-from rapport.decision import Ref, States
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import ContactState, CustomerState
+from sla_monitor.domain.states import ContactState
 from sla_monitor.domain.watch import WatchDomain
 
+from tests.support.risk import RULES, Watch, call, scored, watch
 from tests.support.sla import (
     MONDAY,
     OFFICE,
-    Desk,
     assigned,
     at,
     customer,
-    happened,
     policy,
-    received,
     resolved,
     responded,
     targets,
     when,
 )
-
-RISK = """
-risk:
-  repeat_contacts: {count: 3, within: 7d, same: topic}
-  breaches: {count: 2, within: 30d}
-  handovers: {count: 3}
-  low_score: {csat: 2, nps: 6, ces: 3}
-  negative_outcome: [declined]
-"""
-RULES = targets("first_response: {within: 4h}", rest=RISK)
-
-
-class Watch(Desk):
-    """The desk, with the customers' risk."""
-
-    def states(self, *touched: Ref) -> States:
-        states = super().states(*touched)
-        refs = [Ref(RiskState, f"K-{number}") for number in range(4)]
-        kept = [state for (kind, _), state in self.kept.items() if kind is RiskState]
-        states.loaded(refs, kept)
-        states.loaded([Ref(ContactState, f"c-{number}") for number in range(20)], [])
-        states.loaded([Ref(CustomerState, f"K-{number}") for number in range(4)], [])
-        return states
-
-
-def watch(*events: Event[Data], under: str = RULES, looks: str | None = None) -> Watch:
-    played = Watch(WatchDomain(PolicyBook([policy(under)])))  # type: ignore[arg-type] # the domain around the other
-    for event in events:
-        played.take(event)
-    if looks:
-        played.look(looks)
-    return played
 
 
 def risks(*events: Event[Data], under: str = RULES, looks: str | None = None) -> list[tuple[str, str]]:
@@ -71,16 +36,6 @@ def told(played: Watch) -> list[tuple[str, str]]:
 
 def reasons(played: Watch) -> list[str]:
     return [reason for e in played.events if e.type == "risk.raised" for reason in getattr(e.data, "reasons", [])]
-
-
-def call(time: str, number: int, topic: str | None = "billing", **data: str) -> Event[Data]:
-    return received(time, contact_id=f"c-{number}", **({"topic": topic} if topic else {}), **data)
-
-
-def scored(time: str, score: int, survey: str = "csat", survey_id: str | None = None) -> Event[Data]:
-    return happened(
-        "survey.answered", time, survey_id=survey_id or f"s-{time}", survey=survey, score=score, contact_id="c-1"
-    )
 
 
 # --- calling again ----------------------------------------------------------------------

@@ -129,6 +129,9 @@ def _alerts(facts: Facts, ledger: Ledger, sla: Api, metrics: Api) -> Iterator[Li
     notified = {data["alert_id"] for data in ledger.typed(topics.SLA_EVENTS, "alert.notified")}
     paged = {alert for message in list(facts.pager.messages.values()) for alert in alert_ids(message)}
     yield Line("alerts paged", "sla-events", len(notified), "the pager", len(notified & paged))
+    standing = {(one["customer_id"], c["cause"]) for one in _all(sla, "/v1/risks", "risks") for c in one["causes"]}
+    heard = {risk for message in list(facts.pager.messages.values()) for risk in risks(message)}
+    yield Line("customers at risk", "sla-monitor", len(standing), "the pager", len(standing & heard))
 
 
 def _followed_up(facts: Facts, ledger: Ledger, metrics: Api) -> Iterator[Line]:
@@ -162,11 +165,19 @@ def _run(data: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def alert_ids(message: dict[str, Any]) -> Iterator[str]:
-    """The contacts' alerts; those about the platform itself (an auditor's finding) are of no contact."""
+    """The contacts' alerts; those about the platform itself (an auditor's finding) or a customer have no target."""
     for alert in message.get("alerts", ()):
         labels = alert["labels"]
-        if "contact_id" in labels:
+        if "target" in labels:
             yield f"{labels['contact_id']}/{labels['target']}/{labels['cycle']}"
+
+
+def risks(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The customers at risk, each with the cause."""
+    for alert in message.get("alerts", ()):
+        labels = alert["labels"]
+        if labels["alertname"] == "customer_at_risk":
+            yield labels["customer_id"], labels["cause"]
 
 
 def _figure(metrics: Api, measure: str, name: str) -> int:

@@ -15,9 +15,9 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
 from sla_monitor.access import team_condition
-from sla_monitor.domain.contact_view import risk_shown
+from sla_monitor.domain.contact_view import risks_shown
 from sla_monitor.domain.outlook import Due, coming
-from sla_monitor.domain.risk import RiskState, standing
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies
 from sla_monitor.store import Queries
@@ -59,7 +59,7 @@ def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> 
         cursor: str = "",
     ) -> dict[str, Any]:
         """
-        Customers with whom a conflict may be near, since when and why; what has cleared is left out.
+        Customers with whom a conflict may be near, since when, why and who was told; what has cleared is left out.
 
         A key that is limited to teams sees the customers of whom these teams have or had contacts.
         """
@@ -68,11 +68,9 @@ def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> 
         rules, now = policies.book.latest.file.risk, clock.now()
         own = await queries.customers_of(key.teams, [state.id for state in states]) if key.teams else None
         seen = [one for one in states if own is None or one.id in own]
-        listed = [(one.id, causes) for one in seen if (causes := standing(one, rules, now))]
+        listed = [{"customer_id": one.id, "causes": risks_shown(one, rules, now)} for one in seen]
         return {
-            "risks": [
-                {"customer_id": name, "causes": [risk_shown(c) for c in causes]} for name, causes in listed if causes
-            ],
+            "risks": [one for one in listed if one["causes"]],
             "cursor": states[-1].id if len(states) == limit else None,
         }
 

@@ -1,4 +1,4 @@
-"""What those work with who reach out to people: the sender, the one that tells again, the auditor."""
+"""What those work with who reach out to people: the sender, what tells again, the auditor, who tells of risks."""
 
 from dataclasses import dataclass
 

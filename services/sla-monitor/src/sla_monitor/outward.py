@@ -14,6 +14,7 @@ from sla_monitor.links import Links
 from sla_monitor.means import Means
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health
+from sla_monitor.risk_teller import RiskTeller
 from sla_monitor.sender import Sender
 from sla_monitor.settings import SlaSettings
 from sla_monitor.silences import Holding, Silences
@@ -36,7 +37,7 @@ class Outward:
 def reach_out(
     service: Service, settings: SlaSettings, store: Store, policies: Policies, processor: Processor, reading: Reading
 ) -> Outward:
-    """The sender, what tells again, and the auditor; they run with the service."""
+    """The sender, what tells again, the auditor and who tells of risks; they run with the service."""
     now = service.clock
     health = Health(service.database, now)
     delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
@@ -67,10 +68,11 @@ def reach_out(
         every=settings.audit_every,
         overdue=settings.overdue_after,
     )
+    risks = RiskTeller(means, silences=silences, public_url=settings.public_url)
     for part in (silences, links):
         service.on_start(part.prepare)
     if settings.intake_url:
         service.background(sources.follow)
-    for work in (sender, standing, auditor):
+    for work in (sender, standing, auditor, risks):
         service.background(work.run)
     return Outward(health, delivery, silences, links, auditor)

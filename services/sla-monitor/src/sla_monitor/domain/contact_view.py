@@ -9,8 +9,10 @@ from rapport.contracts import format_instant
 from sla_monitor.domain.clocks import NEVER_OPENS
 from sla_monitor.domain.history import Happened, clocks_of, history
 from sla_monitor.domain.log import instant
+from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.risk import Raised, RiskState, standing
+from sla_monitor.domain.risk import RiskState, standing
+from sla_monitor.domain.risk_notices import heard
 from sla_monitor.domain.states import ContactState, NotificationState
 from sla_monitor.domain.telling import Numbered
 
@@ -34,14 +36,18 @@ def summary(contact: ContactState) -> dict[str, Any]:
     return {"contact_id": contact.id, **contact.shown(without=_HIDDEN)}
 
 
-def risk_shown(one: Raised) -> dict[str, Any]:
-    """A cause of risk as the API shows it."""
-    return {
-        "cause": one.cause,
-        "since": format_instant(instant(one.millis)),
-        "reasons": list(one.reasons),
-        "contact_id": one.contact,
-    }
+def risks_shown(state: RiskState | None, rules: Risk, now: datetime) -> list[dict[str, Any]]:
+    """What speaks for a conflict with a customer at that instant, as the API shows it."""
+    return [
+        {
+            "cause": one.cause,
+            "since": format_instant(instant(one.millis)),
+            "reasons": list(one.reasons),
+            "contact_id": one.contact,
+            "told": heard(state, one),
+        }
+        for one in standing(state, rules, now)
+    ]
 
 
 def detail(
@@ -61,7 +67,7 @@ def detail(
     return {
         **summary(contact),
         "targets": [_target(one, now) for one in clocks],
-        "risks": [risk_shown(one) for one in standing(risk, book.latest.file.risk, now)],
+        "risks": risks_shown(risk, book.latest.file.risk, now),
         "without_deadline": [
             {"target": clock.target, "started_at": format_instant(clock.started_at), "why": clock.cause}
             for clock in folding.clocks

@@ -27,7 +27,7 @@ def forget_customer(known: CustomerState | None, customer_id: str, partition: in
 
 def forget_risk(known: RiskState | None) -> tuple[RiskState, ...]:
     """Nothing speaks for a conflict with somebody whom we do not know."""
-    return (known.but(signals=(), told=()),) if known and (known.signals or known.told) else ()
+    return (known.but(signals=(), told=(), notices=()),) if known and (known.signals or known.told) else ()
 
 
 def forget_contacts(

@@ -337,6 +337,10 @@ class Risk(_Strict):
     negative_outcome: Annotated[list[Outcome], BeforeValidator(as_list), listed(*get_args(Outcome))] = Field(
         default_factory=list, description="outcomes that the customer won't like"
     )
+    notify: Names = Field(
+        default_factory=list,
+        description="who hears of it: owner (else the customer's own agent), team, receivers, people",
+    )
 
 
 class PolicyFile(_Strict):

@@ -93,13 +93,14 @@ class _LooseEnd:
 
 def _loose_ends(file: PolicyFile, names: Names) -> Iterator[_LooseEnd]:
     ringable = {"owner", "team"} | names.receivers | names.people
+    told: list[tuple[Path, list[str]]] = [(("risk", "notify"), file.risk.notify)]
     for name, steps in file.escalations.items():
-        for at, step in enumerate(steps):
-            for one in step.notify:
-                if one not in ringable:
-                    reason = f"there is no receiver or person called {one!r}"
-                    path: Path = ("escalations", name, at, "notify")
-                    yield _LooseEnd(path, one, reason, meant(one, ringable), "nobody is reached by that name")
+        told += [(("escalations", name, at, "notify"), step.notify) for at, step in enumerate(steps)]
+    for path, wanted in told:
+        for one in wanted:
+            if one not in ringable:
+                reason = f"there is no receiver or person called {one!r}"
+                yield _LooseEnd(path, one, reason, meant(one, ringable), "nobody is reached by that name")
     for name, receiver in file.receivers.items():
         for at, address in enumerate(receiver.entries):
             one = address.calendar or ""

@@ -6,6 +6,8 @@ same signals raise the same causes at the same instants. A cause that stands is
 not raised again before it has cleared.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -50,6 +52,10 @@ class Raised(NamedTuple):
     trigger: str
     reasons: tuple[str, ...]
 
+    def stood(self, cause: Cause, about: str, millis: int) -> bool:
+        """Whether it is that cause, and stood then."""
+        return (self.cause, self.about) == (cause, about) and self.millis <= millis <= (self.until or millis)
+
 
 class Told(NamedTuple):
     """What has been announced."""
@@ -59,18 +65,49 @@ class Told(NamedTuple):
     millis: int
 
 
+class Notice(NamedTuple):
+    """A cause that somebody is to hear of; places are receivers or people as `name#entry`."""
+
+    cause: Cause
+    about: str
+    millis: int
+    learnt: int
+    owner: str | None
+    team: str | None
+    waiting: tuple[str, ...]
+    heard: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.cause, self.about, self.millis
+
+    def tells(self, one: Raised) -> bool:
+        return one.stood(self.cause, self.about, self.millis)
+
+    def settled(self, place: str, *, told: bool) -> Notice:
+        """With nothing more to be said to that place."""
+        waiting = tuple(other for other in self.waiting if other != place)
+        return self._replace(waiting=waiting, heard=(*self.heard, place) if told else self.heard)
+
+
 class RiskState(State, frozen=True, kw_only=True):
-    """What speaks for a conflict with one customer, and what of it has been told. The id is the customer's."""
+    """
+    What speaks for a conflict with one customer, and what of it has been told. The id is the customer's.
+
+    `told` is what was announced as events, `notices` what people hear of it.
+    """
 
     collection: ClassVar[str] = "risks"
-    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)),)
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)), Index(("waits",), only={"waits": True}))
 
     signals: tuple[Signal, ...] = ()
     told: tuple[Told, ...] = ()
+    notices: tuple[Notice, ...] = ()
     sequence: int = 0
 
     def index(self) -> dict[str, bool]:
-        return {"at_risk": bool(self.told)}
+        waits = {"waits": True} if any(notice.waiting for notice in self.notices) else {}
+        return {"at_risk": bool(self.told), **waits}
 
 
 def with_signals(
@@ -118,8 +155,7 @@ def standing(state: RiskState | None, rules: Risk, now: datetime) -> list[Raised
 def untold(found: Iterable[Raised], told: Sequence[Told]) -> Iterator[Raised]:
     """What has not been announced: nothing was, of the same cause, while it stood."""
     for one in found:
-        stood = (t for t in told if (t.cause, t.about) == (one.cause, one.about))
-        if not any(one.millis <= t.millis and (one.until is None or t.millis <= one.until) for t in stood):
+        if not any(one.stood(*announced) for announced in told):
             yield one
 
 

@@ -23,7 +23,7 @@ def text(alert: AlertState, customer: CustomerState | None, now: datetime, links
         _how_late(alert, now),
         alert.target.replace("_", " "),
         _what(alert),
-        _who(alert, customer),
+        called(customer, alert.customer_id),
         _since(alert, now),
         f"owner {alert.owner or 'none'}",
         _next(alert, now),
@@ -57,10 +57,11 @@ def _what(alert: AlertState) -> str:
     return f'{name} "{" ".join(alert.subject.split())}"' if alert.subject else name
 
 
-def _who(alert: AlertState, customer: CustomerState | None) -> str:
+def called(customer: CustomerState | None, otherwise: str) -> str:
+    """Title, name and tier of a customer: "Ms Rossi (gold)"; `otherwise` where no name is known."""
     if customer is None:
-        return alert.customer_id
-    name = " ".join(part for part in (customer.title, customer.name) if part) or alert.customer_id
+        return otherwise
+    name = " ".join(part for part in (customer.title, customer.name) if part) or otherwise
     tier = customer.tier or customer.earned_tier
     return f"{name} ({tier})" if tier else name
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import Data, Event, tell
+from rapport.contracts.contact_events import SurveyAnswered
 from rapport.contracts.sla_events import RiskRaised
 from rapport.decision import Decision, Ref, State, States, Tell, Touch
 
@@ -14,6 +15,7 @@ from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import Raised, RiskState, Told, raised, untold, with_signals
+from sla_monitor.domain.risk_notices import owed, with_notices
 from sla_monitor.domain.risk_signals import Seen, of_decision, of_survey
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
@@ -51,7 +53,9 @@ class WatchDomain:
         if self._rules is None or not (touches or event.type == "survey.answered"):
             return touches
         customer_id: str = vars(event.data)["customer_id"]
-        return (*touches, Ref(CustomerState, customer_id), Ref(RiskState, customer_id))
+        about = _asked_about(event)
+        contacts = (Ref(ContactState, about),) if about else ()
+        return (*touches, *contacts, Ref(CustomerState, customer_id), Ref(RiskState, customer_id))
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         decision = self._deadlines.on_event(event, partition, states, now)
@@ -64,7 +68,7 @@ class WatchDomain:
         if customer_id is None:
             return decision
         seen = of_survey(event, self._rules) if event.type == "survey.answered" else None
-        return self._with_risk(decision, seen, customer_id, partition, states, event)
+        return self._with_risk(decision, seen, customer_id, partition, states, now, event)
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
         if self._rules is None or not isinstance(state, ContactState):
@@ -75,7 +79,7 @@ class WatchDomain:
         decision = self._deadlines.on_clock(state, states, now)
         if self._rules is None or not isinstance(state, ContactState):
             return decision
-        return self._with_risk(decision, None, state.customer_id, state.partition, states)
+        return self._with_risk(decision, None, state.customer_id, state.partition, states, now)
 
     def _with_risk(
         self,
@@ -84,6 +88,7 @@ class WatchDomain:
         customer_id: str,
         partition: int,
         states: States,
+        now: datetime,
         cause: Event[Data] | None = None,
     ) -> Decision[Any]:
         """The decision with what it says about the customer's risk; nothing is known of those without a name."""
@@ -104,13 +109,32 @@ class WatchDomain:
         news = list(untold(raised(signals, rules), known.told))
         events = [_event(customer_id, one, known.sequence + at, cause) for at, one in enumerate(news, 1)]
         told = (*known.told, *(Told(one.cause, one.about, one.millis) for one in news))
-        state = known.but(signals=signals, told=told, sequence=known.sequence + len(news))
+        contact = _contact(decision, cause, states)
+        notices = [] if cause and cause.backfill else [owed(one, self.book, contact, customer, now) for one in news]
+        state = known.but(
+            signals=signals,
+            told=told,
+            notices=with_notices(known.notices, [one for one in notices if one]),
+            sequence=known.sequence + len(news),
+        )
         return Decision(
             states=(*decision.states, state),
             events=(*decision.events, *(Tell(customer_id, event) for event in events)),
             counts=decision.counts,
             why=decision.why,
         )
+
+
+def _asked_about(event: Event[Data]) -> str:
+    """The contact that a survey asked about; empty for everything else."""
+    return (event.data.contact_id or "") if isinstance(event.data, SurveyAnswered) else ""
+
+
+def _contact(decision: Decision[Any], cause: Event[Data] | None, states: States) -> ContactState | None:
+    """The contact from which the risk was learnt, if it is known."""
+    changed = next((state for state in decision.states if isinstance(state, ContactState)), None)
+    about = _asked_about(cause) if cause else ""
+    return changed or (states.get(ContactState, about) if about else None)
 
 
 def _event(customer_id: str, one: Raised, sequence: int, cause: Event[Data] | None) -> Event[Data]:

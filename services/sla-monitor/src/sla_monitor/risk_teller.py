@@ -1,0 +1,138 @@
+"""Tells people that a conflict with a customer is near, as the policy's `risk: notify` says."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from rapport.runtime import telemetry as shared
+from rapport.runtime.lease import Lease
+
+from sla_monitor import telemetry
+from sla_monitor.addresses import kind_of
+from sla_monitor.delivery import Letter
+from sla_monitor.domain.log import instant
+from sla_monitor.domain.risk import RiskState, standing
+from sla_monitor.domain.risk_notices import NEWS, AtRisk, RiskMessage, due, settle
+from sla_monitor.domain.states import CustomerState
+from sla_monitor.means import Means
+from sla_monitor.receivers import place_of
+from sla_monitor.silences import Silences
+
+log = shared.logger()
+
+_EVERY: Final = timedelta(seconds=1)
+_AT_ONCE: Final = 1000
+"""Customers at risk that one look reads."""
+
+
+class RiskTeller:
+    """
+    Runs on every replica; the one that holds the lease tells.
+
+    What waits for one place goes out together, as alerts do: after the grouping's
+    `wait`, and not before its `interval` has passed since the last. Each place has a
+    task of its own. A crash after sending tells again under the same name.
+    """
+
+    def __init__(self, means: Means, *, silences: Silences, public_url: str) -> None:
+        self._means = means
+        self._silences = silences
+        self._public_url = public_url
+        self._places = means.database["risk_places"]
+        self._lease = Lease(means.database, "risks", means.clock)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                await self._means.processor.patiently("risks", self._look)
+                await self._means.clock.sleep(_EVERY.total_seconds())
+        finally:
+            await self._stop()
+            await self._lease.release()
+
+    async def _look(self) -> None:
+        if await self._lease.held() is None:
+            await self._stop()
+            return
+        for place in [place for place, task in self._tasks.items() if task.done()]:
+            self._tasks.pop(place).result()
+        states = await self._means.store.find(RiskState, {"waits": True}, limit=_AT_ONCE)
+        if not states:
+            return
+        for place, those in (await self._waiting(states)).items():
+            if place not in self._tasks and self._means.health.closed_until(_name(place)) is None:
+                self._tasks[place] = asyncio.create_task(self._tell(place, those))
+
+    async def _waiting(self, states: Sequence[RiskState]) -> Mapping[str, list[AtRisk]]:
+        """What may be told now, by place, the longest standing first; what is true no longer is settled."""
+        file, now = self._means.policies.book.latest.file, self._means.clock.now()
+        names = [state.id for state in states]
+        found = await self._means.store.find(CustomerState, {"_id": {"$in": names}})
+        customers = {customer.id: customer for customer in found}
+        silences = await self._silences.active()
+        waiting: dict[str, list[AtRisk]] = defaultdict(list)
+        for state in states:
+            for notice, cause in due(state, standing(state, file.risk, now)):
+                if cause is None or now - instant(notice.learnt) > NEWS:
+                    await self._settle(state.id, notice.key, notice.waiting, told=False)
+                    continue
+                one = AtRisk(state.id, customers.get(state.id), notice, cause)
+                if not any(silence.mutes(one.facts) for silence in silences):
+                    for place in notice.waiting:
+                        waiting[place].append(one)
+        last = {row["_id"]: row["told_at"] async for row in self._places.find({"_id": {"$in": list(waiting)}})}
+        ready = {}
+        for place, those in waiting.items():
+            may_go = min(instant(one.notice.learnt) for one in those) + file.grouping.wait
+            if place in last:
+                may_go = max(may_go, last[place] + file.grouping.interval)
+            if may_go <= now:
+                ready[place] = sorted(those, key=lambda one: (one.cause.millis, one.id))
+        return ready
+
+    async def _tell(self, place: str, those: Sequence[AtRisk]) -> None:
+        name, _, entry = place.rpartition("#")
+        found = place_of(self._means.policies.book, name, int(entry), None)
+        if found is None:
+            log.warning("nobody is told of a risk", receiver=name, why="the policy knows it no longer")
+            await self._settle_all(place, those, told=False)
+            return
+        now = self._means.clock.now()
+        message = RiskMessage(place, tuple(those), now, self._public_url, found.fields)
+        letter = Letter(
+            message.name, message.text[:120], message.text, message.body(), tuple(message.posts(kind_of(found.url)))
+        )
+        with shared.timed(telemetry.SEND_SECONDS, receiver=name):
+            outcome = await self._means.delivery.send(found.url, letter)
+        said = "sent" if outcome.ok else "retried" if outcome.again else "failed"
+        telemetry.MESSAGES.labels(name, said).inc()
+        log.info("risks told", receiver=name, customers=len(those), outcome=said, detail=outcome.detail)
+        await self._means.health.note(name, outcome)
+        if outcome.ok:
+            await self._places.update_one({"_id": place}, {"$set": {"told_at": now}}, upsert=True)
+        if outcome.ok or not outcome.again:
+            await self._settle_all(place, those, told=outcome.ok)
+
+    async def _settle_all(self, place: str, those: Sequence[AtRisk], *, told: bool) -> None:
+        for one in those:
+            await self._settle(one.customer_id, one.notice.key, (place,), told=told)
+
+    async def _settle(
+        self, customer_id: str, key: tuple[str, str, int], places: Collection[str], *, told: bool
+    ) -> None:
+        for place in places:
+            await self._means.processor.act(RiskState, customer_id, settle(key, place, told=told))
+
+    async def _stop(self) -> None:
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _name(place: str) -> str:
+    return place.rpartition("#")[0]

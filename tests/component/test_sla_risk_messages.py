@@ -1,0 +1,167 @@
+"""Risks told to people, on a real Kafka and MongoDB: grouped, once, durably, and not while they are muted."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rapport.contracts import format_instant
+
+from tests.support.receivers import Receiver, receiver
+from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
+from tests.support.stack import Addresses
+
+RISK = """
+risk:
+  low_score: {csat: 2, nps: 6}
+  notify: [team, lead]
+"""
+Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
+
+
+@pytest.fixture
+def desk() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def lead() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def start(tmp_path: Path, stack: Addresses, unique: Callable[[str], str], desk: Receiver, lead: Receiver) -> Start:
+    name = unique("risks")
+
+    def begin(*, interval: str = "5m", **settings: Any) -> AbstractAsyncContextManager[RunningSla]:
+        path = policy(tmp_path, desk.address, lead.address, within="2h", wait="1s", interval=interval)
+        path.write_text(path.read_text("utf-8") + RISK, "utf-8")
+        return running_sla(tmp_path, stack, name, policy=path, **settings)
+
+    return begin
+
+
+async def displease(sla: RunningSla, *customers: str, survey: str = "csat") -> None:
+    for customer in customers:
+        await sla.tell("contact.received", f"C-{customer}", customer_id=customer)
+        about: dict[str, Any] = {
+            "customer_id": customer,
+            "contact_id": f"C-{customer}",
+            "survey_id": f"{survey}-{customer}",
+        }
+        await sla.tell("survey.answered", survey=survey, score=1, **about)
+
+
+async def told(sla: RunningSla, customer: str) -> list[list[str]]:
+    """Who has heard, of each cause that stands."""
+    risks = (await sla.get("/v1/risks", customer_id=customer)).json()["risks"]
+    return [sorted(cause["told"]) for one in risks for cause in one["causes"]]
+
+
+def texts(receiver: Receiver) -> list[str]:
+    return [request.body["text"] for request in receiver.taken]
+
+
+async def test_what_waits_together_is_one_message_to_each_and_whoever_heard_is_shown(
+    start: Start, desk: Receiver, lead: Receiver
+):
+    async with start(public_url="https://rapport.example") as sla:
+        await displease(sla, "K-1", "K-2")
+
+        async def all_told() -> bool:
+            return [await told(sla, name) for name in ("K-1", "K-2")] == [[["desk", "lead"]]] * 2
+
+        await until(all_told)
+        [message] = desk.taken
+        assert message.body["text"] == (
+            "2 customers AT RISK · first: AT RISK · K-1 · csat score of 1 · #C-K-1 · owner none · "
+            "Open: https://rapport.example/contacts/C-K-1"
+        )
+        assert [alert["labels"]["customer_id"] for alert in message.body["alerts"]] == ["K-1", "K-2"]
+        assert len(lead.taken) == 1
+        contact = (await sla.get("/v1/contacts/C-K-1")).json()
+        assert [sorted(one["told"]) for one in contact["risks"]] == [["desk", "lead"]]
+
+
+async def test_a_place_that_fails_is_tried_again_under_the_same_name_and_delays_nobody(
+    start: Start, desk: Receiver, lead: Receiver
+):
+    desk.statuses = [503, 503]
+    async with start() as sla:
+        await displease(sla, "K-1")
+
+        async def lead_alone() -> bool:
+            return await told(sla, "K-1") == [["lead"]]
+
+        async def both() -> bool:
+            return await told(sla, "K-1") == [["desk", "lead"]]
+
+        await until(lead_alone)
+        await until(both)
+        assert len(desk.seen) == 3
+        assert len({request.headers["webhook-id"] for request in desk.seen}) == 1
+        assert len(lead.seen) == 1
+
+
+async def test_what_was_not_told_before_a_restart_is_told_after_it(start: Start, desk: Receiver, lead: Receiver):
+    desk.statuses = lead.statuses = [503] * 1000
+    async with start(keep=True) as sla:
+        await displease(sla, "K-1")
+
+        async def tried() -> bool:
+            return bool(desk.seen and lead.seen)
+
+        await until(tried)
+    desk.statuses, lead.statuses = [], []
+    async with start() as sla:
+
+        async def both() -> bool:
+            return await told(sla, "K-1") == [["desk", "lead"]]
+
+        await until(both)
+        assert texts(desk) == texts(lead)
+
+
+async def test_a_place_that_refuses_for_good_is_not_asked_again(start: Start, desk: Receiver):
+    desk.statuses = [400]
+    async with start(interval="0s") as sla:
+        await displease(sla, "K-1")
+
+        async def lead_heard() -> bool:
+            return await told(sla, "K-1") == [["lead"]]
+
+        await until(lead_heard)
+        await displease(sla, "K-1", survey="nps")
+
+        async def desk_heard_of_the_next() -> bool:
+            return sorted(await told(sla, "K-1")) == [["desk", "lead"], ["lead"]]
+
+        await until(desk_heard_of_the_next)
+        assert [line.partition(" · #")[0] for line in texts(desk)] == ["AT RISK · K-1 · nps score of 1"]
+
+
+async def test_a_silence_keeps_it_back_until_it_ends(start: Start, desk: Receiver):
+    async with start(interval="0s") as sla:
+        ends = format_instant(CLOCK.now() + timedelta(hours=1))
+        match = {"customer_id": ["K-1"]}
+        made = await sla.post("/v1/silences", {"match": match, "ends_at": ends, "comment": "we are on it"})
+        assert made.status_code == 201, made.text
+        await displease(sla, "K-1", "K-2")
+
+        async def other_told() -> bool:
+            return await told(sla, "K-2") == [["desk", "lead"]]
+
+        await until(other_told)
+        assert await told(sla, "K-1") == [[]]
+        assert len(desk.taken) == 1
+        await sla.http.delete(f"/v1/silences/{made.json()['id']}", headers={"authorization": "Bearer ada-key"})
+
+        async def told_at_last() -> bool:
+            return await told(sla, "K-1") == [["desk", "lead"]]
+
+        await until(told_at_last)
+        assert [line.partition(" · ")[2].partition(" · ")[0] for line in texts(desk)] == ["K-2", "K-1"]
