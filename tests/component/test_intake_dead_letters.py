@@ -59,6 +59,18 @@ async def test_one_letter_is_shown_whole(intake: RealIntake):
     assert missing.status_code == 404
 
 
+async def test_a_key_that_is_limited_to_teams_sees_and_moves_none(intake: RealIntake):
+    await with_letters(intake, bad=1)
+    [letter] = (await intake.get("/v1/dead-letters"))["items"]
+    limited = {"authorization": "Bearer mail-key"}
+    for path in ("/v1/dead-letters", f"/v1/dead-letters/{letter['id']}", "/v1/dead-letters/replays", "/dead-letters"):
+        answer = await intake.http.get(path, headers=limited)
+        assert (answer.status_code, "is limited to teams" in answer.text) == (403, True)
+    for path in ("/v1/dead-letters/replay", "/v1/dead-letters/drop"):
+        assert (await intake.http.post(path, json={"all": True}, headers=limited)).status_code == 403
+    assert (await intake.get("/v1/dead-letters"))["items"] == [letter]
+
+
 async def test_what_waits_is_counted_by_reason_and_by_source(intake: RealIntake):
     await with_letters(intake, bad=3, good=1)
     await intake.post(news(id="x", source="/crm/2", data=[]))

@@ -33,6 +33,7 @@ KEYS: dict[str, dict[str, Any]] = {
     "watch-key": {"name": "screen", "roles": ["watch"]},
     "all-key": {"name": "all", "roles": ["admin", "emit"]},
     "admin-key": {"name": "boss", "roles": ["admin"]},
+    "mail-key": {"name": "mailroom", "roles": ["admin"], "teams": ["mail"]},
 }
 
 
