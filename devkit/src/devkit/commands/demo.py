@@ -20,7 +20,9 @@ _RATE, _RATE_TO_WATCH = 10.0, 2.0
 def run_demo(
     *,
     seconds: Annotated[float | None, typer.Option(min=2, help="end after so much traffic, with a balance")] = None,
-    kill: Annotated[bool, typer.Option("--kill", help="kill −9 services at random moments meanwhile")] = False,
+    kill: Annotated[
+        bool, typer.Option("--kill", help="kill −9 services, Kafka and MongoDB at random moments meanwhile")
+    ] = False,
     rate: Annotated[float | None, typer.Option(min=0.1, help="contacts that begin per second")] = None,
     seed: Annotated[int, typer.Option(help="the same seed, the same traffic")] = 1,
 ) -> None:

@@ -16,10 +16,12 @@ from devkit.demo.people import Emitters, Respondents
 from devkit.demo.reconcile import Facts, Line, reconcile
 from devkit.errors import CommandFailed
 from devkit.platform import Platform
+from devkit.stack import Server
 from devkit.traffic import company, endless
 
 _FILES: Final = resources.files("devkit") / "demo"
-_KILL_EVERY: Final = (2.0, 5.0)
+_KILL_EVERY: Final = (1.0, 3.0)
+_STORE_DOWN: Final = (0.0, 3.0)
 _STILL_SECONDS: Final = 60.0
 """When nothing has moved for so long, nothing more will."""
 
@@ -29,7 +31,11 @@ _LOOK_EVERY: Final = 0.25
 
 @dataclass(slots=True)
 class Killer:
-    """Kills services at random moments, as a power cut would, and starts them again; each once before any twice."""
+    """
+    Kills services, Kafka and MongoDB at random moments, as a power cut would, and starts them again.
+
+    Each once before any twice. While one of the stores is down nothing else is killed.
+    """
 
     platform: Platform
     chance: random.Random
@@ -43,13 +49,23 @@ class Killer:
         if now < self._next:
             return
         name = self._whom()
-        self.platform.services[name].kill()
-        self.platform.services[name].launch()
+        server = self._victims[name]
+        server.kill()
+        if name in self.platform.services:
+            server.launch()
+        else:
+            time.sleep(self.chance.uniform(*_STORE_DOWN))
+            server.start()
         self.killed.append(name)
-        self._next = now + self.chance.uniform(*_KILL_EVERY)
+        self._next = time.monotonic() + self.chance.uniform(*_KILL_EVERY)
+
+    @property
+    def _victims(self) -> dict[str, Server]:
+        stack = self.platform.stack
+        return {**self.platform.services, "kafka": stack.kafka_server, "mongodb": stack.mongodb_server}
 
     def _whom(self) -> str:
-        names = sorted(self.platform.services)
+        names = sorted(self._victims)
         spared = names[:]
         for name in self.killed[len(self.killed) - len(self.killed) % len(names) :]:
             spared.remove(name)
