@@ -47,7 +47,9 @@ __all__ = [
     "connect",
     "end_abandoned_transactions",
     "finished",
+    "hold_to_transactions",
     "is_conflict",
+    "is_no_fault_of_the_data",
     "is_transient",
     "one_instant",
     "transaction",
@@ -59,6 +61,21 @@ T = TypeVar("T")
 
 _WRITE_CONFLICT = 112
 _DUPLICATE_KEY = 11000
+_FOR_NOW: Final = frozenset(
+    {
+        20,  # IllegalOperation: a member that does not know its set yet has no transactions
+        94,  # NotYetInitialized
+        134,  # ReadConcernMajorityNotAvailableYet
+        211,  # KeyNotFound: of the set's clock
+        246,  # SnapshotUnavailable
+        14031,  # OutOfDiskSpace
+    }
+)
+"""What a server answers while it starts, or until somebody gives it room; whatever was asked, it will take it then."""
+
+_WHO_WE_ARE: Final = frozenset({13, 18})
+"""Unauthorized, AuthenticationFailed."""
+
 _APP: Final = "rapport"
 _ABANDONED_AFTER: Final = 5_000_000
 """Microseconds without a word. Ours last milliseconds; one that only seemed abandoned is decided again."""
@@ -84,6 +101,13 @@ def connect(uri: str) -> Client:
         )
     except (ConfigurationError, ValueError) as error:
         raise Misconfigured(f"MONGODB_URI: {error}") from error
+
+
+async def hold_to_transactions(client: Client) -> None:
+    """Return when MongoDB answers; `Misconfigured` where it is a single server, which has no transactions."""
+    hello = await client.admin.command("hello")
+    if not ("setName" in hello or "isreplicaset" in hello or hello.get("msg") == "isdbgrid"):
+        raise Misconfigured("MONGODB_URI: that MongoDB is no replica set, and transactions need one (--replSet)")
 
 
 def answered_at_once(collection: Collection) -> Collection:
@@ -159,11 +183,22 @@ def _codes(error: BaseException) -> set[Any]:
     return {error.code, *(item.get("code") for item in written)} if isinstance(error, OperationFailure) else set()
 
 
+def is_no_fault_of_the_data(error: BaseException) -> bool:
+    """Whether anything else would be answered the same: for now, or because of who we are."""
+    return is_transient(error) or bool(_codes(error) & _WHO_WE_ARE)
+
+
 def is_transient(error: BaseException) -> bool:
-    """The same may succeed later, as far as the store can say."""
+    """
+    The same may succeed later, as far as the store can say.
+
+    A ConfigurationError in the midst of work is of a connection that was made while its server was starting.
+    """
     if isinstance(error, DocumentTooLarge):
         return False
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
+    if isinstance(error, ConnectionFailure | ConfigurationError | ExecutionTimeout | WTimeoutError):
+        return True
+    if _codes(error) & _FOR_NOW:
         return True
     if isinstance(error, PyMongoError):
         return any(

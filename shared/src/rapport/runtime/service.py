@@ -24,7 +24,7 @@ from rapport.runtime.interpreter import collect_seldom, take_turns_soon
 from rapport.runtime.kafka import Reader, ensure_topics, make_broker
 from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.lanes import Lanes
-from rapport.runtime.mongo import MongoError, connect
+from rapport.runtime.mongo import MongoError, connect, hold_to_transactions
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.progress import Progress
@@ -177,7 +177,7 @@ class Service:
             yield self
 
     async def _prepare(self) -> None:
-        await self.client.admin.command("ping")
+        await hold_to_transactions(self.client)
         for store in self._stores:
             await store.prepare(self.settings.partitions)
         for work in self._starts:

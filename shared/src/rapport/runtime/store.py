@@ -27,7 +27,7 @@ from rapport.runtime.mongo import (
     end_abandoned_transactions,
     finished,
     is_conflict,
-    is_transient,
+    is_no_fault_of_the_data,
     one_instant,
     transaction,
 )
@@ -61,7 +61,7 @@ class OutboxFull(Refused):
 def is_refusal(error: BaseException) -> bool:
     """Whether trying the same again is in vain, be it at another time or after reading everything anew."""
     return isinstance(error, Refused) or (
-        isinstance(error, MongoError) and not is_transient(error) and not is_conflict(error)
+        isinstance(error, MongoError) and not is_no_fault_of_the_data(error) and not is_conflict(error)
     )
 
 
