@@ -271,8 +271,15 @@ def test_whatever_a_contact_adds_has_its_column():
         received(at("09:00")),
         verdict("breached", at("10:00"), at("10:00"), open_seconds=3600),
         verdict("breached", at("12:00"), at("12:00"), target="resolution", open_seconds=7200, sequence=3),
-        responded(at("11:00")),
+        verdict("breached", at("12:00"), at("12:00"), target="promise", sequence=4),
+        event("contact.assigned", at("09:10"), agent_id="ann"),
+        event("contact.assigned", at("09:20"), agent_id="bob"),
+        event("contact.escalated", at("09:30"), to="lead"),
+        responded(at("11:00"), handle_seconds=60),
+        resolved(at("12:30")),
+        event("contact.reopened", at("12:40")),
         resolved(at("13:00")),
+        event("quality.reviewed", at("13:10"), contact_id="C-1", score=4, out_of=5),
         *(answered(at("14:00"), 4, kind, kind, contact_id="C-1") for kind in ("csat", "nps", "ces")),
     )
     fact, measured = memory.fact(), set()

@@ -11,7 +11,10 @@ from rapport.contracts import Data, Event, natural_order
 
 from tests.support.metrics import MONDAY, Memory, answered, event, opened, received, resolved, responded, verdict
 
-MEASURES = ("contacts", "messages", "first_response", "resolution", "sla", "csat", "nps")
+MEASURES = (
+    *("contacts", "messages", "first_response", "resolution", "sla", "csat", "nps"),
+    *("promises", "reopens", "handovers", "escalations", "aht", "quality"),
+)
 CONTACTS = ("C-1", "C-2", "C-3")
 CUSTOMER = {"C-1": "K-1", "C-2": "K-1", "C-3": "K-2"}
 
@@ -28,7 +31,8 @@ def _given(**data: Any) -> dict[str, Any]:
 def _on_contact(draw: st.DrawFn) -> Event[Data]:  # noqa: PLR0911 - one for each kind of event
     contact, when, agent, team = draw(contacts), draw(minutes), draw(people), draw(teams)
     who: dict[str, Any] = {"customer_id": CUSTOMER[contact]}
-    match draw(st.sampled_from(["received", "responded", "assigned", "resolved", "reopened", "closed", "class"])):
+    kinds = ("received", "responded", "assigned", "resolved", "reopened", "closed", "class", "up", "review")
+    match draw(st.sampled_from(kinds)):
         case "received":
             channel, direction = (
                 draw(st.sampled_from(["email", "phone"])),
@@ -37,7 +41,9 @@ def _on_contact(draw: st.DrawFn) -> Event[Data]:  # noqa: PLR0911 - one for each
             about = {**who, **_given(team=team, agent_id=agent)}
             return received(when, contact, channel=channel, direction=direction, **about)
         case "responded":
-            return responded(when, contact, automated=draw(st.booleans()), **who, **_given(agent_id=agent))
+            took = draw(st.sampled_from([None, 30, 400]))
+            who |= _given(agent_id=agent, handle_seconds=took)
+            return responded(when, contact, automated=draw(st.booleans()), **who)
         case "assigned":
             return event(
                 "contact.assigned", when, contact_id=contact, agent_id=agent or "eve", **who, **_given(team=team)
@@ -47,6 +53,11 @@ def _on_contact(draw: st.DrawFn) -> Event[Data]:  # noqa: PLR0911 - one for each
             return resolved(when, contact, outcome=outcome, **who, **_given(agent_id=agent))
         case "reopened":
             return event("contact.reopened", when, contact_id=contact, **who)
+        case "up":
+            return event("contact.escalated", when, contact_id=contact, to="lead", **who)
+        case "review":
+            who |= _given(agent_id=agent, score=draw(st.integers(0, 5)), out_of=5)
+            return event("quality.reviewed", when, contact_id=contact, **who)
         case "class":
             return event("contact.reclassified", when, contact_id=contact, topic="bill", **who, **_given(team=team))
         case _:

@@ -2,16 +2,18 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
 from rapport.contracts import Data, Event, natural_order
-from rapport.contracts.contact_events import SurveyAnswered
+from rapport.contracts.contact_events import QualityReviewed, SurveyAnswered
 from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
 
-from metrics.domain.deadlines import Run, told_by, word_of
-from metrics.domain.marks import NOTHING, Answer, Counting, difference, marks_of
+from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
+from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, marks_of
+from metrics.domain.measures import WHOLE
 from metrics.domain.naming import identity_of
 from metrics.domain.notes import LONGEST_LOG, Note, is_noted, note_of
 from metrics.domain.states import ContactFact, CustomerFact, Order
@@ -28,6 +30,8 @@ def is_about_figures(event: Event[Data]) -> bool:
     """Whether the figures of the event's contact depend on it."""
     if isinstance(event.data, SurveyAnswered):
         return event.data.contact_id is not None
+    if isinstance(event.data, QualityReviewed):
+        return True
     return isinstance(event.data, _DEADLINES) or is_noted(event)
 
 
@@ -49,6 +53,8 @@ def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
         held = fact.answers.get(data.survey_id)
         if held is None or answer > held:
             changes["answers"] = {**fact.answers, data.survey_id: answer}
+    elif isinstance(data, QualityReviewed):
+        changes["reviews"] = {**fact.reviews, order[4]: review_of(data, order)}
     elif isinstance(data, _DEADLINES):
         changes |= _after_deadlines(fact, event, data)
     else:
@@ -58,11 +64,13 @@ def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
 
 
 def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | AlertCleared) -> dict[str, Any]:
-    runs, word = dict(fact.runs), word_of(event)
+    runs, word, promised = dict(fact.runs), word_of(event), fact.promised
     for target, cycle, said in told_by(event, word):
         key = f"{target}/{cycle}"
         runs[key] = runs.get(key, _NEW).after(said, data)
-    changes: dict[str, Any] = {"runs": runs}
+        if target == "promise" and isinstance(said, Scheduled):
+            promised = {**promised, key: {**promised.get(key, {}), word.number: said.due}}
+    changes: dict[str, Any] = {"runs": runs, "promised": promised}
     policy = getattr(data, "policy", None)
     if policy is not None and (fact.policy_word is None or word > fact.policy_word):
         changes |= {"policy": policy, "policy_word": word}
@@ -83,6 +91,19 @@ def _named(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any
 
 def answer_of(data: SurveyAnswered, order: Order) -> Answer:
     return Answer(order[0], order[1], order[4], data.survey, data.score, data.context)
+
+
+def review_of(data: QualityReviewed, order: Order) -> Review:
+    return Review(order[0], data.agent_id, int(data.score / data.out_of * WHOLE + 0.5))
+
+
+def _moves(promised: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """How often each promise was told with another due instant than the time before."""
+    found = {}
+    for key, told_of in promised.items():
+        dues = [due for _, due in sorted(told_of.items())]
+        found[key] = sum(one != other for one, other in pairwise(dues))
+    return found
 
 
 def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[str, Any] = _UNCHANGED) -> ContactFact:
@@ -110,7 +131,13 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         "status": story.status,
         "opened_at": story.opened_at,
         "dimensions": dimensions,
-        "marks": marks_of(story, update.get("runs", fact.runs), update.get("answers", fact.answers)),
+        "marks": marks_of(
+            story,
+            update.get("runs", fact.runs),
+            update.get("answers", fact.answers),
+            update.get("reviews", fact.reviews).values(),
+            _moves(update.get("promised", fact.promised)),
+        ),
     }
     return fact.but(**update)
 

@@ -25,3 +25,12 @@ def difference(promoters: int, detractors: int, asked: int) -> tuple[float, floa
     up, down = promoters / asked, detractors / asked
     margin = Z95 * math.sqrt(max(0.0, up + down - (up - down) ** 2) / asked)
     return max(-1.0, up - down - margin), min(1.0, up - down + margin)
+
+
+def of_mean(total: int, squares: int, count: int) -> tuple[float, float] | None:
+    """The 95 % normal interval of a mean, from the sums of the values and of their squares; None for fewer than two."""
+    if count < 2:  # noqa: PLR2004 - one value says nothing of how far they lie apart
+        return None
+    mean = total / count
+    margin = Z95 * math.sqrt(max(0.0, (squares - total * mean) / (count - 1)) / count)
+    return mean - margin, mean + margin

@@ -27,6 +27,8 @@ _VALUES_OF: Final = {
 
 _HOUR = 3_600_000
 
+NO_MOVES: Final[Mapping[str, int]] = {}
+
 
 class Mark(NamedTuple):
     """Figures that a contact adds to one measure at one instant, and whose they are."""
@@ -51,18 +53,39 @@ class Answer(NamedTuple):
     context: str
 
 
-def marks_of(story: Story, runs: Mapping[str, Run], answers: Mapping[str, Answer]) -> tuple[Mark, ...]:
-    """Everything that a contact adds to the figures, in integers: counts and milliseconds."""
+class Review(NamedTuple):
+    """How well a contact was handled, in parts of `WHOLE`, and who had handled it, if that was said."""
+
+    at: int
+    agent: str | None
+    value: int
+
+
+def marks_of(
+    story: Story,
+    runs: Mapping[str, Run],
+    answers: Mapping[str, Answer],
+    reviews: Iterable[Review] = (),
+    moves: Mapping[str, int] = NO_MOVES,
+) -> tuple[Mark, ...]:
+    """
+    Everything that a contact adds to the figures, in integers: counts and milliseconds.
+
+    `moves` says how often each promise was replaced before it fell due.
+    """
     marks: list[Mark] = []
     if story.opened_at is not None:
         marks += _contact_marks(story)
         if story.asked_at is not None:
             marks += _response_marks(story, story.asked_at, runs)
             marks += _resolution_marks(story, story.asked_at, runs)
+        marks += _course_marks(story)
     if runs:
         marks += _sla_marks(story, runs)
+        marks += _promise_marks(story, runs, moves)
     if answers:
         marks += survey_marks(answers.values(), story)
+    marks += _review_marks(story, reviews)
     return tuple(marks)
 
 
@@ -133,14 +156,56 @@ def _sla_marks(story: Story, runs: Mapping[str, Run]) -> Iterator[Mark]:
     sla-monitor's word counts where no event has said whose the contact is.
     """
     for key, run in runs.items():
-        due = run.due
-        if due is None:
+        if run.due is not None:
+            yield Mark("sla", run.due, *_had_by(story, run, run.due), key.partition("/")[0], {run.verdict: 1})
+
+
+def _promise_marks(story: Story, runs: Mapping[str, Run], moves: Mapping[str, int]) -> Iterator[Mark]:
+    """One mark per promise, likewise; one that was cancelled is neither kept nor broken."""
+    for key, run in runs.items():
+        if run.due is None or not key.startswith("promise/"):
             continue
-        held = story.held_at(due)
-        agent, team = (held.agent, held.team) if held else (None, None)
-        if not story.hands:
-            agent, team = run.owner, run.team
-        yield Mark("sla", due, agent, team, key.partition("/")[0], {run.verdict: 1})
+        figures = {_PROMISE[run.verdict]: 1} if run.verdict in _PROMISE else {}
+        if moved := moves.get(key, 0):
+            figures["moved"] = moved
+        if figures:
+            yield Mark("promises", run.due, *_had_by(story, run, run.due), None, figures)
+
+
+_PROMISE: Final[Mapping[str, str]] = {"met": "kept", "breached": "broken", "running": "running"}
+
+
+def _had_by(story: Story, run: Run, due: int) -> tuple[str | None, str | None]:
+    """Agent and team of whoever had the contact at that instant."""
+    if not story.hands:
+        return run.owner, run.team
+    held = story.held_at(due)
+    return (held.agent, held.team) if held else (None, None)
+
+
+def _course_marks(story: Story) -> Iterator[Mark]:
+    """How often it was reopened, handed over and handed up, and how long people worked on it."""
+    for measure, times in (
+        ("reopens", story.reopenings),
+        ("handovers", story.handovers),
+        ("escalations", story.escalations),
+    ):
+        for hands in times:
+            yield Mark(measure, hands.since, hands.agent, hands.team, None, {measure: 1})
+    for piece in story.handled:
+        figures = {"count": len(piece.millis)}
+        for millis in piece.millis:
+            for name, amount in _duration("handle_", millis).items():
+                figures[name] = figures.get(name, 0) + amount
+        yield Mark("aht", piece.minute, piece.agent, piece.team, None, figures)
+
+
+def _review_marks(story: Story, reviews: Iterable[Review]) -> Iterator[Mark]:
+    """One mark per review, for whom it names, else for whoever had answered last."""
+    for at, agent, value in reviews:
+        credit = story.credited(at)
+        figures = {"count": 1, "sum": value, "squares": value * value}
+        yield Mark("quality", at, agent or credit.agent, credit.team, None, figures)
 
 
 _GOOD: Final[Mapping[str, int]] = {"csat": 4, "ces": 5}

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from metrics.domain.buckets import percentiles
-from metrics.domain.intervals import difference, wilson
+from metrics.domain.intervals import difference, of_mean, wilson
 
 Sums = Mapping[str, int]
 Figure = float | int | None
+
+WHOLE: Final = 10_000
+"""What a reviewed contact's best score is counted as."""
 
 SHARES: Final = (0.5, 0.9, 0.95, 0.99)
 _NAMES: Final = ("p50", "p90", "p95", "p99")
@@ -84,6 +87,26 @@ def _sla(sums: Sums) -> dict[str, Figure]:
     return {**counts, "attainment": _share(counts["met"], counts["met"] + counts["breached"])}
 
 
+def _promises(sums: Sums) -> dict[str, Figure]:
+    return {name: sums.get(name, 0) for name in _PROMISES}
+
+
+def _handling(sums: Sums) -> dict[str, Figure]:
+    return {"count": sums.get("count", 0), **_seconds(sums, "handle_")}
+
+
+def _quality(sums: Sums) -> dict[str, Figure]:
+    """Shares of the best score, from 0 to 1."""
+    count, total = sums.get("count", 0), sums.get("sum", 0)
+    low, high = of_mean(total, sums.get("squares", 0), count) or (None, None)
+    return {
+        "mean": _rounded(total / count / WHOLE) if count else None,
+        "count": count,
+        "low": None if low is None else _rounded(max(0.0, low / WHOLE)),
+        "high": None if high is None else _rounded(min(1.0, high / WHOLE)),
+    }
+
+
 def _satisfaction(sums: Sums) -> dict[str, Figure]:
     asked, good = sums.get("answers", 0), sums.get("good", 0)
     low, high = wilson(good, asked) or (None, None)
@@ -125,6 +148,7 @@ def _of(
 
 _TIMES: Final = ("calendar_count", "calendar_seconds", "open_count", "open_seconds", "open_at_least")
 _FIRST_TIMES: Final = tuple(f"first_{name}" for name in _TIMES)
+_PROMISES: Final = ("kept", "broken", "running", "moved")
 _VERDICTS: Final = ("met", "breached", "running", "cancelled")
 
 
@@ -136,6 +160,10 @@ MEASURES: Final[Mapping[str, Measure]] = {
         _of("first_response", _first_response, adds=("count", "still_waiting", "without_response", *_TIMES)),
         _of("resolution", _resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", _sla, _VERDICTS, part="target"),
+        _of("promises", _promises, _PROMISES),
+        *map(_count, ("reopens", "handovers", "escalations")),
+        _of("aht", _handling, adds=("count", "handle_count", "handle_seconds")),
+        _of("quality", _quality, ("count", "sum", "squares")),
         _of("csat", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("ces", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("nps", _nps, ("answers", "sum", "promoters", "detractors"), part="context", apart=True),

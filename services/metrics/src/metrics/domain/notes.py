@@ -7,6 +7,7 @@ from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import (
     ContactAbandoned,
     ContactAssigned,
+    ContactEscalated,
     ContactMerged,
     ContactReceived,
     ContactReclassified,
@@ -51,6 +52,13 @@ def _agent(data: Data, names: tuple[str, ...] = ()) -> dict[str, Any]:
     return what
 
 
+def _handled(data: ContactResponded | ContactResolved, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    what = _agent(data, names)
+    if data.handle_seconds is not None:
+        what["handled"] = int(data.handle_seconds * 1000 + 0.5)
+    return what
+
+
 def _received(data: ContactReceived) -> dict[str, Any]:
     what = _agent(data, _RECEIVED)
     if data.direction == "outbound":
@@ -60,10 +68,11 @@ def _received(data: ContactReceived) -> dict[str, Any]:
 
 _WHAT: Mapping[type[Data], Callable[[Any], dict[str, Any]]] = {
     ContactReceived: _received,
-    ContactResponded: _agent,
+    ContactResponded: _handled,
     ContactAssigned: lambda data: _agent(data, ("team",)),
     ContactReclassified: lambda data: _given(data, _RECLASSIFIED),
-    ContactResolved: lambda data: _agent(data, ("outcome",)),
+    ContactResolved: lambda data: _handled(data, ("outcome",)),
+    ContactEscalated: lambda _: {},
     ContactReopened: lambda _: {},
     ContactMerged: lambda _: {},
     ContactAbandoned: lambda _: {},

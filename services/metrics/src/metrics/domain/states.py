@@ -8,7 +8,7 @@ from rapport.decision import Index, State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
-from metrics.domain.marks import Answer, Mark
+from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
 from metrics.domain.story import Status, Story
 
@@ -121,6 +121,10 @@ class ContactFact(State, frozen=True, kw_only=True):
     policy: str | None = None
     policy_word: Word | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
+    reviews: dict[str, Review] = field(default_factory=dict)
+    """By the event."""
+    promised: dict[str, dict[int, int]] = field(default_factory=dict)
+    """The due instants told of each promise, by the number of the announcement."""
     profile: Profile = Profile()
     status: Status = "unknown"
     opened_at: int | None = None

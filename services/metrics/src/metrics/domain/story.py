@@ -23,6 +23,15 @@ class Hands(NamedTuple):
     team: str | None
 
 
+class Handled(NamedTuple):
+    """Work of somebody on a contact within a minute: how long each piece of it took, in milliseconds."""
+
+    minute: int
+    agent: str | None
+    team: str | None
+    millis: tuple[int, ...]
+
+
 class Credit(NamedTuple):
     """To whom a score goes that is given after a resolution and before the next: who answered last before it."""
 
@@ -59,6 +68,13 @@ class Story:
     hands: list[Hands] = field(default_factory=list)
     messages: dict[int, int] = field(default_factory=dict)
     """How many messages the customer sent, by the minute."""
+    reopenings: list[Hands] = field(default_factory=list)
+    """When it was reopened, and whose the resolution was."""
+    handovers: list[Hands] = field(default_factory=list)
+    """When it went from one pair of hands, or one team, to another, and whose it was before."""
+    escalations: list[Hands] = field(default_factory=list)
+    """When it was handed up, and whose it was."""
+    handled: list[Handled] = field(default_factory=list)
 
     def at(self, millis: int) -> Hands:
         """Whose work the contact was at an instant; before anybody had it, whoever got it first."""
@@ -92,19 +108,25 @@ class Story:
 
     def copy(self) -> "Story":
         fields: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        return Story(
-            **{
-                **fields,
-                "dimensions": dict(self.dimensions),
-                "hands": list(self.hands),
-                "credits": list(self.credits),
-                "messages": dict(self.messages),
-            }
-        )
+        for name, value in fields.items():
+            if isinstance(value, list | dict):
+                fields[name] = value.copy()
+        return Story(**fields)
+
+    def note_work(self, since: int, agent: str | None, team: str | None, millis: tuple[int, ...]) -> None:
+        """Somebody has worked on it, at that minute or in that hour."""
+        for place, piece in enumerate(self.handled):
+            if piece[:3] == (since, agent, team):
+                self.handled[place] = piece._replace(millis=piece.millis + millis)
+                return
+        self.handled.append(Handled(since, agent, team, millis))
 
     def by_the_hour(self) -> "Story":
-        """The same with its messages counted by the hour, so that an endless contact stays small."""
+        """The same with its messages and work counted by the hour, so that an endless contact stays small."""
         story = self.copy()
+        story.handled = []
+        for piece in self.handled:
+            story.note_work(piece.minute - piece.minute % _HOUR, piece.agent, piece.team, piece.millis)
         story.messages = {}
         for minute, count in self.messages.items():
             hour = minute - minute % _HOUR
@@ -128,7 +150,27 @@ def _passed_to(story: Story, note: Note) -> None:
     story.hands.append(Hands(note.millis, agent or held.agent, team or held.team))
 
 
-def _reopen(story: Story) -> None:
+def _assigned(story: Story, note: Note) -> None:
+    held, agent, team = story.now, note.what.get("agent"), note.what.get("team")
+    if (held.agent and agent and agent != held.agent) or (held.team and team and team != held.team):
+        story.handovers.append(Hands(note.millis, held.agent, held.team))
+    _passed_to(story, note)
+
+
+def _escalated(story: Story, note: Note) -> None:
+    story.escalations.append(Hands(note.millis, story.now.agent, story.now.team))
+
+
+def _worked(story: Story, note: Note, agent: str | None) -> None:
+    millis = note.what.get("handled")
+    if millis is not None:
+        story.note_work(note.millis - note.millis % _MINUTE, agent, story.now.team, (millis,))
+
+
+def _reopen(story: Story, note: Note) -> None:
+    """What was resolved, or left by the customer, goes on; only the former is a reopening."""
+    if story.status == "resolved":
+        story.reopenings.append(Hands(note.millis, story.resolved_by, story.now.team))
     story.status = "open"
     story.resolved_at = story.resolved_by = story.outcome = None
 
@@ -153,11 +195,12 @@ def _received(story: Story, note: Note) -> None:
     if story.asked_at is None:
         story.asked_at = note.millis
     if story.status in ("resolved", "abandoned") and not story.is_closed_for_good:
-        _reopen(story)
+        _reopen(story, note)
 
 
 def _responded(story: Story, note: Note) -> None:
     agent = note.what.get("agent") or story.now.agent
+    _worked(story, note, agent)
     story.last_answered_by = agent
     if story.asked_at is not None and story.answered_at is None:
         story.answered_at, story.answered_by = note.millis, agent
@@ -170,6 +213,7 @@ def _reclassified(story: Story, note: Note) -> None:
 
 def _resolved(story: Story, note: Note) -> None:
     """The first word of a resolution says when it was and whose; the newest that tells one says with what outcome."""
+    _worked(story, note, note.what.get("agent") or story.now.agent)
     if story.status == "merged":
         return
     if story.status != "resolved":
@@ -185,9 +229,9 @@ def _resolved(story: Story, note: Note) -> None:
         story.first_resolved_at = story.resolved_at
 
 
-def _reopened(story: Story, _: Note) -> None:
+def _reopened(story: Story, note: Note) -> None:
     if story.status in ("resolved", "abandoned") and not story.is_closed_for_good:
-        _reopen(story)
+        _reopen(story, note)
 
 
 def _merged(story: Story, _: Note) -> None:
@@ -202,7 +246,8 @@ def _abandoned(story: Story, _: Note) -> None:
 _FOLD = {
     "contact.received": _received,
     "contact.responded": _responded,
-    "contact.assigned": _passed_to,
+    "contact.assigned": _assigned,
+    "contact.escalated": _escalated,
     "contact.reclassified": _reclassified,
     "contact.resolved": _resolved,
     "contact.reopened": _reopened,
