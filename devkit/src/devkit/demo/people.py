@@ -19,6 +19,8 @@ from devkit.traffic import Told
 _TICK: Final = 0.1
 _SURVEY: Final = re.compile(r"https?://\S+/s/[^\s?<>\"]+")
 _ANSWERING: Final = 0.7
+_PATIENCE: Final = 600.0
+"""Seconds: where intake is killed again and again, it is away for long on a slow machine."""
 _SETTLED: Final = {httpx.codes.OK, httpx.codes.ACCEPTED, httpx.codes.GONE}
 
 
@@ -68,7 +70,7 @@ class Emitters(Worker):
     def work(self) -> None:
         began = time.monotonic()
         following = next(self._told, None)
-        with Sender(self._url, self._key) as sender:
+        with Sender(self._url, self._key, patience=_PATIENCE) as sender:
             while following is not None:
                 due, now = [], time.monotonic() - began
                 while following is not None and following.sent <= now:
