@@ -15,7 +15,7 @@ from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import CustomerState
 
 from tests.support.risk import RISK, Watch, call, scored, watch
-from tests.support.sla import at, customer, policy, targets
+from tests.support.sla import at, customer, merged, policy, targets
 
 PEOPLE = """
 escalations: {climb: [{after: 0m, notify: [lead]}]}
@@ -126,6 +126,20 @@ def test_what_has_cleared_is_not_told_any_more():
     [(_, cause)] = due(state, causes(state, "+2 10:00"))
     assert cause is not None
     assert list(due(state, causes(state, "+9 10:00"))) == [(state.notices[0], None)]
+
+
+def test_what_had_cleared_before_anybody_heard_is_told_once_it_stands_again():
+    played = watch(*OWNED, merged("+2 09:01", contact_id="c-3"), under=ALL)
+    state = played.risk()
+    assert causes(state, "+2 09:05") == []
+    for place in state.notices[0].waiting:
+        state = settled(state, state.notices[0], place, told=False)
+    played.kept[RiskState, "K-1"] = state
+    played.take(call("+2 08:59", 4, team="billing"), "+2 09:10")
+    assert waiting(played) == [("repeat_contacts", ("desk#0", "lead#1"))]
+    assert [event.type for event in played.events].count("risk.raised") == 1
+    played.take(call("+2 09:20", 5, team="billing"))
+    assert len(waiting(played)) == 1
 
 
 def test_of_somebody_erased_nothing_is_told():

@@ -81,6 +81,11 @@ class Notice(NamedTuple):
     def key(self) -> tuple[str, str, int]:
         return self.cause, self.about, self.millis
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it was not told because it had cleared, or could not be."""
+        return not self.waiting and not self.heard
+
     def tells(self, one: Raised) -> bool:
         return one.stood(self.cause, self.about, self.millis)
 

@@ -5,7 +5,7 @@ Each cause that is raised is told once to whom the policy names under `risk: not
 unless it has cleared before, or had stood for a day when it was learnt: that is history.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -45,9 +45,19 @@ def owed(
     return Notice(one.cause, one.about, one.millis, to_millis(now), owner, team, waiting) if waiting else None
 
 
+def unheard(known: Sequence[Notice], found: Iterable[Raised], now: datetime) -> list[Raised]:
+    """Causes that stand (again) though they had cleared before anybody heard of them."""
+    dropped = [notice for notice in known if notice.is_dropped]
+    at = to_millis(now)
+    return [
+        one for one in found if (one.until is None or one.until >= at) and any(notice.tells(one) for notice in dropped)
+    ]
+
+
 def with_notices(known: Sequence[Notice], new: Sequence[Notice]) -> tuple[Notice, ...]:
     """All that somebody waits for, and of those that have been told the newest."""
-    both = (*known, *new)
+    anew = {(notice.cause, notice.about) for notice in new}
+    both = (*(one for one in known if not (one.is_dropped and (one.cause, one.about) in anew)), *new)
     told = [one for one in both if not one.waiting]
     return tuple(one for one in both if one.waiting or one in told[-_KEPT:])
 

@@ -15,7 +15,7 @@ from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import Raised, RiskState, Told, raised, untold, with_signals
-from sla_monitor.domain.risk_notices import owed, with_notices
+from sla_monitor.domain.risk_notices import owed, unheard, with_notices
 from sla_monitor.domain.risk_signals import Seen, of_decision, of_survey
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
@@ -106,11 +106,13 @@ class WatchDomain:
         signals = with_signals(known.signals, learnt, seen.gone)
         if signals == known.signals:
             return decision
-        news = list(untold(raised(signals, rules), known.told))
+        found = raised(signals, rules)
+        news = list(untold(found, known.told))
         events = [_event(customer_id, one, known.sequence + at, cause) for at, one in enumerate(news, 1)]
         told = (*known.told, *(Told(one.cause, one.about, one.millis) for one in news))
         contact = _contact(decision, cause, states)
-        notices = [] if cause and cause.backfill else [owed(one, self.book, contact, customer, now) for one in news]
+        to_tell = [] if cause and cause.backfill else [*news, *unheard(known.notices, found, now)]
+        notices = [owed(one, self.book, contact, customer, now) for one in to_tell]
         state = known.but(
             signals=signals,
             told=told,
