@@ -14,24 +14,12 @@ from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.store import Queries
 
 from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, webhook
-from tests.support.receivers import Receiver, answering, receiver
+from tests.support.receivers import Receiver, answering
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
 Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
-
-
-@pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def lead() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The auditor on a real Kafka and MongoDB: what is wrong with alerting itself is told to whoever can hear it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -9,24 +9,12 @@ from typing import Any
 import pytest
 from sla_monitor.domain.watch import WatchDomain
 
-from tests.support.receivers import Receiver, receiver
+from tests.support.receivers import Receiver
 from tests.support.sla_service import RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
 Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
-
-
-@pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def lead() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
 
 
 @pytest.fixture

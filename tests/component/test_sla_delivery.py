@@ -1,6 +1,6 @@
 """Messages on their way to receivers: what is sent, what is refused, what is tried again."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
@@ -15,12 +15,6 @@ from tests.support.receivers import Receiver, receiver
 from tests.support.stack import Addresses
 
 LETTER = Letter("msg_1", "Title", "One line", {"version": "4", "text": "One line ü"})
-
-
-@pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ NOW = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
 def pager() -> Iterator[PagerDuty]:
     with pagerduty() as made:
         yield made

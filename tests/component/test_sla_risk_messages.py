@@ -1,6 +1,6 @@
 """Risks told to people, on a real Kafka and MongoDB: grouped, once, durably, and not while they are muted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rapport.contracts import format_instant
 
-from tests.support.receivers import Receiver, receiver
+from tests.support.receivers import Receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
@@ -19,18 +19,6 @@ risk:
   notify: [team, lead]
 """
 Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
-
-
-@pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def lead() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,11 @@ from rapport.runtime.settings import Misconfigured
 from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies
 
-from tests.support.receivers import Receiver, receiver
+from tests.support.receivers import Receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
-
-
-@pytest.fixture
-def desk() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def lead() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
 
 
 @pytest.fixture
