@@ -73,6 +73,7 @@ async def test_what_waits_together_is_one_message_to_each_and_whoever_heard_is_s
         assert len(lead.taken) == 1
         contact = (await sla.get("/v1/contacts/C-K-1")).json()
         assert [sorted(one["told"]) for one in contact["risks"]] == [["desk", "lead"]]
+        assert f"(told: {', '.join(contact['risks'][0]['told'])})" in (await sla.get("/contacts/C-K-1")).text
 
 
 async def test_a_place_that_fails_is_tried_again_under_the_same_name_and_delays_nobody(
