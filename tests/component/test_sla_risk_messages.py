@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rapport.contracts import format_instant
+from sla_monitor import risk_teller
 
 from tests.support.receivers import Receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
@@ -133,7 +134,10 @@ async def test_a_place_that_refuses_for_good_is_not_asked_again(start: Start, de
         assert [line.partition(" · #")[0] for line in texts(desk)] == ["AT RISK · K-1 · nps score of 1"]
 
 
-async def test_a_silence_keeps_it_back_until_it_ends(start: Start, desk: Receiver):
+async def test_a_silence_keeps_it_back_until_it_ends_and_nobody_else(
+    start: Start, desk: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(risk_teller, "_AT_ONCE", 1)
     async with start(interval="0s") as sla:
         ends = format_instant(CLOCK.now() + timedelta(hours=1))
         match = {"customer_id": ["K-1"]}

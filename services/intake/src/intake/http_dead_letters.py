@@ -7,9 +7,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
-from rapport.runtime.keys import Key, Role
+from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
-from starlette.requests import Request
 
 from intake.openapi import NOT_FOUND, REFUSED_CURSOR, REFUSED_ORDER, WHO
 from intake.replays import Order, Replays
@@ -18,26 +17,10 @@ from intake.store import DeadLetters, Which
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Text = Annotated[str, Field(max_length=2_000)]
-
-
-def _of_all_teams(role: Role) -> Callable[[Request], Key]:
-    """A dependency that also turns away keys that are limited to teams: what was refused may be any team's."""
-    has_role = require(role)
-
-    def check(request: Request) -> Key:
-        key = has_role(request)
-        if key.teams:
-            raise Problem(403, f"the key {key.name!r} is limited to teams; what was refused may be anybody's")
-        return key
-
-    check.role = role  # type: ignore[attr-defined]  # read by the OpenAPI document
-    return check
-
-
-Watcher = Annotated[Key, Depends(_of_all_teams("watch"))]
+Watcher = Annotated[Key, Depends(require("watch", all_teams=True))]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=1000)]
-Admin = Annotated[Key, Depends(_of_all_teams("admin"))]
+Admin = Annotated[Key, Depends(require("admin", all_teams=True))]
 
 
 class Choice(BaseModel):

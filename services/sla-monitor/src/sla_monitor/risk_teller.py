@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from rapport.runtime import telemetry as shared
 from rapport.runtime.lease import Lease
@@ -24,7 +24,7 @@ log = shared.logger()
 
 _EVERY: Final = timedelta(seconds=1)
 _AT_ONCE: Final = 1000
-"""Customers at risk that one look reads."""
+"""Customers at risk that one query reads."""
 
 
 class RiskTeller:
@@ -60,21 +60,26 @@ class RiskTeller:
             return
         for place in [place for place, task in self._tasks.items() if task.done()]:
             self._tasks.pop(place).result()
-        states = await self._means.store.find(RiskState, {"waits": True}, limit=_AT_ONCE)
-        if not states:
-            return
-        for place, those in (await self._waiting(states)).items():
+        for place, those in (await self._ready()).items():
             if place not in self._tasks and self._means.health.closed_until(_name(place)) is None:
                 self._tasks[place] = asyncio.create_task(self._tell(place, those))
 
-    async def _waiting(self, states: Sequence[RiskState]) -> Mapping[str, list[AtRisk]]:
-        """What may be told now, by place, the longest standing first; what is true no longer is settled."""
+    async def _ready(self) -> Mapping[str, list[AtRisk]]:
+        """What may be told now, by place, the longest standing first."""
+        waiting: dict[str, list[AtRisk]] = defaultdict(list)
+        where: dict[str, Any] = {"waits": True}
+        while states := await self._means.store.find(RiskState, where, sort=[("_id", 1)], limit=_AT_ONCE):
+            await self._put(states, waiting)
+            where = {"waits": True, "_id": {"$gt": states[-1].id}}
+        return await self._whose_time_has_come(waiting) if waiting else {}
+
+    async def _put(self, states: Sequence[RiskState], waiting: dict[str, list[AtRisk]]) -> None:
+        """Put what nothing mutes to the places that wait for it; what is true no longer is settled."""
         file, now = self._means.policies.book.latest.file, self._means.clock.now()
         names = [state.id for state in states]
         found = await self._means.store.find(CustomerState, {"_id": {"$in": names}})
         customers = {customer.id: customer for customer in found}
         silences = await self._silences.active()
-        waiting: dict[str, list[AtRisk]] = defaultdict(list)
         for state in states:
             for notice, cause in due(state, standing(state, file.risk, now)):
                 if cause is None or now - instant(notice.learnt) > NEWS:
@@ -84,12 +89,15 @@ class RiskTeller:
                 if not any(silence.mutes(one.facts) for silence in silences):
                     for place in notice.waiting:
                         waiting[place].append(one)
+
+    async def _whose_time_has_come(self, waiting: Mapping[str, list[AtRisk]]) -> Mapping[str, list[AtRisk]]:
+        grouping, now = self._means.policies.book.latest.file.grouping, self._means.clock.now()
         last = {row["_id"]: row["told_at"] async for row in self._places.find({"_id": {"$in": list(waiting)}})}
         ready = {}
         for place, those in waiting.items():
-            may_go = min(instant(one.notice.learnt) for one in those) + file.grouping.wait
+            may_go = min(instant(one.notice.learnt) for one in those) + grouping.wait
             if place in last:
-                may_go = max(may_go, last[place] + file.grouping.interval)
+                may_go = max(may_go, last[place] + grouping.interval)
             if may_go <= now:
                 ready[place] = sorted(those, key=lambda one: (one.cause.millis, one.id))
         return ready

@@ -75,8 +75,12 @@ def _same_origin(request: Request) -> bool:
     return origin is None or origin.split("://", 1)[-1] == request.headers.get("host")
 
 
-def require(role: Role) -> Callable[[Request], Key]:
-    """A dependency that answers the caller's key, or 401 or 403; a browser is sent to the sign-in page."""
+def require(role: Role, *, all_teams: bool = False) -> Callable[[Request], Key]:
+    """
+    A dependency that answers the caller's key, or 401 or 403; a browser is sent to the sign-in page.
+
+    `all_teams` turns away keys that are limited to some, too: for what may be anybody's.
+    """
 
     def check(request: Request) -> Key:
         auth: Auth = request.app.state.auth
@@ -91,6 +95,8 @@ def require(role: Role) -> Callable[[Request], Key]:
             )
         if not key.may(role):
             raise Problem(403, f"the key {key.name!r} has not the role {role!r}")
+        if all_teams and key.teams:
+            raise Problem(403, f"the key {key.name!r} is limited to teams, and this may be any team's")
         return key
 
     check.role = role  # type: ignore[attr-defined]  # read by the OpenAPI document

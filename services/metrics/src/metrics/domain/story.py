@@ -114,9 +114,12 @@ class Story:
         return Story(**fields)
 
     def note_work(self, since: int, agent: str | None, team: str | None, millis: tuple[int, ...]) -> None:
-        """Somebody has worked on it, at that minute or in that hour."""
-        for place, piece in enumerate(self.handled):
-            if piece[:3] == (since, agent, team):
+        """Somebody has worked on it, at that minute or in that hour. Told in order: what it joins is among the last."""
+        for place in range(len(self.handled) - 1, -1, -1):
+            piece = self.handled[place]
+            if piece.minute != since:
+                break
+            if (piece.agent, piece.team) == (agent, team):
                 self.handled[place] = piece._replace(millis=piece.millis + millis)
                 return
         self.handled.append(Handled(since, agent, team, millis))

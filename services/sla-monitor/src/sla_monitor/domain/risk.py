@@ -103,7 +103,7 @@ class RiskState(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "risks"
-    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)), Index(("waits",), only={"waits": True}))
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)), Index(("waits", "_id"), only={"waits": True}))
 
     signals: tuple[Signal, ...] = ()
     told: tuple[Told, ...] = ()
