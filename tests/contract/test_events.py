@@ -10,12 +10,15 @@ from rapport.contracts import (
     CONTACT_EVENT_DATA,
     EVENT_DATA,
     TOPIC_OF,
+    Data,
+    Event,
     UndecodableEvent,
     cut_to_milliseconds,
     decode,
     encode,
     format_instant,
     identity,
+    identity_of,
     natural_order,
     tell,
 )
@@ -137,6 +140,22 @@ def test_events_of_a_contact_are_ordered_by_time_then_sequence_then_type_then_na
     assert received < assigned < resolved < reopened
     assert numbered[0] < numbered[1]
     assert received < numbered[0]
+
+
+def named(source: str, event_id: str) -> Event[Data]:
+    envelope = {**json.loads(record()), "source": source, "id": event_id}
+    return decode(json.dumps(envelope).encode())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["/a", "/a-b", "/a/b", "x:1", "x:10"]), st.text("ab !~", min_size=1))))
+def test_events_of_one_instant_and_type_are_ordered_by_source_then_id(pairs):
+    assert sorted(pairs, key=lambda pair: named(*pair).order) == sorted(pairs)
+
+
+def test_the_identity_can_be_told_from_the_name():
+    event = named("/a", "b c")
+    assert identity_of(event.name) == event.identity == identity("/a", "b c")
+    assert identity_of("policy/3") == "policy/3"
 
 
 @given(st.datetimes(timezones=st.timezones()))

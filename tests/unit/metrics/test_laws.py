@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rapport.contracts import Data, Event, natural_order
+from rapport.contracts import Data, Event
 
 from tests.support.metrics import MONDAY, Memory, answered, event, opened, received, resolved, responded, verdict
 
@@ -167,7 +167,7 @@ def by_hand(history: list[Event[Data]]) -> dict[str, Any]:
     response: list[float] = []
     logs: dict[str, list[Any]] = defaultdict(list)
     answers: dict[str, tuple[tuple[datetime, str], int]] = {}
-    for one in sorted(history, key=lambda e: natural_order(e.time, e.sequence, e.type, e.identity)):
+    for one in sorted(history, key=lambda e: e.order):
         if one.type.startswith("contact."):
             logs[one.data.contact_id].append(one)  # type: ignore[attr-defined]
         elif one.type == "survey.answered" and one.data.survey == "csat":  # type: ignore[attr-defined]

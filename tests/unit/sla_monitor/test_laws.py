@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rapport.contracts import natural_order
 from sla_monitor.domain.cutting import cut_before
 from sla_monitor.domain.fold import fold
 from sla_monitor.domain.log import to_millis
@@ -75,7 +74,7 @@ def contacts(draw):
     events = [received(MONDAY + timedelta(hours=9))]
     for kind, data in draw(st.lists(_MOVES, max_size=8)):
         events.append(happened(kind, draw(_TIMES), **data))
-    return sorted(events, key=lambda e: natural_order(e.time, e.sequence, e.type, e.identity))
+    return sorted(events, key=lambda e: e.order)
 
 
 def clocks(played, now):

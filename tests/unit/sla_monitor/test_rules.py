@@ -149,6 +149,14 @@ def test_a_pause_after_a_change_loses_no_warning():
 # --- who has it -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("arrivals", [("evt-10", "evt-9"), ("evt-9", "evt-10")])
+def test_of_two_who_were_given_it_at_one_instant_the_later_by_id_has_it_whichever_arrives_first(
+    arrivals: tuple[str, ...],
+):
+    given = [assigned("08:10", id=name, agent_id=f"agent-of-{name}") for name in arrivals]
+    assert play([received("08:00"), *given]).contact.owner == "agent-of-evt-9"
+
+
 @pytest.mark.parametrize("handed", [{"team": "legal"}, {"agent_id": "agent-7"}])
 def test_policies_are_matched_again_for_whoever_has_the_contact_now(handed: dict[str, str]):
     field, value = next(iter(handed.items()))

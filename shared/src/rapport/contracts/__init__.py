@@ -15,6 +15,7 @@ from rapport.contracts.envelope import (
     cut_to_milliseconds,
     format_instant,
     identity,
+    identity_of,
     natural_order,
 )
 from rapport.contracts.registry import EVENT_DATA, TOPIC_OF, decode, encode, tell
@@ -33,6 +34,7 @@ __all__ = [
     "encode",
     "format_instant",
     "identity",
+    "identity_of",
     "natural_order",
     "tell",
 ]

@@ -13,6 +13,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 Identity = str
 """A short stable name for (source, id): 96 bits in URL-safe base 64, 16 characters."""
 
+Name = str
+"""`source`, a blank and `id`: as unique as the pair, and sorted as it is, for no source has a blank."""
+
 
 def cut_to_milliseconds(value: datetime) -> datetime:
     """The instant in UTC, without what BSON can't keep; ValueError where its date in UTC would leave the calendar."""
@@ -94,6 +97,15 @@ class Event(BaseModel, Generic[D]):
         return identity(self.source, self.id)
 
     @property
+    def name(self) -> Name:
+        return f"{self.source} {self.id}"
+
+    @property
+    def order(self) -> OrderKey:
+        """Its place among the events of its contact."""
+        return natural_order(self.time, self.sequence, self.type, self.name)
+
+    @property
     def recorded(self) -> datetime:
         """When intake took it in; for an event of our own, when it became true."""
         return self.recordedtime or self.time
@@ -103,6 +115,12 @@ class Event(BaseModel, Generic[D]):
 def identity(source: str, event_id: str) -> Identity:
     digest = hashlib.blake2b(f"{source}\0{event_id}".encode(), digest_size=12).digest()
     return base64.urlsafe_b64encode(digest).decode()
+
+
+def identity_of(name: Name) -> Identity:
+    """The identity of the event of this name. A name without a blank is none of an event's and stays what it is."""
+    source, blank, event_id = name.partition(" ")
+    return identity(source, event_id) if blank else name
 
 
 _RANK = {
@@ -126,12 +144,12 @@ OrderKey = tuple[int, int, str, int, str]
 """Sorts the events of one contact; compares as a tuple and survives JSON."""
 
 
-def natural_order(time: datetime, sequence: str | None, event_type: str, name: Identity) -> OrderKey:
+def natural_order(time: datetime, sequence: str | None, event_type: str, name: Name) -> OrderKey:
     """
     The place of an event among those of its contact, the same whatever the order of arrival.
 
     By time, then CloudEvents' `sequence` (numbers as numbers, before everything
-    else; none before any), then the natural order of types, then the identity.
+    else; none before any), then the natural order of types, then (source, id).
     """
     millis = int(time.timestamp() * 1000 + 0.5)
     number = int(sequence) if sequence and sequence.isdecimal() and len(sequence) < 19 else -1  # noqa: PLR2004 - 63 bits

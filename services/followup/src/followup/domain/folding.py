@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.contracts import TOPIC_OF, ContactData, Data, Event, Identity, natural_order
+from rapport.contracts import TOPIC_OF, ContactData, Data, Event
 from rapport.contracts.contact_events import (
     ConsentChanged,
     ContactReceived,
@@ -104,10 +104,6 @@ class Standing:
         self.resolutions[-1] = replace(self.resolutions[-1], **fields)
 
 
-def order_of(event: Event[Data]) -> OrderKey:
-    return natural_order(event.time, event.sequence, event.type, event.identity)
-
-
 def is_caused_by_us(event: Event[Data]) -> bool:
     """
     Whether a contact event only follows from what we did, such as the answer to a survey of ours.
@@ -165,7 +161,7 @@ def fold(
     `cancelling` are the types of event that cancel some play, `attributes` the
     names of contact attributes that some play asks for; nothing else is kept of them.
     """
-    key = order_of(event)
+    key = event.order
     update: dict[str, Any] = {"backfill": event.backfill}
     data = event.data
     if isinstance(data, CustomerErased):
@@ -268,8 +264,7 @@ def _fold_contact(
 
 
 def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: OrderKey) -> tuple[Entry, ...]:
-    name: Identity = event.identity
-    if any(entry.identity == name for entry in entries):
+    if any(entry.name == event.name for entry in entries):
         return entries
     outcome = data.outcome if isinstance(data, ContactResolved) else None
     old = event.backfill and event.recorded - event.time > _KEPT_CLOSED

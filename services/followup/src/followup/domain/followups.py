@@ -11,7 +11,7 @@ from rapport.contracts.contact_events import CustomerErased
 from rapport.decision import Decision, Match, Ref, State, States, Touch
 
 from followup.domain.draft import Draft, Rules, check_in_of, finished
-from followup.domain.folding import fold, forget_old, is_caused_by_us, order_of
+from followup.domain.folding import fold, forget_old, is_caused_by_us
 from followup.domain.planning import end, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
@@ -53,7 +53,7 @@ class Followups:
         draft = Draft(forget_old(customer, now, rules.plays.budget.memory), rules, event)
         if isinstance(event.data, CustomerErased):
             for followup in list(customer.followups.values()):
-                end(draft, followup, "erased", order_of(event))
+                end(draft, followup, "erased", event.order)
             _forget_words(draft, states)
             return draft.decision("erased")
         contact_id = getattr(event.data, "contact_id", None)

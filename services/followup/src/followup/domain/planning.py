@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.contracts import ContactData, Data, Event, identity
+from rapport.contracts import ContactData, Data, Event, identity, identity_of
 from rapport.contracts.contact_events import ContactReceived
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.matching import plain
 from rapport.contracts.sla_events import SlaOpened
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
-from followup.domain.folding import Resolution, Standing, is_caused_by_us, order_of, standing
+from followup.domain.folding import Resolution, Standing, is_caused_by_us, standing
 from followup.domain.plays import Play, Step
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
 from followup.domain.timetable import due_at
@@ -103,7 +103,7 @@ def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Reso
 
 def follow_event(draft: Draft, event: Event[Data]) -> None:
     """Start the plays that this event starts by itself, and cancel what it cancels."""
-    key = order_of(event)
+    key = event.order
     data = event.data
     contact_id: str | None = getattr(data, "contact_id", None)
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
@@ -247,7 +247,7 @@ def _promised(event: Event[Data]) -> datetime | None:
 
 
 def _name(play: Play, index: int, customer: CustomerState, trigger: Trigger) -> str:
-    return "fu-" + identity(f"{SOURCE}/{play.name}/{index}", f"{customer.id}\0{trigger.key[4]}")
+    return "fu-" + identity(f"{SOURCE}/{play.name}/{index}", f"{customer.id}\0{identity_of(trigger.key[4])}")
 
 
 def _planned(name: str, play: Play, index: int, step: Step, trigger: Trigger, due: datetime) -> Followup:

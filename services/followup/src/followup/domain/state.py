@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
 from msgspec import field
-from rapport.contracts import Identity
-from rapport.contracts.envelope import OrderKey
+from rapport.contracts.envelope import Name, OrderKey
 from rapport.contracts.fields import SurveyKind
 from rapport.decision import Index, Part, State
 
@@ -49,7 +48,7 @@ class Entry(Part, frozen=True, kw_only=True):
     old: bool = False
 
     @property
-    def identity(self) -> Identity:
+    def name(self) -> Name:
         return self.key[4]
 
 

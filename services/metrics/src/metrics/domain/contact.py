@@ -6,7 +6,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
-from rapport.contracts import Data, Event, natural_order
+from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import QualityReviewed, SurveyAnswered
 from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
@@ -35,10 +35,6 @@ def is_about_figures(event: Event[Data]) -> bool:
     return isinstance(event.data, _DEADLINES) or is_noted(event)
 
 
-def order_of(event: Event[Data]) -> Order:
-    return natural_order(event.time, event.sequence, event.type, identity_of(event))
-
-
 def is_too_late(fact: ContactFact, event: Event[Data], order: Order) -> bool:
     """Whether the event is dated before what has been folded for good."""
     return fact.cut is not None and order < fact.cut and is_noted(event)
@@ -54,7 +50,7 @@ def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
         if held is None or answer > held:
             changes["answers"] = {**fact.answers, data.survey_id: answer}
     elif isinstance(data, QualityReviewed):
-        changes["reviews"] = {**fact.reviews, order[4]: review_of(data, order)}
+        changes["reviews"] = {**fact.reviews, identity_of(event): review_of(data, order)}
     elif isinstance(data, _DEADLINES):
         changes |= _after_deadlines(fact, event, data)
     else:

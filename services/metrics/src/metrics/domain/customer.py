@@ -7,8 +7,9 @@ from rapport.contracts.contact_events import CustomerUpdated, SurveyAnswered
 from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.decision import Counted
 
-from metrics.domain.contact import answer_of, order_of
+from metrics.domain.contact import answer_of
 from metrics.domain.marks import NOTHING, Counting, difference, survey_marks
+from metrics.domain.naming import identity_of
 from metrics.domain.states import CustomerFact
 
 
@@ -22,8 +23,7 @@ def says_who(event: Event[Data]) -> bool:
 
 def after_update(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
     """The customer as known after being told who they are; null clears."""
-    data, order = event.data, order_of(event)
-    name = order[-1]
+    data, order, name = event.data, event.order, identity_of(event)
     changes: dict[str, Any] = {}
     if isinstance(data, CustomerTierChanged):
         changes["tiers"] = {**customer.tiers, name: (order, data.tier, False)}
@@ -36,7 +36,7 @@ def after_update(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
 
 
 def after_answer(customer: CustomerFact, event: Event[Data], data: SurveyAnswered) -> CustomerFact:
-    told, held = answer_of(data, order_of(event)), customer.answers.get(data.survey_id)
+    told, held = answer_of(data, event.order), customer.answers.get(data.survey_id)
     if held is not None and held >= told:
         return customer
     answers = {**customer.answers, data.survey_id: told}

@@ -67,7 +67,7 @@ def _is_about_customer(event: Event[Data]) -> bool:
 def _fold_contact(event: Event[Data], partition: int, states: States) -> Decision[Any]:
     contact_id = _contact_id(event)
     old = states.get(ContactFact, contact_id)
-    order = contact.order_of(event)
+    order = event.order
     if old is not None and contact.is_too_late(old, event, order):
         return journal.taken(event, partition, fate="too_late", why="dated before what is folded for good")
     fact = old or ContactFact(id=contact_id, partition=partition, backfill=event.backfill)

@@ -70,7 +70,7 @@ class Clock:
     ended_recorded: datetime | None = None
     """Likewise for the event that ended it."""
     ended_by: str = ""
-    """The identity of that event."""
+    """The name of that event."""
     moves: int = 0
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rapport.contracts import Data, Event, natural_order
+from rapport.contracts import Data, Event
 
 from sla_monitor.domain.log import to_millis, with_entry
 from sla_monitor.domain.states import CustomerState, Entry
@@ -36,7 +36,7 @@ def change_of(event: Event[Data]) -> Entry:
         facts = {field: getattr(event.data, field) for field in _FIELDS if field in given}
     if event.backfill:
         facts["recorded"] = to_millis(event.recorded)
-    return Entry(*natural_order(event.time, event.sequence, event.type, event.identity), event.type, facts)
+    return Entry(*event.order, event.type, facts)
 
 
 def fold_customer(known: CustomerState | None, customer_id: str, partition: int, change: Entry) -> CustomerState:

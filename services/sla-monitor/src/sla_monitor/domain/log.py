@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from rapport.contracts import Data, Event, natural_order
+from rapport.contracts import Data, Event
 from rapport.contracts.matching import leaves
 
 from sla_monitor.domain.states import LOG_LIMIT, Entry
@@ -100,7 +100,7 @@ def entry(event: Event[Data], asked: frozenset[str]) -> Entry:
         facts["recorded"] = to_millis(event.recorded)
     elif event.recordedtime is not None and event.recordedtime - event.time >= _LATE:
         facts["heard"] = to_millis(event.recordedtime)
-    return Entry(*natural_order(event.time, event.sequence, event.type, event.identity), event.type, facts)
+    return Entry(*event.order, event.type, facts)
 
 
 def classification(facts: dict[str, Any]) -> dict[str, Any]:

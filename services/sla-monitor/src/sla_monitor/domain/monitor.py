@@ -163,7 +163,7 @@ def announce(
     """
     clocks, cycles = number(folding, contact.cycles, horizon)
     update = _summed_up(contact, entries, folding, clocks)
-    if cause is not None and folding.opening is not None and folding.opening.name == cause.identity:
+    if cause is not None and folding.opening is not None and folding.opening.name == cause.name:
         update["source"] = cause.source
         if customer is None or log.to_millis(cause.time) > customer.erased:
             update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from rapport.contracts import Data, Event
+from rapport.contracts import Data, Event, identity_of
 from rapport.contracts.contact_events import SurveyAnswered
 from rapport.contracts.sla_events import SlaBreached, SlaCorrected
 from rapport.decision import Decision
@@ -78,7 +78,7 @@ def _of_log(contact: ContactState, rules: Risk) -> Iterator[Signal]:
             if outcome and outcome not in _NO_CONTACT:
                 good = outcome not in rules.negative_outcome
                 words = f"contact {contact.id} ended as {outcome}"
-                yield Signal("negative_outcome", entry.millis, entry.name, contact.id, "", words, good)
+                yield Signal("negative_outcome", entry.millis, identity_of(entry.name), contact.id, "", words, good)
 
 
 def handovers(contact: ContactState) -> list[Signal]:
@@ -91,7 +91,7 @@ def handovers(contact: ContactState) -> list[Signal]:
         moved = (owner and to_owner and to_owner != owner) or (team and to_team and to_team != team)
         if moved:
             hands = " of ".join(filter(None, (to_owner, to_team)))
-            found.append(Signal("handovers", entry.millis, entry.name, contact.id, contact.id, hands))
+            found.append(Signal("handovers", entry.millis, identity_of(entry.name), contact.id, contact.id, hands))
         owner, team = to_owner or owner, to_team or team
     return found
 

@@ -39,7 +39,7 @@ class Entry(NamedTuple):
     text: str
     rank: int
     name: str
-    """The identity of the event."""
+    """The event: `source`, a blank and `id`."""
     type: str
     facts: dict[str, Any]
     """Fields of the event; instants as milliseconds. `recorded` is there where the event is backfilled."""
@@ -141,7 +141,7 @@ class ContactState(State, frozen=True, kw_only=True):
     told: dict[str, Told] = field(default_factory=dict)
     """By `target/cycle`."""
     cycles: dict[str, int] = field(default_factory=dict)
-    """The number of each cycle, by `target:identity of the event that opened it`."""
+    """The number of each cycle, by `target:name of the event that opened it`."""
     sequence: int = 0
     opened: bool = False
     """Whether sla.opened has been told."""
