@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from rapport.cloudevents import MalformedEvent, from_http
+from rapport.cloudevents import MalformedEvent, from_http, to_structured
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 LEAST = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "contact.received"}
@@ -227,6 +227,13 @@ def test_a_content_type_that_is_no_media_type_is_refused(media):
 )
 def test_an_extension_is_kept_in_its_canonical_text(value, canonical):
     assert read(ext1=value)["ext1"] == canonical
+
+
+def test_an_extension_is_written_in_json_as_it_came_as_long_as_it_says_the_same():
+    [event] = from_http(STRUCTURED, json.dumps({**LEAST, "ext1": 7, "ext2": True, "ext3": "7", "ext4": 1}).encode())
+    event.attributes["ext4"] = "2"
+    written = json.loads(to_structured(event))
+    assert [written[f"ext{n}"] for n in (1, 2, 3, 4)] == [7, True, "7", "2"]
 
 
 @pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 1.5, 1.0, {}, [], {"a": 1}, ["x"]])

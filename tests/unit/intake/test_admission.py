@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from intake.domain import Accepted, Caller, Door, Refusal, Refused, admit, may_send
 from rapport.cloudevents import CloudEvent, from_http
 from rapport.contracts import CONTACT_EVENT_DATA, decode
+from rapport.contracts.contact_events import SurveyAnswered
 
 from tests.support.intake import NOW, STRUCTURED, data, event
 
@@ -109,6 +110,7 @@ def test_every_type_of_the_contract_is_let_in_and_can_be_decoded(event_type: str
         ("survey.answered", {"score": 11}, "/data/score", "from 0 to 10"),
         ("survey.answered", {"score": "9"}, "/data/score", "must be an integer"),
         ("survey.answered", {"score": True}, "/data/score", "must be an integer"),
+        ("survey.answered", {"score": 4.5}, "/data/score", "must be an integer"),
         ("quality.reviewed", {"out_of": 0}, "/data/out_of", "greater than 0"),
         ("customer.updated", {"customer_id": None}, "/data/customer_id", "is required"),
         ("customer.updated", {"customer_id": "x" * 201}, "/data/customer_id", "at most 200 characters"),
@@ -194,6 +196,19 @@ def test_what_the_sender_says_of_key_and_recording_is_ours_to_say():
     written = stored(partitionkey="K-6", recordedtime="2020-01-01T00:00:00Z", sequence=7, causationid="m-1")
     assert (written["partitionkey"], written["recordedtime"]) == ("K-5", "2026-03-02T09:00:00Z")
     assert (written["sequence"], written["causationid"]) == ("7", "m-1")
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    verdict = admit(came(type="survey.answered", data=FULL["survey.answered"] | {"score": 4.0}), DOOR)
+    assert isinstance(verdict, Accepted)
+    answered = decode(verdict.value).data
+    assert isinstance(answered, SurveyAnswered)
+    assert answered.score == 4
+
+
+def test_an_extension_of_ones_own_keeps_its_type():
+    written = stored(shard=7, urgent=False, note="7", backfill=True)
+    assert [written[name] for name in ("shard", "urgent", "note", "backfill")] == [7, False, "7", True]
 
 
 def test_json_may_be_called_by_its_charset_too():

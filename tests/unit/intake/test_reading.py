@@ -1,12 +1,14 @@
 """From a request to its events: what is too long is refused unread."""
 
+import json
 from datetime import timedelta
 
 import pytest
 from intake import reading
 from intake.domain import MAX_EVENT, Caller, Door, Refusal, Refused
+from intake.records import posted_records
 
-from tests.support.intake import NOW
+from tests.support.intake import NOW, data, event
 
 DOOR = Door(Caller(), NOW, timedelta(hours=24), "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 
@@ -29,6 +31,12 @@ def test_a_document_that_is_too_long_is_refused_under_its_name_and_not_taken_apa
 
     monkeypatch.setattr(reading, "from_http", taken_apart)
     monkeypatch.setattr("json.loads", taken_apart)
-    verdict, event = reading.judged(document, DOOR)
+    verdict = reading.judged(document, DOOR)
     assert isinstance(verdict, Refused)
-    assert (verdict.id, verdict.refusal, event) == (name, Refusal.TOO_LARGE, None)
+    assert (verdict.id, verdict.refusal) == (name, Refusal.TOO_LARGE)
+
+
+def test_a_document_that_violates_the_contract_is_kept_byte_for_byte():
+    document = json.dumps(event(data=data(channel="pigeon", attributes={"price": 1.50})), indent=1).encode() + b"\n"
+    [letter] = posted_records([reading.judged(document, DOOR)], [document], NOW)
+    assert (letter.topic, letter.value) == ("dead-letters", document)

@@ -71,7 +71,7 @@ def filled_in(event: CloudEvent, known: Mapping[str, Named]) -> CloudEvent:
         return event
     for contact_id in _contacts(event.attributes.get("type", ""), event.data):
         if named := known.get(contact_id):
-            return CloudEvent(event.attributes, {**event.data, "customer_id": named.customer_id})
+            return replace(event, data={**event.data, "customer_id": named.customer_id})
     return event
 
 
@@ -127,7 +127,7 @@ class Customers:
         if not any(lacks_customer(event) for event in opened):
             return list(events)
         known = await self._known(opened)
-        return [filled_in(event, known) if isinstance(event, CloudEvent) else event for event in read]
+        return [_filled(came, event, known) for came, event in zip(events, read, strict=True)]
 
     async def complete(self, letters: Sequence[Letter]) -> list[Letter]:
         """The letters, each as it would have come had its sender known the customer, where that is known now."""
@@ -194,6 +194,12 @@ def _remembering(contact_id: str, named: Named) -> UpdateOne:
     values = {"customer_id": named.customer_id, "millis": named.millis, "known": int(known)}
     chosen = {name: {"$cond": [wins, {"$literal": value}, f"${name}"]} for name, value in values.items()}
     return UpdateOne({"_id": contact_id}, [{"$set": chosen}], upsert=True)
+
+
+def _filled(came: Came, event: Came, known: Known) -> Came:
+    """What came, where its customer could not be added."""
+    filled = filled_in(event, known) if isinstance(event, CloudEvent) else event
+    return came if filled is event else filled
 
 
 def _read(event: Came) -> Came:

@@ -36,9 +36,8 @@ class Gate:
         `NotAcknowledged` some may be stored; sending all again is harmless.
         """
         door = Door(caller, now, self._live_window, trace)
-        outcomes = [judged(event, door) for event in events]
-        await self._publisher.publish(posted_records(outcomes, now), within=self._ack_timeout)
-        verdicts = [verdict for verdict, _ in outcomes]
+        verdicts = [judged(event, door) for event in events]
+        await self._publisher.publish(posted_records(verdicts, events, now), within=self._ack_timeout)
         count_verdicts(HTTP, verdicts)
         self._sources.note(verdicts, now)
         return verdicts

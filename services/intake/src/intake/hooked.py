@@ -68,7 +68,7 @@ def parted(events: Sequence[Came], door: Door) -> tuple[list[Came], list[Refused
     sound: list[Came] = []
     violating: list[Refused] = []
     for event in events:
-        verdict, _ = judged(event, door)
+        verdict = judged(event, door)
         if isinstance(verdict, Refused) and verdict.refusal is Refusal.CONTRACT:
             violating.append(verdict)
         else:

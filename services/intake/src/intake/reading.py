@@ -67,20 +67,20 @@ def _meant(body: bytes) -> str | None:
     return EVENT if isinstance(document, dict) and "specversion" in document else None
 
 
-def judged(came: Came, door: Door) -> tuple[Accepted | Refused, CloudEvent | None]:
-    """The verdict on an event, and the event as it was read where that was needed for it."""
-    if isinstance(came, bytes):
-        if len(came) > MAX_EVENT:
-            return too_large(_name_of_long(came)), None
-        accepted = wave_through(came, door)
-        if accepted is not None:
-            return accepted, None
-        try:
-            [event] = from_http(_STRUCTURED, came)
-        except MalformedEvent as error:
-            return Refused(_name(came), Refusal.MALFORMED, (malformed(error),)), None
-        return admit(event, door), event
-    return admit(came, door), came
+def judged(came: Came, door: Door) -> Accepted | Refused:
+    """The verdict on an event."""
+    if not isinstance(came, bytes):
+        return admit(came, door)
+    if len(came) > MAX_EVENT:
+        return too_large(_name_of_long(came))
+    accepted = wave_through(came, door)
+    if accepted is not None:
+        return accepted
+    try:
+        [event] = from_http(_STRUCTURED, came)
+    except MalformedEvent as error:
+        return Refused(_name(came), Refusal.MALFORMED, (malformed(error),))
+    return admit(event, door)
 
 
 def _name(document: bytes) -> str:

@@ -1,16 +1,17 @@
 """From verdicts to records: what goes on to contact-events, and what goes, whole, to the dead letters."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from rapport.cloudevents import CloudEvent, MalformedEvent, from_kafka, to_structured
+from rapport.cloudevents import MalformedEvent, from_kafka, to_structured
 from rapport.contracts import topics
 from rapport.runtime.dead_letter import dead_letter
 from rapport.runtime.publisher import STRUCTURED, Outgoing
 
 from intake.domain import Accepted, Door, Fault, Refusal, Refused, admit, malformed
+from intake.reading import Came
 
 SERVICE: Final = "intake"
 HTTP: Final = "http"
@@ -38,18 +39,20 @@ def accepted_record(verdict: Accepted) -> Outgoing:
     return Outgoing(topics.CONTACT_EVENTS, verdict.key.encode(), verdict.value)
 
 
-def posted_records(outcomes: Iterable[tuple[Verdict, CloudEvent | None]], now: datetime) -> Iterator[Outgoing]:
+def posted_records(verdicts: Sequence[Verdict], events: Sequence[Came], now: datetime) -> Iterator[Outgoing]:
     """
-    What has to be stored before a request may be answered; with each verdict comes the event, where it was read.
+    What has to be stored before a request may be answered, from the verdict on each event that came.
 
-    What violates the contract goes to the dead letters; what is malformed,
-    forbidden or too large does not, since the sender still has it.
+    What violates the contract goes to the dead letters, a JSON document byte for
+    byte; what is malformed, forbidden or too large does not, since the sender
+    still has it.
     """
-    for verdict, event in outcomes:
+    for verdict, came in zip(verdicts, events, strict=True):
         if isinstance(verdict, Accepted):
             yield accepted_record(verdict)
-        elif verdict.refusal is Refusal.CONTRACT and event is not None:
-            yield _dead(Posted(to_structured(event)), verdict.lasting, now)
+        elif verdict.refusal is Refusal.CONTRACT:
+            document = came if isinstance(came, bytes) else to_structured(came)
+            yield _dead(Posted(document), verdict.lasting, now)
 
 
 def judge(record: Any, door: Door) -> Verdict:

@@ -1,6 +1,6 @@
 """An event as its reader sees it, whichever way it came, and the refusal of what is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -34,11 +34,13 @@ class CloudEvent:
 
     Integers are decimal, booleans `true` or `false`, `time` is in UTC with `Z` and without trailing zeros. `data` is a
     JSON value where the content type is JSON (or the event was JSON and named none), a string where it is text,
-    bytes where it is anything else, and None where there is none; an empty body is none.
+    bytes where it is anything else, and None where there is none; an empty body is none. `typed` has the values of
+    those extensions that came as JSON's integers and booleans, so that they can be written as such again.
     """
 
     attributes: dict[str, str]
     data: Any = None
+    typed: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 def member(name: str, base: str = "") -> str:

@@ -46,6 +46,7 @@ def read_batch(body: bytes) -> list[CloudEvent]:
 def to_structured(event: CloudEvent) -> bytes:
     """The event as one document of type application/cloudevents+json; data that is bytes goes as data_base64."""
     document: dict[str, Any] = collect(event.attributes.items())
+    document.update({name: value for name, value in event.typed.items() if document.get(name) == _text(value)})
     data = event.data
     if isinstance(data, bytes):
         document["data_base64"] = b64encode(data).decode()
@@ -59,32 +60,35 @@ def _event(members: Any, base: str) -> CloudEvent:
     if not isinstance(members, dict):
         raise MalformedEvent(base, "must be an object")
     attributes: dict[str, str] = {}
+    typed: dict[str, int] = {}
     for name, value in members.items():
         if value.__class__ is str and name != "data" and name != "data_base64":  # noqa: PLR1714 - twice as fast
             attributes[name] = attribute(name, value, base)
         elif name not in ("data", "data_base64"):
             canonical = _canonical(name, value, base)
             if canonical is not None:
-                attributes[name] = canonical
+                attributes[name], typed[name] = canonical, value
     complete(attributes, base)
-    return CloudEvent(attributes, _data(members, attributes.get("datacontenttype"), base))
+    return CloudEvent(attributes, _data(members, attributes.get("datacontenttype"), base), typed)
 
 
 def _canonical(name: str, value: Any, base: str) -> str | None:
     """The text form of an attribute that JSON does not write as a string; None where null says that it is unset."""
     if name not in CORE:
         extension_name(name, base)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, int):
+        if isinstance(value, int):  # which a boolean is, too
             if value in _INTEGERS:
-                return str(value)
+                return _text(value)
             raise MalformedEvent(f"{base}/{name}", "is an integer of more than 32 bits")
         if value is not None:
             raise MalformedEvent(f"{base}/{name}", "must be a string, a boolean or an integer")
     elif value is not None:
         raise MalformedEvent(f"{base}/{name}", "must be a string")
     return None
+
+
+def _text(value: int) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _data(members: dict[str, Any], content_type: str | None, base: str) -> Any:

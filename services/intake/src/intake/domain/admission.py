@@ -1,6 +1,6 @@
 """Whether an event is let in, and the record that it then becomes on contact-events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, to_structured
 from rapport.cloudevents.media import parse
-from rapport.contracts import CONTACT_EVENT_DATA, format_instant
+from rapport.contracts import CONTACT_EVENT_DATA, Event, format_instant
 
 from intake.domain.exactness import exactness_faults
 from intake.domain.faults import Fault, Refusal, contract_faults
@@ -31,6 +31,8 @@ _YEAR_ZERO: Final = "0000"
 
 ERASED: Final = "customer.erased"
 _JSON: Final = "application/json"
+_TEXTS: Final = Event.model_fields.keys()
+"""Attributes that mean something to us; all but `backfill` are texts, however they came."""
 _CANONICAL = (len("2026-03-02T09:00:00Z"), len("2026-03-02T09:00:00.123Z"))
 _VALIDATORS: Final = {name: model.__pydantic_validator__ for name, model in CONTACT_EVENT_DATA.items()}
 
@@ -134,7 +136,7 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
         return Refused(attributes["id"], Refusal.FORBIDDEN, (refusal,))
     faults: list[Fault] = []
     _check_attributes(attributes, faults)
-    envelope = _envelope(attributes, door, faults)
+    envelope = _envelope(event, door, faults)
     event_type = attributes["type"]
     data = _given(event_type, opened(event).data)
     validator = _VALIDATORS.get(event_type)
@@ -176,7 +178,7 @@ def opened(event: CloudEvent) -> CloudEvent:
         data, _ = parse(event.data, "/data")
     except MalformedEvent:
         return event
-    return CloudEvent(event.attributes, data)
+    return replace(event, data=data)
 
 
 @lru_cache(maxsize=4096)
@@ -203,11 +205,15 @@ def _check_attributes(attributes: dict[str, str], faults: list[Fault]) -> None:
         faults.append(Fault("/datacontenttype", f"must be {_JSON}"))
 
 
-def _envelope(attributes: dict[str, str], door: Door, faults: list[Fault]) -> dict[str, Any]:
+def _envelope(event: CloudEvent, door: Door, faults: list[Fault]) -> dict[str, Any]:
     """The attributes as the record carries them; what is wrong with them is added to `faults`."""
+    attributes = event.attributes
     envelope: dict[str, Any] = attributes.copy()
+    for name in event.typed.keys() - _TEXTS:
+        envelope[name] = event.typed[name]
     envelope["datacontenttype"] = _JSON
-    history = envelope.pop("backfill", None)
+    envelope.pop("backfill", None)
+    history = attributes.get("backfill")
     if history == "true":
         envelope["backfill"] = True
     elif history not in (None, "false"):
