@@ -5,6 +5,8 @@ import contextlib
 import hashlib
 import logging
 import multiprocessing
+import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -88,14 +90,14 @@ def _run(serve: Serve, pipe: Connection, place: Place) -> None:
     import uvloop  # noqa: PLC0415 - as the service itself runs; needed in this process only
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    collect_seldom()
-    take_turns_soon()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(pipe, place))
 
 
 async def intake(pipe: Connection, place: Place) -> None:
-    """The service, and two handlers beside it that read the body and do nothing."""
+    """The service as it runs, and two handlers beside it that read the body and do nothing."""
+    collect_seldom()
+    take_turns_soon()
     with tempfile.TemporaryDirectory() as folder:
         keys = Path(folder) / "keys.yaml"
         sha256 = hashlib.sha256(KEY.encode()).hexdigest()
@@ -142,7 +144,7 @@ class PeerEvent(BaseModel):
 
 async def peer(pipe: Connection, place: Place) -> None:
     """
-    FastAPI and FastStream, as their documentation shows them.
+    FastAPI and FastStream, as their documentation shows and starts them: with uvicorn's access log (thrown away).
 
     `publish_batch` takes no key, so the order per customer is lost; and with its
     default of 16 KiB a batch, it refuses batches of 500.
@@ -162,7 +164,8 @@ async def peer(pipe: Connection, place: Place) -> None:
         return {"accepted": len(events)}
 
     port = free_port()
-    config = uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(app, host=HOST, port=port, lifespan="off")
+    sys.stdout = await asyncio.to_thread(Path(os.devnull).open, "w")  # where the access log goes
     server = uvicorn.Server(config)
     await broker.connect()
     serving_it = asyncio.create_task(server.serve())
