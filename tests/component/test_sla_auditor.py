@@ -1,5 +1,6 @@
 """The auditor on a real Kafka and MongoDB: what is wrong with alerting itself is told to whoever can hear it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from sla_monitor.domain.watch import WatchDomain
+from sla_monitor.risk_teller import RiskTeller
 
 from tests.support.receivers import Receiver
 from tests.support.sla_service import RunningSla, policy, running_sla, until
@@ -107,3 +109,14 @@ async def test_the_auditor_sees_a_wake_up_that_always_fails(
         await sla.tell("contact.received")
         await soon(lambda: lead.taken)
         assert "1 contacts have deadlines or steps that are overdue" in lead.taken[0].body["text"]
+
+
+async def test_the_auditor_sees_that_nobody_is_told_of_a_customer_at_risk(
+    start: Start, lead: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(RiskTeller, "run", lambda _: asyncio.Event().wait())
+    risky = ("grouping:", "auditor: [lead]\nrisk: {low_score: {csat: 2}, notify: [team]}\ngrouping:")
+    async with start(change=risky, overdue_after=timedelta(seconds=0.5)) as sla:
+        await sla.tell("contact.received", "C-9", customer_id="K-9")
+        await sla.tell("survey.answered", customer_id="K-9", contact_id="C-9", survey_id="s", survey="csat", score=1)
+        await soon(lambda: any("1 messages wait that should have been sent" in one.body["text"] for one in lead.taken))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rapport.contracts import format_instant
-from sla_monitor import risk_teller
+from sla_monitor import risk_waiting
 
 from tests.support.receivers import Receiver
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
@@ -75,6 +75,9 @@ async def test_what_waits_together_is_one_message_to_each_and_whoever_heard_is_s
         contact = (await sla.get("/v1/contacts/C-K-1")).json()
         assert [sorted(one["told"]) for one in contact["risks"]] == [["desk", "lead"]]
         assert f"(told: {', '.join(contact['risks'][0]['told'])})" in (await sla.get("/contacts/C-K-1")).text
+        rules = (await sla.get("/policy")).text
+        assert "<li>CSAT of 2 or less, until a better one</li>" in rules
+        assert "Told, once for each: team, lead." in rules
 
 
 async def test_a_place_that_fails_is_tried_again_under_the_same_name_and_delays_nobody(
@@ -137,7 +140,7 @@ async def test_a_place_that_refuses_for_good_is_not_asked_again(start: Start, de
 async def test_a_silence_keeps_it_back_until_it_ends_and_nobody_else(
     start: Start, desk: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(risk_teller, "_AT_ONCE", 1)
+    monkeypatch.setattr(risk_waiting, "_AT_ONCE", 1)
     async with start(interval="0s") as sla:
         ends = format_instant(CLOCK.now() + timedelta(hours=1))
         match = {"customer_id": ["K-1"]}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapport.contracts import Data, Event
+from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.risk import RiskState
+from sla_monitor.domain.risk import RiskState, causes_in_words
 from sla_monitor.domain.states import ContactState
 from sla_monitor.domain.watch import WatchDomain
 
@@ -160,6 +161,19 @@ def test_an_outcome_that_the_customer_won_t_like_raises_a_risk_until_one_that_th
 def test_nobody_without_a_name_and_nobody_of_our_own_is_at_risk():
     assert risks(*(call(f"+{n} 09:00", n + 1, customer_id="anonymous:7") for n in range(3))) == []
     assert risks(customer("08:00", audience="staff"), *(call(f"+{n} 09:00", n + 1) for n in range(3))) == []
+
+
+def test_what_a_policy_takes_for_a_risk_can_be_read():
+    assert causes_in_words(policy(RULES).file.risk) == [
+        "3 contacts with the same topic within 7 days",
+        "2 missed deadlines within 30 days",
+        "a contact passed on 3 times",
+        "CSAT of 2 or less, until a better one",
+        "NPS of 6 or less, until a better one",
+        "CES of 3 or less, until a better one",
+        "a contact that ended as declined",
+    ]
+    assert causes_in_words(Risk()) == []
 
 
 def test_where_the_policy_asks_for_no_risk_nothing_is_kept():

@@ -20,12 +20,15 @@ from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
+from sla_monitor.domain.log import instant
 from sla_monitor.domain.policy_checks import missing
+from sla_monitor.domain.risk import receiver_of
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, names_in, places_in
+from sla_monitor.risk_waiting import unheard
 from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
 log = shared.logger()
@@ -128,10 +131,10 @@ class Auditor:
             error = rows[name].get("last_error", {})
             says = f"{name} has not taken {rows[name]['failures']} messages in a row: {error.get('error', '')}"
             yield Finding("receiver_failing", says, name)
-        late = await self._overdue_messages(now, failing)
+        border = now - self._overdue - file.grouping.wait - file.grouping.interval
+        late = [*await self._overdue_messages(border, failing), *await self._overdue_risks(border, failing)]
         if late:
-            oldest = min(one.due for one in late)
-            says = f"{len(late)} messages wait that should have been sent, the oldest for {length(now - oldest)}"
+            says = f"{len(late)} messages wait that should have been sent, the oldest for {length(now - min(late))}"
             yield Finding("messages_overdue", says)
         if unreached := await self._unreached(now):
             says = f"nobody could be reached about {len(unreached)} alerts: {', '.join(unreached[:3])}"
@@ -161,12 +164,21 @@ class Auditor:
         if count:
             yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")
 
-    async def _overdue_messages(self, now: datetime, failing: set[str]) -> list[NotificationState]:
-        """What should have been sent, and is held back by nothing."""
-        grouping = self._means.policies.book.latest.file.grouping
-        border = now - self._overdue - grouping.wait - grouping.interval
+    async def _overdue_messages(self, border: datetime, failing: set[str]) -> list[datetime]:
+        """Since when those wait that fell due before the border and are held back by nothing."""
         where = {"status": "pending", "due": {"$lt": border}, "receiver": {"$nin": sorted(failing)}}
-        return [one async for one, why in self._with_reasons(where) if not why]
+        return [one.due async for one, why in self._with_reasons(where) if not why]
+
+    async def _overdue_risks(self, border: datetime, failing: set[str]) -> list[datetime]:
+        """The same of messages about customers at risk."""
+        return [
+            since
+            async for one in unheard(self._means)
+            if one.at_risk and (since := instant(one.notice.learnt)) < border
+            if not self._holding.silencing(one.at_risk.facts)
+            for place in one.notice.waiting
+            if receiver_of(place) not in failing
+        ]
 
     async def _with_reasons(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[NotificationState, str]]:
         """Of the messages that wait the oldest that are still true, each with what holds it back, if anything does."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from rapport.runtime import telemetry as shared
 from rapport.runtime.lease import Lease
@@ -13,18 +13,16 @@ from sla_monitor import telemetry
 from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.log import instant
-from sla_monitor.domain.risk import RiskState, standing
-from sla_monitor.domain.risk_notices import NEWS, AtRisk, RiskMessage, due, settle
-from sla_monitor.domain.states import CustomerState
+from sla_monitor.domain.risk import RiskState, receiver_of
+from sla_monitor.domain.risk_notices import NEWS, AtRisk, RiskMessage, settle
 from sla_monitor.means import Means
 from sla_monitor.receivers import place_of
+from sla_monitor.risk_waiting import unheard
 from sla_monitor.silences import Silences
 
 log = shared.logger()
 
 _EVERY: Final = timedelta(seconds=1)
-_AT_ONCE: Final = 1000
-"""Customers at risk that one query reads."""
 
 
 class RiskTeller:
@@ -57,38 +55,29 @@ class RiskTeller:
     async def _look(self) -> None:
         if await self._lease.held() is None:
             await self._stop()
+            telemetry.RISKS_WAITING.set(0)
             return
         for place in [place for place, task in self._tasks.items() if task.done()]:
             self._tasks.pop(place).result()
         for place, those in (await self._ready()).items():
-            if place not in self._tasks and self._means.health.closed_until(_name(place)) is None:
+            if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
                 self._tasks[place] = asyncio.create_task(self._tell(place, those))
 
     async def _ready(self) -> Mapping[str, list[AtRisk]]:
-        """What may be told now, by place, the longest standing first."""
+        """What may be told now, by place, the longest standing first. What is true no more is settled."""
         waiting: dict[str, list[AtRisk]] = defaultdict(list)
-        where: dict[str, Any] = {"waits": True}
-        while states := await self._means.store.find(RiskState, where, sort=[("_id", 1)], limit=_AT_ONCE):
-            await self._put(states, waiting)
-            where = {"waits": True, "_id": {"$gt": states[-1].id}}
+        silences, now, count = await self._silences.active(), self._means.clock.now(), 0
+        async for one in unheard(self._means):
+            notice, at_risk = one.notice, one.at_risk
+            if at_risk is None or now - instant(notice.learnt) > NEWS:
+                await self._settle(one.customer_id, notice.key, notice.waiting, told=False)
+                continue
+            count += len(notice.waiting)
+            if not any(silence.mutes(at_risk.facts) for silence in silences):
+                for place in notice.waiting:
+                    waiting[place].append(at_risk)
+        telemetry.RISKS_WAITING.set(count)
         return await self._whose_time_has_come(waiting) if waiting else {}
-
-    async def _put(self, states: Sequence[RiskState], waiting: dict[str, list[AtRisk]]) -> None:
-        """Put what nothing mutes to the places that wait for it; what is true no longer is settled."""
-        file, now = self._means.policies.book.latest.file, self._means.clock.now()
-        names = [state.id for state in states]
-        found = await self._means.store.find(CustomerState, {"_id": {"$in": names}})
-        customers = {customer.id: customer for customer in found}
-        silences = await self._silences.active()
-        for state in states:
-            for notice, cause in due(state, standing(state, file.risk, now)):
-                if cause is None or now - instant(notice.learnt) > NEWS:
-                    await self._settle(state.id, notice.key, notice.waiting, told=False)
-                    continue
-                one = AtRisk(state.id, customers.get(state.id), notice, cause)
-                if not any(silence.mutes(one.facts) for silence in silences):
-                    for place in notice.waiting:
-                        waiting[place].append(one)
 
     async def _whose_time_has_come(self, waiting: Mapping[str, list[AtRisk]]) -> Mapping[str, list[AtRisk]]:
         grouping, now = self._means.policies.book.latest.file.grouping, self._means.clock.now()
@@ -140,7 +129,3 @@ class RiskTeller:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
-
-
-def _name(place: str) -> str:
-    return place.rpartition("#")[0]

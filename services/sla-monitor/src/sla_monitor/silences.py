@@ -119,7 +119,9 @@ class Holding:
             return LAGS
         if one.kind == "breach" and one.source in self.silent and self._clock.now() < one.due + self._silent_hold:
             return IS_SILENT
-        for silence in self._active:
-            if silence.mutes(facts):
-                return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
-        return ""
+        silence = self.silencing(facts)
+        return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC" if silence else ""
+
+    def silencing(self, facts: Mapping[str, Any]) -> Silence | None:
+        """The silence that mutes what has these facts, if one does."""
+        return next((silence for silence in self._active if silence.mutes(facts)), None)

@@ -14,6 +14,9 @@ ALERT_LAG = Histogram(
     "Seconds to a message being taken by its receiver from when it was due, or its cause known if that was later",
     buckets=(0.1, 0.5, 1, 5, 10, 15, 30, 60, 300, 900, 3600),
 )
+RISKS_WAITING = Gauge(
+    "rapport_sla_risks_waiting", "Messages about customers at risk that wait, seen by the replica that tells of them"
+)
 WAITING = Gauge("rapport_sla_messages_waiting", "Notifications that wait to be sent, seen by the replica that sends")
 HELD = Gauge(
     "rapport_sla_messages_held", "Notifications held back by a silence, or because events lag or their source is silent"

@@ -95,6 +95,11 @@ class Notice(NamedTuple):
         return self._replace(waiting=waiting, heard=(*self.heard, place) if told else self.heard)
 
 
+def receiver_of(place: str) -> str:
+    """The receiver or person that a place is one of."""
+    return place.rpartition("#")[0]
+
+
 class RiskState(State, frozen=True, kw_only=True):
     """
     What speaks for a conflict with one customer, and what of it has been told. The id is the customer's.
@@ -216,6 +221,26 @@ def _turning(signals: Iterable[Signal]) -> Iterator[Raised]:
 
 def _raised(signal: Signal, until: int | None, reason: str) -> Raised:
     return Raised(signal.cause, signal.millis, until, signal.about, signal.contact, signal.name, (reason,))
+
+
+def causes_in_words(rules: Risk) -> list[str]:
+    """What a policy takes for a sign of a conflict, a phrase each; nothing where it looks for none."""
+    repeat, breaches, handovers, low = rules.repeat_contacts, rules.breaches, rules.handovers, rules.low_score
+    found: list[str] = []
+    if repeat:
+        same = f" with the same {repeat.same.replace('_', ' ')}" if repeat.same else ""
+        found.append(f"{repeat.count} contacts{same} within {_span(repeat.within)}")
+    if breaches:
+        found.append(f"{breaches.count} missed deadlines within {_span(breaches.within)}")
+    if handovers:
+        found.append(f"a contact passed on {handovers.count} times")
+    for name in ("csat", "nps", "ces"):
+        score = getattr(low, name) if low else None
+        if score is not None:
+            found.append(f"{name.upper()} of {score} or less, until a better one")
+    if rules.negative_outcome:
+        found.append(f"a contact that ended as {' or '.join(rules.negative_outcome).replace('_', ' ')}")
+    return found
 
 
 _UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))

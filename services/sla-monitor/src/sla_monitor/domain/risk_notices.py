@@ -16,7 +16,7 @@ from sla_monitor.domain.escalation import Escalation
 from sla_monitor.domain.grouping import STORM
 from sla_monitor.domain.log import instant, to_millis
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.risk import Notice, Raised, RiskState
+from sla_monitor.domain.risk import Notice, Raised, RiskState, receiver_of
 from sla_monitor.domain.signals import STORM_KEY, Signal, fingerprint, to_alertmanager, to_pagerduty, webhook_body
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.text import called
@@ -72,10 +72,7 @@ def due(state: RiskState, standing: Sequence[Raised]) -> Iterator[tuple[Notice, 
 def heard(state: RiskState | None, one: Raised) -> list[str]:
     """Who has been told of that cause."""
     names = (
-        place.rpartition("#")[0]
-        for notice in (state.notices if state else ())
-        for place in notice.heard
-        if notice.tells(one)
+        receiver_of(place) for notice in (state.notices if state else ()) for place in notice.heard if notice.tells(one)
     )
     return list(dict.fromkeys(names))
 
@@ -152,7 +149,7 @@ class RiskMessage:
         body = webhook_body(
             [self._signal(one) for one in self.those[:_LISTED]],
             key=f"{self.place}/{GROUP}",
-            receiver=self.place.rpartition("#")[0],
+            receiver=receiver_of(self.place),
             group={"group": GROUP},
             url=self.public_url,
             text=self.text,
