@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
+from metrics.domain.loyalty import NO_LOYALTY, Loyalty
 from metrics.domain.marks import HOURS
 from metrics.domain.periods import local_day
 from metrics.domain.question import Question, parse
 from metrics.domain.report import Group, rows
 from rapport.contracts import Data, Event, decode, format_instant
 from rapport.contracts.registry import EVENT_DATA
-from rapport.decision import Match, Ref, State, States
+from rapport.decision import Decision, Match, Ref, State, States
 
 from tests.support.declared import assert_declared
 
@@ -37,6 +38,7 @@ def event(
     source: str = "/crm",
     sequence: int | None = None,
     caused_by: str | None = None,
+    backfill: bool = False,
     recorded: datetime | None = None,
     **data: Any,
 ) -> Event[Data]:
@@ -55,6 +57,7 @@ def event(
         "recordedtime": format_instant(recorded or when + timedelta(seconds=1)),
         "sequence": None if sequence is None else str(sequence),
         "causationid": caused_by,
+        "backfill": backfill or None,
     }
     given = {name: value for name, value in envelope.items() if value is not None}
     return decode(json.dumps({**given, "data": data}, default=format_instant).encode())
@@ -117,26 +120,38 @@ def cleared(met_at: datetime, due: datetime, contact: str = "C-1", **data: Any) 
 class Memory:
     """The processor and the store, as far as the figures need them."""
 
-    def __init__(self, partitions: int = 1) -> None:
-        self.domain = Figures()
+    def __init__(self, partitions: int = 1, loyalty: Loyalty = NO_LOYALTY) -> None:
+        self.domain = Figures(loyalty)
         self.partitions = partitions
         self.kept: dict[type[State], dict[str, State]] = defaultdict(dict)
         self.counts: dict[tuple[str, tuple[tuple[str, Any], ...]], dict[str, int]] = defaultdict(dict)
+        self.told: list[Event[Any]] = []
 
     def feed(self, *events: Event[Data], now: datetime = NOW) -> "Memory":
         for one in events:
             loaded = self._load(one)
             decision = self.domain.on_event(one, self._partition(one), loaded, now)
             assert_declared(decision, loaded)
-            for state in decision.states:
-                again = type(state).restored(state.stored())
-                assert again == state, "a state survives being stored"
-                self.kept[type(state)][state.id] = again
-            for counted in decision.counts:
-                row = self.counts[counted.collection, tuple(counted.row.items())]
-                for name, amount in counted.add.items():
-                    row[name] = row.get(name, 0) + amount
+            self._carry_out(decision)
         return self
+
+    def look(self, now: datetime) -> "Memory":
+        """Wake what is due by then."""
+        for state in list(self.kept[CustomerFact].values()):
+            if state.wake_at is not None and state.wake_at <= now:
+                self._carry_out(self.domain.on_clock(state, States(), now))
+        return self
+
+    def _carry_out(self, decision: Decision[Any]) -> None:
+        for state in decision.states:
+            again = type(state).restored(state.stored())
+            assert again == state, "a state survives being stored"
+            self.kept[type(state)][state.id] = again
+        for counted in decision.counts:
+            row = self.counts[counted.collection, tuple(counted.row.items())]
+            for name, amount in counted.add.items():
+                row[name] = row.get(name, 0) + amount
+        self.told += [one.event for one in decision.events]
 
     def _partition(self, one: Event[Data]) -> int:
         return sum(str(getattr(one.data, "customer_id", "")).encode()) % self.partitions

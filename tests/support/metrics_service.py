@@ -17,11 +17,11 @@ from rapport.runtime.publisher import Outgoing
 from rapport.runtime.service import Service
 
 _PATIENCE = 30.0
-KEYS = {"watch": ("watch", ()), "team-a": ("watch", ("a",)), "emit": ("emit", ())}
+KEYS = {"watch": ("watch", ()), "team-a": ("watch", ("a",)), "emit": ("emit", ()), "admin": ("admin", ())}
 
 
 def keys_file(folder: Path) -> Path:
-    """Keys `watch`, `emit`, and `team-a`, which may see team a only; each is its own secret."""
+    """Keys `watch`, `emit`, `admin`, and `team-a`, which may see team a only; each is its own secret."""
     keys = [
         {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), "roles": [role], "teams": list(teams)}
         for name, (role, teams) in KEYS.items()

@@ -19,6 +19,8 @@ _REDRAW_EVERY = 4
 Policy = Annotated[Path | None, typer.Option(help="policy file for sla-monitor", exists=True, dir_okay=False)]
 Plays = Annotated[Path | None, typer.Option(help="plays file for followup", exists=True, dir_okay=False)]
 
+Loyalty = Annotated[Path | None, typer.Option(help="loyalty file for metrics", exists=True, dir_okay=False)]
+
 
 def up(
     *,
@@ -26,10 +28,14 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON on stdout when all is ready")] = False,
     policy: Policy = None,
     plays: Plays = None,
+    loyalty: Loyalty = None,
     data: Annotated[Path, typer.Option(help="where data, keys and logs are kept")] = DEFAULT_DATA,
 ) -> None:
     """Start Kafka, MongoDB and all four services, and stop them at the end."""
-    with until_stopped(), Platform.start(data, ephemeral=ephemeral, policy=policy, plays=plays) as platform:
+    with (
+        until_stopped(),
+        Platform.start(data, ephemeral=ephemeral, policy=policy, plays=plays, loyalty=loyalty) as platform,
+    ):
         if as_json:
             print(json.dumps(platform.addresses.as_json(platform.keys)), flush=True)
             _watch(platform)

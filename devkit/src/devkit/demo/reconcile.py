@@ -1,7 +1,9 @@
 """Whether it balances: what was sent, against what Kafka holds, against what each service says."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import topics
@@ -12,10 +14,14 @@ from devkit.demo.people import Emitters, Respondents
 from devkit.errors import CommandFailed
 from devkit.ledger import Ledger, progress, read
 from devkit.platform import Platform
+from devkit.sending import CloudEvent
 from devkit.target import Api
 
 READ: Final = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.FOLLOWUP_EVENTS, topics.METRICS_EVENTS)
 _SETTLED: Final = ("sent", "owed", "done", "deferred", "suppressed", "cancelled", "failed")
+_A_CENT: Final = {"EUR": 10, "USD": 9}
+"""Thousandths of a point."""
+_TIERS: Final = ((1_000_000, "gold"), (300_000, "silver"), (0, None))
 _OF_ALL_AUDIENCES: Final = "customer|staff|test|partner"
 
 
@@ -59,6 +65,7 @@ def reconcile(facts: Facts) -> list[Line]:
         *_contacts(ledger, sla, metrics),
         *_alerts(facts, ledger, sla, metrics),
         *_followed_up(facts, ledger, metrics),
+        *_tiers(ledger),
     ]
 
 
@@ -148,6 +155,22 @@ def _followed_up(facts: Facts, ledger: Ledger, metrics: Api) -> Iterator[Line]:
     answers = {data["survey_id"] for data in ledger.typed(topics.CONTACT_EVENTS, "survey.answered")}
     yield Line("survey answers", "customers", len(facts.respondents.answered), "Kafka", len(answers))
     yield Line("survey answers", "Kafka", len(answers), "metrics", _figure(metrics, "csat", "answers"))
+
+
+def _tiers(ledger: Ledger) -> Iterator[Line]:
+    """By loyalty.yaml, summed up from what was bought, against what metrics told as of last."""
+    sums: Counter[str] = Counter()
+    for data in ledger.typed(topics.CONTACT_EVENTS, "purchase.made"):
+        sums[data["customer_id"]] += _A_CENT[data["currency"]] * int(data["amount"].replace(".", ""))
+    reached = {(who, next(name for least, name in _TIERS if total >= least)) for who, total in sums.items()}
+    expected = {one for one in reached if one[1]}
+    told = sorted(ledger.of(topics.METRICS_EVENTS).values(), key=_as_of)
+    standing = {event["data"]["customer_id"]: event["data"].get("tier") for event in told}
+    yield Line("customers with a tier", "their purchases", len(expected), "metrics", len(expected & standing.items()))
+
+
+def _as_of(event: CloudEvent) -> tuple[datetime, int]:
+    return datetime.fromisoformat(event["time"]), int(event["sequence"])
 
 
 def _verdicts(ledger: Ledger) -> dict[tuple[str, str, int], str]:

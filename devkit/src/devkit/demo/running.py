@@ -81,12 +81,13 @@ class Killer:
 def demo(seconds: float | None, *, seed: int, rate: float) -> Iterator[Facts]:
     """A platform of its own with short targets, and people who have begun to use it."""
     with contextlib.ExitStack() as stack:
-        policy = stack.enter_context(resources.as_file(_FILES / "policy.yaml"))
-        plays = stack.enter_context(resources.as_file(_FILES / "plays.yaml"))
+        policy, plays, loyalty = (
+            stack.enter_context(resources.as_file(_FILES / f"{name}.yaml")) for name in ("policy", "plays", "loyalty")
+        )
         pager = stack.enter_context(Pager())
         environment = {"RAPPORT_DEMO_PAGER": pager.url, "RAPPORT_ALLOW_INTERNAL_RECEIVERS": "true"}
         platform = stack.enter_context(
-            Platform.start(Path(), ephemeral=True, policy=policy, plays=plays, environment=environment)
+            Platform.start(Path(), ephemeral=True, policy=policy, plays=plays, loyalty=loyalty, environment=environment)
         )
         told = endless(seed, rate) if seconds is None else company(seed, seconds, rate)
         emitters = Emitters(told, SystemClock().now(), platform.addresses.intake, platform.keys.emit)

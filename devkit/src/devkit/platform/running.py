@@ -74,6 +74,7 @@ class Platform:
         ephemeral: bool = False,
         policy: Path | None = None,
         plays: Path | None = None,
+        loyalty: Path | None = None,
         services: Sequence[str] = SERVICES,
         environment: Mapping[str, str] | None = None,
         said: Say = say,
@@ -100,6 +101,7 @@ class Platform:
             own = {
                 "followup": _for_followup(ports, keys, mail, plays),
                 "sla_monitor": _for_sla_monitor(ports, keys, policy),
+                "metrics": _named("RAPPORT_LOYALTY", loyalty),
             }
             processes = {
                 name: ServiceProcess(
@@ -175,17 +177,16 @@ def _ports(services: Iterable[str], *, fixed: bool, said: Say) -> dict[str, int]
 
 
 def _for_followup(ports: Mapping[str, int], keys: KeyRing, mail: MailSink, plays: Path | None) -> dict[str, str]:
-    own = {"RAPPORT_SMTP_URL": mail.url, **_intake(ports, keys.followup)}
-    if plays:
-        own["RAPPORT_PLAYS"] = str(plays.absolute())
-    return own
+    return {"RAPPORT_SMTP_URL": mail.url, **_intake(ports, keys.followup), **_named("RAPPORT_PLAYS", plays)}
 
 
 def _for_sla_monitor(ports: Mapping[str, int], keys: KeyRing, policy: Path | None) -> dict[str, str]:
-    own = _intake(ports, keys.watch)
-    if policy:
-        own["RAPPORT_POLICY"] = str(policy.absolute())
-    return own
+    return {**_intake(ports, keys.watch), **_named("RAPPORT_POLICY", policy)}
+
+
+def _named(variable: str, file: Path | None) -> dict[str, str]:
+    """The file that a service is to read, if it is to read one."""
+    return {variable: str(file.absolute())} if file else {}
 
 
 def _intake(ports: Mapping[str, int], key: str) -> dict[str, str]:

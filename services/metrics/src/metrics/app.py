@@ -4,6 +4,9 @@ from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
+from metrics import loyalty_file
+from metrics.customers import Customers
+from metrics.customers import routes as customer_routes
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.http import routes
 from metrics.http_traces import traces
@@ -19,13 +22,15 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     """The service: four topics and what was refused in, figures out."""
     service = Service("metrics", settings, clock)
     store = service.store(JournalEntry, ContactFact, CustomerFact)
-    service.consume(Figures(), topics=CONSUMED, store=store)
+    loyalty = loyalty_file.read(settings.loyalty)
+    service.consume(Figures(loyalty), topics=CONSUMED, store=store, sends=(topics.METRICS_EVENTS,))
     reports = Reports(store)
     rejections = Rejections(service.database, settings.retention_rejections)
     service.forward(topics.DEAD_LETTERS, keeper(rejections, service.clock, settings.topic_prefix))
     service.on_start(reports.prepare)
     service.on_start(rejections.prepare)
     service.http.include_router(routes(reports, service.clock, settings))
+    service.http.include_router(customer_routes(Customers(store, loyalty), reports, service.clock))
     service.http.include_router(traces(reports, rejections, service.clock))
     service.http.include_router(pages(reports, service.clock, settings))
     return service

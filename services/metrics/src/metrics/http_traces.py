@@ -1,4 +1,4 @@
-"""Where figures come from: the fate of an event, the contacts of a customer, whether all that came is there."""
+"""Where figures come from: the fate of an event, whether all that came is there."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from rapport.runtime.problem import Problem
 from metrics import answers
 from metrics.domain import ContactFact
 from metrics.domain.question import BadQuestion, parse_range
-from metrics.http import RANGE_PARAMETERS, Cursor, Limit, Watcher, paged, parameters_of, problem_of
+from metrics.http import RANGE_PARAMETERS, Watcher, parameters_of, problem_of
 from metrics.rejections import Rejections
 from metrics.store import Reports
 
@@ -36,18 +36,6 @@ def traces(reports: Reports, rejections: Rejections, clock: Clock) -> APIRouter:
         if entry is None:
             return answers.rejected(refused)
         return {**answers.fate(entry, fact, await reports.caused_by(entry)), "rejections": answers.rejections(refused)}
-
-    @router.get("/customers/{customer_id:path}/timeline")
-    async def get_timeline(
-        customer_id: str, key: Watcher, limit: Limit = 100, cursor: Cursor = None
-    ) -> Mapping[str, Any]:
-        """Every contact of a customer, newest first: its nature, its outcome, its events."""
-        found = await paged(reports.timeline(customer_id, teams=key.teams, limit=limit, cursor=cursor))
-        contacts, entries, following = found
-        if not contacts and cursor is None and not await reports.knows_customer(customer_id):
-            raise Problem(404, "nothing has been taken in of this customer")
-        told = [answers.contact(fact, entries[fact.id]) for fact in contacts]
-        return {"customer_id": customer_id, "contacts": told, "cursor": following}
 
     @router.get("/balance", openapi_extra={"parameters": RANGE_PARAMETERS})
     async def get_balance(request: Request, _: Watcher) -> Mapping[str, Any]:

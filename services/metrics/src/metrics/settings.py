@@ -1,6 +1,7 @@
 """What metrics can be told by the environment."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,9 @@ class MetricsSettings(Settings):
     port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
     agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
+    loyalty: Path | None = Field(
+        None, description="the loyalty file (YAML): points of purchases and the tiers they give; no tiers when absent"
+    )
     retention_rejections: timedelta = Field(
         timedelta(days=90), gt=timedelta(0), description="how long it can be told of an event that it was refused"
     )

@@ -6,7 +6,12 @@ from rapport.contracts.fields import Label
 
 
 class CustomerTierChanged(CustomerData):
-    """Purchases or a word of another system moved the customer to another tier."""
+    """
+    Purchases have moved the customer to another tier; what customer.updated says wins over it.
+
+    `time` is when that became so. What was told of an instant and turns out otherwise is told again, with a higher
+    `sequence`.
+    """
 
     tier: Label | None = None
     previous: Label | None = None

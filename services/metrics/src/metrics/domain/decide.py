@@ -8,13 +8,21 @@ from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import SurveyAnswered
 from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
 
-from metrics.domain import contact, customer, journal
+from metrics.domain import contact, customer, journal, tiers
+from metrics.domain.loyalty import NO_LOYALTY, Loyalty
 from metrics.domain.naming import identity_of
 from metrics.domain.states import ContactFact, CustomerFact, JournalEntry
 
 
 class Figures:
-    """The domain of metrics: every event is kept in the journal and folded into the fact of its contact."""
+    """
+    The domain of metrics: every event is kept in the journal and folded into the fact of its contact or customer.
+
+    `loyalty` are the rules by which purchases give a tier.
+    """
+
+    def __init__(self, loyalty: Loyalty = NO_LOYALTY) -> None:
+        self._loyalty = loyalty
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         yield Ref(JournalEntry, identity_of(event))
@@ -40,15 +48,26 @@ class Figures:
             return journal.again(known, event, now)
         if contact.is_about_figures(event):
             return _fold_contact(event, partition, states)
+        if tiers.is_about_purchases(event):
+            return self._fold_purchase(event, partition, states, now)
         if _is_about_customer(event):
             return _fold_customer(event, partition, states)
         return journal.taken(event, partition, why="kept; no figure depends on it")
 
-    def touches_on_clock(self, state: State) -> Iterable[Touch]:  # noqa: ARG002 - nothing here sleeps
+    def touches_on_clock(self, state: State) -> Iterable[Touch]:  # noqa: ARG002 - a customer is looked at alone
         return ()
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - likewise
-        return Decision((state.but(wake_at=None),))
+        """A purchase counts no more, or history has been read to its end."""
+        assert isinstance(state, CustomerFact)  # noqa: S101 - nothing else wakes
+        new, events = tiers.announced(state, self._loyalty, now, None)
+        return Decision((new,), events, why="tier")
+
+    def _fold_purchase(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
+        customer_id: str = getattr(event.data, "customer_id", "")
+        held = states.get(CustomerFact, customer_id) or CustomerFact(id=customer_id, partition=partition)
+        new, events = tiers.announced(tiers.after_purchase(held, event), self._loyalty, now, event)
+        return journal.taken(event, partition, (new,), events=events)
 
 
 _STRANGER: Final = CustomerFact(id="", partition=0)
@@ -61,7 +80,7 @@ def _contact_id(event: Event[Data]) -> str:
 
 
 def _is_about_customer(event: Event[Data]) -> bool:
-    return customer.says_who(event) or isinstance(event.data, SurveyAnswered)
+    return customer.is_about_customer(event) or tiers.is_about_purchases(event)
 
 
 def _fold_contact(event: Event[Data], partition: int, states: States) -> Decision[Any]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import Data, Event
-from rapport.decision import Counted, Decision, State
+from rapport.decision import Counted, Decision, State, Tell
 
 from metrics.domain.digest import digest_of
 from metrics.domain.naming import identity_of
@@ -30,6 +30,7 @@ def taken(
     states: tuple[State, ...] = (),
     counts: tuple[Counted, ...] = (),
     *,
+    events: tuple[Tell, ...] = (),
     fate: Fate = "folded",
     why: str = "",
 ) -> Decision[Any]:
@@ -51,7 +52,7 @@ def taken(
         why=why,
         text=text_of(event).decode(),
     )
-    return Decision((entry, *states), counts=(_balance(event, fate), *counts), why=why)
+    return Decision((entry, *states), events, (_balance(event, fate), *counts), why)
 
 
 def again(known: JournalEntry, event: Event[Data], now: datetime) -> Decision[Any]:

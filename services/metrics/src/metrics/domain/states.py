@@ -8,6 +8,7 @@ from rapport.decision import Index, State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
+from metrics.domain.loyalty import Purchase, Return
 from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
 from metrics.domain.story import Status, Story
@@ -101,6 +102,14 @@ class Profile(NamedTuple):
     audience: str = "customer"
 
 
+class Risk(NamedTuple):
+    """A conflict that sla-monitor has seen near."""
+
+    order: Order
+    reasons: tuple[str, ...]
+    contact_id: str | None
+
+
 class ContactFact(State, frozen=True, kw_only=True):
     """
     One contact: the log it was folded from, and what it last added to the figures.
@@ -138,9 +147,14 @@ class ContactFact(State, frozen=True, kw_only=True):
 
 
 class CustomerFact(State, frozen=True, kw_only=True):
-    """What metrics knows of a customer: who they are to us over time, and their answers that belong to no contact."""
+    """
+    What metrics knows of a customer: who they are to us over time, what they bought, answers that belong to no contact.
+
+    It wakes when a purchase stops counting for their tier, and once a backfill that told of purchases is over.
+    """
 
     collection: ClassVar[str] = "customers"
+    wakeful: ClassVar[bool] = True
     indexes: ClassVar[tuple[Index, ...]] = (Index(("until",)),)
 
     tiers: dict[str, tuple[Order, str | None, bool]] = field(default_factory=dict)
@@ -148,6 +162,18 @@ class CustomerFact(State, frozen=True, kw_only=True):
     audiences: dict[str, tuple[Order, str]] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
+    owner: tuple[Order, str | None] | None = None
+    """Their own agent."""
+    purchases: dict[str, Purchase] = field(default_factory=dict)
+    """By the purchase's id."""
+    returns: dict[str, Return] = field(default_factory=dict)
+    """By event."""
+    risks: dict[str, Risk] = field(default_factory=dict)
+    """By cause, as it was raised last."""
+    told: dict[int, str | None] = field(default_factory=dict)
+    """The tier that was told as of each instant (milliseconds)."""
+    sequence: int = 0
+    """Of the newest event that was told."""
 
     def index(self) -> dict[str, Any]:
         return {"customer_id": self.id, "audience": self.audience} | marks_index(self.marks)
@@ -155,6 +181,11 @@ class CustomerFact(State, frozen=True, kw_only=True):
     @property
     def audience(self) -> str:
         return max(self.audiences.values())[1] if self.audiences else "customer"
+
+    def given_tier(self) -> str | None:
+        """The tier that another system gave last, unless it has taken it back."""
+        given = max((tier for tier in self.tiers.values() if tier[2]), default=None, key=lambda tier: tier[0])
+        return given[1] if given else None
 
     def tier_at(self, millis: int | None) -> str | None:
         """
