@@ -5,6 +5,7 @@ PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTEST := .venv/bin/pytest
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))# one more than cores: tests wait a quarter of their time
 unexport PYTHONDONTWRITEBYTECODE  # with it every start of every service compiles everything anew, for seconds
 
 .PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser promtool bench clean
@@ -29,7 +30,7 @@ up: setup  ## the same without traffic, data kept in .rapport
 	@.venv/bin/rapport up
 
 test: setup  ## all tests, against a local stack started for them
-	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-peers: setup  ## against other products and their clients; fetches what it needs and says what it skipped
 	@command -v prometheus-alertmanager >/dev/null || { apt-get -qq update \

@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -11,11 +13,13 @@ from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.question import parse
 from metrics.store import Reports
 
-from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
+from tests.support.metrics import LIMITS, Memory, answered, at, event, opened, received, resolved, responded, verdict
 from tests.support.metrics_service import RunningMetrics, running_metrics
 from tests.support.stack import Addresses
 
 FIRST = received(at("09:10"), "C-1", team="a", agent_id="ann", topic="bill, wrong")
+PLAY: dict[str, Any] = {"play": "calls", "step": 0, "do": "check_in", "purpose": "service"}
+FAR = datetime(9000, 1, 1, tzinfo=UTC)
 HISTORY = (
     FIRST,
     opened(at("09:10"), {"first_response": at("10:00"), "promise": at("12:00")}, "C-1", policy="mail"),
@@ -32,6 +36,13 @@ HISTORY = (
     event("customer.updated", at("07:00"), customer_id="K-4", audience="test"),
     answered(at("16:00"), 2, "S-2", customer_id="K-2"),
     answered(at("16:00"), 9, "S-3", "nps", customer_id="K-2", context="relational"),
+    event("followup.owed", at("16:05"), followup_id="fu-1", contact_id="C-1", owner="bob", due_at=at("08:00"), **PLAY),
+    event("followup.owed", at("16:05"), followup_id="fu-2", customer_id="K-2", due_at=FAR, **PLAY),
+    received(at("11:00"), "C-5", channel="phone", customer_id="K-5"),
+    responded(at("11:00:20"), "C-5", customer_id="K-5"),
+    received(at("11:00"), "C-6", channel="phone", customer_id="K-5"),
+    event("contact.abandoned", at("11:01"), contact_id="C-6", customer_id="K-5", waited_seconds=20.001),
+    event("followup.suppressed", at("16:05"), followup_id="fu-3", contact_id="C-1", reason="cap", **PLAY),
 )
 QUESTIONS: tuple[dict[str, str], ...] = (
     {"measure": "contacts", "by": "channel"},
@@ -52,6 +63,10 @@ QUESTIONS: tuple[dict[str, str], ...] = (
     {"measure": "csat"},
     {"measure": "csat", "by": "agent,context"},
     {"measure": "nps"},
+    {"measure": "followups"},
+    {"measure": "answered_within"},
+    {"measure": "answered_within", "by": "channel,agent", "granularity": "day"},
+    {"measure": "followups", "by": "agent,reason", "granularity": "month"},
 )
 
 
@@ -83,7 +98,7 @@ async def test_the_promise_that_was_broken_and_the_deadline_that_runs_are_counte
 
 async def test_csv_has_the_same_columns_as_json(metrics: RunningMetrics):
     text = (await metrics.ask("/v1/report", measure="contacts", by="channel", format="csv")).text
-    assert text == "channel,contacts\r\nemail,2\r\nphone,1\r\n"
+    assert text == "channel,contacts\r\nemail,2\r\nphone,3\r\n"
 
 
 async def test_a_wrong_parameter_is_named(metrics: RunningMetrics):
@@ -127,9 +142,12 @@ async def test_the_contacts_behind_a_cell_are_had_as_csv_too_and_its_next_page_b
 
 
 async def test_the_contacts_behind_a_cell_come_in_pages(metrics: RunningMetrics):
-    first = await metrics.get("/v1/report/contacts", measure="contacts", limit=2)
-    second = await metrics.get("/v1/report/contacts", measure="contacts", limit=2, cursor=first["cursor"])
-    assert [c["contact_id"] for c in first["contacts"] + second["contacts"]] == ["C-3", "C-2", "C-1"]
+    first = await metrics.get("/v1/report/contacts", measure="contacts", limit=3)
+    second = await metrics.get("/v1/report/contacts", measure="contacts", limit=3, cursor=first["cursor"])
+    assert [c["contact_id"] for c in first["contacts"] + second["contacts"]] == [
+        *("C-3", "C-2", "C-5"),
+        *("C-6", "C-1"),
+    ]
     assert second["cursor"] is None
     assert (await metrics.ask("/v1/report/contacts", measure="contacts", cursor="nonsense")).status_code == 422
 
@@ -138,7 +156,7 @@ async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
     fate = await metrics.get("/v1/events", source=FIRST.source, id=FIRST.id)
     assert (fate["fate"], fate["duplicates"], fate["differing"]) == ("folded", 1, 0)
     assert fate["counted_in"] == [
-        *("contacts", "csat", "first_response", "messages"),
+        *("answered_within", "contacts", "csat", "first_response", "followups", "in_language", "messages"),
         *("promises", "reopens", "resolution", "sla"),
     ]
     assert (await metrics.ask("/v1/events", source="/crm", id="never")).status_code == 404
@@ -230,7 +248,7 @@ async def test_figures_of_one_instant_do_not_see_what_comes_while_they_are_asked
         contacts = parse({"measure": ["contacts"]})
         await own.feed(FIRST)
         async with reports.one_instant() as instant:
-            before = await reports.groups(contacts, session=instant)
+            before = await reports.groups(contacts, LIMITS, session=instant)
             await own.feed(received(at("09:20"), "C-2"))
-            assert await reports.groups(contacts, session=instant) == before
-        assert await reports.groups(contacts) != before
+            assert await reports.groups(contacts, LIMITS, session=instant) == before
+        assert await reports.groups(contacts, LIMITS) != before

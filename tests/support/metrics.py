@@ -9,6 +9,7 @@ from typing import Any
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.domain.loyalty import NO_LOYALTY, Loyalty
 from metrics.domain.marks import HOURS
+from metrics.domain.measures import Limits
 from metrics.domain.periods import local_day
 from metrics.domain.question import Question, parse
 from metrics.domain.report import Group, rows
@@ -19,6 +20,7 @@ from rapport.decision import Decision, Match, Ref, State, States
 from tests.support.declared import assert_declared
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LIMITS = Limits(NOW, timedelta(seconds=20))
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 _made = 0
@@ -216,7 +218,11 @@ class Memory:
             for mark in index["marks"]:
                 fields = {**about, **mark}
                 if mark["measure"] == question.measure.name and question.admits(mark["at"], fields):
-                    yield Group(_key(question, mark["at"]), _values(question, fields), mark["figures"])
+                    figures = dict(mark["figures"])
+                    for one in question.measure.asked:
+                        if one.holds(mark["at"], mark["figures"], LIMITS):
+                            figures[one.name] = figures.get(one.counts, 0)
+                    yield Group(_key(question, mark["at"]), _values(question, fields), figures)
 
 
 def _key(question: Question, when: datetime) -> Any:

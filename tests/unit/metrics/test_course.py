@@ -22,6 +22,67 @@ def assigned(when: Any, **data: Any) -> Event[Data]:
     return event("contact.assigned", when, **data)
 
 
+# --- answered soon enough --------------------------------------------------------------------
+
+
+def called(contact: str, *rest: Event[Data]) -> list[Event[Data]]:
+    return [received(at("09:00"), contact, channel="phone"), *rest]
+
+
+def left(when: Any, contact: str, **data: Any) -> Event[Data]:
+    return event("contact.abandoned", when, contact_id=contact, **data)
+
+
+def test_the_service_level_is_who_was_answered_in_time_of_those_who_were_or_gave_up_too_late():
+    memory = Memory().feed(
+        *called("C-1", responded(at("09:00:20"), "C-1", agent_id="ann")),
+        *called("C-2", responded(at("09:00:21"), "C-2", agent_id="ann")),
+        *called("C-3", left(at("09:00:21"), "C-3")),
+        *called("C-4", left(at("09:00:20"), "C-4")),
+        *called("C-5", left(at("09:02"), "C-5", waited_seconds=5)),
+        *called("C-6"),
+    )
+    row = only(memory, "answered_within")
+    assert row == {
+        "service_level": pytest.approx(1 / 3, abs=1e-6),
+        "answered": 2,
+        "abandoned": 3,
+        "within": 1,
+        "abandoned_late": 1,
+        "abandoned_short": 1,
+    }
+    assert by_agent(memory, "answered_within", "answered") == {"ann": 2, None: 0}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_who_gave_up_has_given_up_though_somebody_answers_later_and_who_was_answered_has_not(order: tuple[int, ...]):
+    gave_up = called("C-1", left(at("09:01"), "C-1"), responded(at("09:02"), "C-1"))
+    hung_up = called("C-2", responded(at("09:01"), "C-2"), left(at("09:02"), "C-2"))
+    memory = Memory().feed(*(gave_up[n] for n in order), *(hung_up[n] for n in order))
+    row = only(memory, "answered_within")
+    assert (row["answered"], row["abandoned"]) == (1, 1)
+
+
+# --- in their language -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_answer_is_in_the_customer_s_language_or_else_in_that_of_the_contact(first: bool):  # noqa: FBT001
+    german = event("customer.updated", at("08:00"), language="de")
+    rest = (
+        received(at("09:00"), "C-1", language="en"),
+        responded(at("09:10"), "C-1", language="DE_at", agent_id="ann"),
+        responded(at("09:20"), "C-1", language="fr", agent_id="eve"),
+        received(at("09:00"), "C-2", language="en", customer_id="K-2"),
+        responded(at("09:10"), "C-2", language="de", agent_id="bob", customer_id="K-2"),
+        received(at("09:00"), "C-3"),
+        responded(at("09:10"), "C-3"),
+    )
+    memory = Memory().feed(*((german, *rest) if first else (*rest, german)))
+    assert only(memory, "in_language") == {"share": 0.5, "in_language": 1, "count": 2, "unknown": 1}
+    assert by_agent(memory, "in_language", "in_language") == {"ann": 1, "bob": 0, None: 0}
+
+
 # --- reopened, handed over, handed up --------------------------------------------------------
 
 

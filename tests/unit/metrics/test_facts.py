@@ -281,6 +281,17 @@ def test_whatever_a_contact_adds_has_its_column():
         resolved(at("13:00")),
         event("quality.reviewed", at("13:10"), contact_id="C-1", score=4, out_of=5),
         *(answered(at("14:00"), 4, kind, kind, contact_id="C-1") for kind in ("csat", "nps", "ces")),
+        event(
+            "followup.owed",
+            at("14:30"),
+            followup_id="fu-1",
+            contact_id="C-1",
+            play="calls",
+            step=0,
+            do="check_in",
+            purpose="service",
+            due_at=at("15:00"),
+        ),
     )
     fact, measured = memory.fact(), set()
     for measure in MEASURES.values():

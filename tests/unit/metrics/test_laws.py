@@ -13,7 +13,7 @@ from tests.support.metrics import MONDAY, Memory, answered, event, opened, recei
 
 MEASURES = (
     *("contacts", "messages", "first_response", "resolution", "sla", "csat", "nps"),
-    *("promises", "reopens", "handovers", "escalations", "aht", "quality"),
+    *("in_language", "promises", "reopens", "handovers", "escalations", "aht", "quality"),
 )
 CONTACTS = ("C-1", "C-2", "C-3")
 CUSTOMER = {"C-1": "K-1", "C-2": "K-1", "C-3": "K-2"}
@@ -42,7 +42,7 @@ def _on_contact(draw: st.DrawFn) -> Event[Data]:  # noqa: PLR0911 - one for each
             return received(when, contact, channel=channel, direction=direction, **about)
         case "responded":
             took = draw(st.sampled_from([None, 30, 400]))
-            who |= _given(agent_id=agent, handle_seconds=took)
+            who |= _given(agent_id=agent, handle_seconds=took, language=draw(st.sampled_from([None, "de", "en-GB"])))
             return responded(when, contact, automated=draw(st.booleans()), **who)
         case "assigned":
             return event(
@@ -89,17 +89,45 @@ def _on_customer(draw: st.DrawFn) -> Event[Data]:
             return answered(when, draw(st.integers(1, 5)), name, survey, customer_id=customer, context=context, **about)
         case "who":
             changes: dict[str, Any] = draw(
-                st.sampled_from([{"tier": "gold"}, {"tier": None}, {"audience": "test"}, {"audience": None}])
+                st.sampled_from(
+                    [
+                        {"tier": "gold"},
+                        {"tier": None},
+                        {"audience": "test"},
+                        {"audience": None},
+                        {"language": "de"},
+                        {"language": None},
+                    ]
+                )
             )
             return event("customer.updated", when, customer_id=customer, **changes)
         case _:
             return event("customer.tier_changed", when, customer_id=customer, tier="silver")
 
 
+def _on_followup(draw: st.DrawFn, number: int) -> Event[Data]:
+    about: dict[str, Any] = draw(st.sampled_from([{}, {"contact_id": "C-3"}]))
+    facts: dict[str, Any] = {"followup_id": f"fu-{len(about)}-{draw(st.integers(0, 1))}", "customer_id": "K-2"}
+    facts |= {"play": "p", "step": 0}
+    facts |= {"do": "check_in", "purpose": "service", "sequence": number, **_given(owner=draw(people)), **about}
+    kind, due = draw(st.sampled_from(["scheduled", "owed", "done", "suppressed", "deferred"])), draw(minutes)
+    match kind:
+        case "suppressed":
+            facts |= {"reason": draw(st.sampled_from(["cap", "opted out"]))}
+        case "deferred":
+            facts |= {"until": due, "reason": "night"}
+        case "done":
+            facts |= {"outcome": "reached", "by": "eve", "due_at": due}
+        case _:
+            facts |= {"due_at": due}
+    return event(f"followup.{kind}", draw(minutes), source="/rapport/followup", **facts)
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[Event[Data]]:
     made = [_on_contact(draw) for _ in range(draw(st.integers(0, 10)))]
     made += [_on_deadline(draw, number) for number in range(draw(st.integers(0, 5)))]
+    made += [_on_followup(draw, number) for number in range(draw(st.integers(0, 4)))]
     return made + [_on_customer(draw) for _ in range(draw(st.integers(0, 5)))]
 
 
@@ -107,9 +135,10 @@ def figures(memory: Memory, *, facts: bool) -> list[Any]:
     by = (
         ["", "channel", "team"] if not facts else ["", "channel", "team", "agent", "tier", "topic", "outcome", "policy"]
     )
+    measures = (*MEASURES, "followups", "answered_within") if facts else MEASURES
     return [
-        memory.report(measure, by=dimension, granularity="day", facts=facts) for measure in MEASURES for dimension in by
-    ] + [memory.report(measure, facts=facts, tz="America/New_York", granularity="week") for measure in MEASURES]
+        memory.report(measure, by=dimension, granularity="day", facts=facts) for measure in measures for dimension in by
+    ] + [memory.report(measure, facts=facts, tz="America/New_York", granularity="week") for measure in measures]
 
 
 @settings(deadline=None, max_examples=80)

@@ -59,7 +59,7 @@ def _plain(figures: Mapping[str, int]) -> dict[str, int | float]:
     """Figures without the buckets; times in seconds."""
     plain: dict[str, int | float] = {}
     for name, amount in figures.items():
-        if name.endswith(("open_sum", "calendar_sum", "handle_sum")):
+        if name.endswith(("open_sum", "calendar_sum", "handle_sum", "waited_sum")):
             plain[name.removesuffix("sum") + "seconds"] = amount / 1000
         elif not name.rpartition("_")[2].removeprefix("b").lstrip("-").isdecimal():
             plain[name] = amount

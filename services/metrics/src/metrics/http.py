@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from metrics import answers
 from metrics.domain import report
-from metrics.domain.measures import MEASURES
+from metrics.domain.measures import MEASURES, Limits
 from metrics.domain.question import BadQuestion, Granularity, Question, parse
 from metrics.settings import MetricsSettings
 from metrics.store import BadCursor, Reports
@@ -87,7 +87,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
-        groups = await reports.groups(question)
+        groups = await reports.groups(question, Limits(clock.now(), settings.answered_within))
         if request.query_params.get("format") == "csv":
             return Response(report.as_csv(question, groups), media_type=_CSV)
         return JSONResponse(report.document(question, groups, clock.now()))

@@ -11,6 +11,7 @@ from rapport.runtime.pages import templates
 from starlette.responses import HTMLResponse
 
 from metrics import dashboard
+from metrics.domain.measures import Limits
 from metrics.domain.question import Question
 from metrics.domain.report import rows
 from metrics.http import Watcher, allowed
@@ -22,14 +23,14 @@ _FIRST: Final = ("contacts", "first_response", "sla", "csat")
 
 
 async def _figures(
-    reports: Reports, span: dashboard.Span, allow: Callable[[Question], Question]
+    reports: Reports, span: dashboard.Span, limits: Limits, allow: Callable[[Question], Question]
 ) -> tuple[list[dashboard.Chart], list[dashboard.Card]]:
     """All that the page shows, of one instant: a card and the chart below it never say different things."""
     async with reports.one_instant() as instant:
 
         async def ask(question: Question) -> list[dict[str, Any]]:
             asked = allow(question)
-            return rows(asked, await reports.groups(asked, session=instant))
+            return rows(asked, await reports.groups(asked, limits, session=instant))
 
         async def totals(over: dashboard.Span) -> dict[str, dict[str, Any]]:
             return {name: (await ask(over.question(name)))[0] for name in _FIRST}
@@ -56,8 +57,9 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
     ) -> HTMLResponse:
         """How we are doing: contacts, answers, promises kept, satisfaction."""
         now = clock.now()
+        limits = Limits(now, settings.answered_within)
         span = dashboard.span_of(days, now, await reports.newest(), zone)
-        charts, cards = await _figures(reports, span, lambda question: allowed(question, key, settings))
+        charts, cards = await _figures(reports, span, limits, lambda question: allowed(question, key, settings))
         return HTMLResponse(
             page.render(
                 charts=charts,

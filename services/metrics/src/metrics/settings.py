@@ -15,6 +15,11 @@ class MetricsSettings(Settings):
     port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
     agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
+    answered_within: timedelta = Field(
+        timedelta(seconds=20),
+        gt=timedelta(0),
+        description="how soon callers are to be answered (measure answered_within)",
+    )
     loyalty: Path | None = Field(
         None, description="the loyalty file (YAML): points of purchases and the tiers they give; no tiers when absent"
     )

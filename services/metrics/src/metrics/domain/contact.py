@@ -12,6 +12,7 @@ from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
+from metrics.domain.followups import followup_marks, is_about_followup, with_followup
 from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, marks_of
 from metrics.domain.measures import WHOLE
 from metrics.domain.naming import identity_of
@@ -32,6 +33,8 @@ def is_about_figures(event: Event[Data]) -> bool:
         return event.data.contact_id is not None
     if isinstance(event.data, QualityReviewed):
         return True
+    if is_about_followup(event):
+        return getattr(event.data, "contact_id", None) is not None
     return isinstance(event.data, _DEADLINES) or is_noted(event)
 
 
@@ -51,6 +54,8 @@ def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
             changes["answers"] = {**fact.answers, data.survey_id: answer}
     elif isinstance(data, QualityReviewed):
         changes["reviews"] = {**fact.reviews, identity_of(event): review_of(data, order)}
+    elif is_about_followup(event):
+        changes["followups"] = with_followup(fact.followups, event)
     elif isinstance(data, _DEADLINES):
         changes |= _after_deadlines(fact, event, data)
     else:
@@ -127,12 +132,16 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         "status": story.status,
         "opened_at": story.opened_at,
         "dimensions": dimensions,
-        "marks": marks_of(
-            story,
-            update.get("runs", fact.runs),
-            update.get("answers", fact.answers),
-            update.get("reviews", fact.reviews).values(),
-            _moves(update.get("promised", fact.promised)),
+        "marks": (
+            *marks_of(
+                story,
+                update.get("runs", fact.runs),
+                update.get("answers", fact.answers),
+                update.get("reviews", fact.reviews).values(),
+                _moves(update.get("promised", fact.promised)),
+                known.language or dimensions.get("language"),
+            ),
+            *followup_marks(update.get("followups", fact.followups).values()),
         ),
     }
     return fact.but(**update)

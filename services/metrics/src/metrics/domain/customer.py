@@ -9,6 +9,7 @@ from rapport.contracts.sla_events import RiskRaised
 from rapport.decision import Counted
 
 from metrics.domain.contact import answer_of
+from metrics.domain.followups import followup_marks, is_about_followup, with_followup
 from metrics.domain.marks import NOTHING, Counting, difference, survey_marks
 from metrics.domain.naming import identity_of
 from metrics.domain.states import CustomerFact, Risk
@@ -19,14 +20,14 @@ def is_about_customer(event: Event[Data]) -> bool:
     data = event.data
     if isinstance(data, CustomerUpdated):
         return says_who(event) or "owner_id" in data.model_fields_set
-    return isinstance(data, CustomerTierChanged | RiskRaised | SurveyAnswered)
+    return isinstance(data, CustomerTierChanged | RiskRaised) or is_counted(event)
 
 
 def says_who(event: Event[Data]) -> bool:
-    """Whether the event tells a customer's tier or audience, on which the figures of their contacts depend."""
+    """Whether the event tells of a customer what the figures of their contacts depend on: tier, audience, language."""
     data = event.data
     if isinstance(data, CustomerUpdated):
-        return bool(data.model_fields_set & {"tier", "audience"})
+        return bool(data.model_fields_set & {"tier", "audience", "language"})
     return isinstance(data, CustomerTierChanged)
 
 
@@ -45,17 +46,33 @@ def after_update(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
             changes["tiers"] = {**customer.tiers, name: (order, data.tier, True)}
         if "audience" in data.model_fields_set:
             changes["audiences"] = {**customer.audiences, name: (order, data.audience or "customer")}
-        if "owner_id" in data.model_fields_set and (customer.owner is None or customer.owner[0] < order):
-            changes["owner"] = (order, data.owner_id)
+        for field, known, value in (
+            ("owner_id", customer.owner, data.owner_id),
+            ("language", customer.language, data.language),
+        ):
+            if field in data.model_fields_set and (known is None or known[0] < order):
+                changes[field.removesuffix("_id")] = (order, value)
     return customer.but(**changes)
 
 
-def after_answer(customer: CustomerFact, event: Event[Data], data: SurveyAnswered) -> CustomerFact:
+def is_counted(event: Event[Data]) -> bool:
+    """Whether it adds to the figures by itself: an answer, or a follow-up, that is about no contact."""
+    return isinstance(event.data, SurveyAnswered) or is_about_followup(event)
+
+
+def after_counted(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
+    data = event.data
+    if not isinstance(data, SurveyAnswered):
+        return _marked(customer.but(followups=with_followup(customer.followups, event)))
     told, held = answer_of(data, event.order), customer.answers.get(data.survey_id)
     if held is not None and held >= told:
         return customer
-    answers = {**customer.answers, data.survey_id: told}
-    return customer.but(answers=answers, marks=tuple(survey_marks(answers.values())))
+    return _marked(customer.but(answers={**customer.answers, data.survey_id: told}))
+
+
+def _marked(customer: CustomerFact) -> CustomerFact:
+    marks = (*survey_marks(customer.answers.values()), *followup_marks(customer.followups.values()))
+    return customer.but(marks=marks)
 
 
 def recounted(new: CustomerFact, old: CustomerFact | None) -> tuple[Counted, ...]:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import Data, Event
-from rapport.contracts.contact_events import SurveyAnswered
 from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
 
 from metrics.domain import contact, customer, journal, tiers
@@ -106,8 +105,8 @@ def _fold_customer(event: Event[Data], partition: int, states: States) -> Decisi
     customer_id: str = getattr(event.data, "customer_id", "")
     old = states.get(CustomerFact, customer_id)
     held = old or CustomerFact(id=customer_id, partition=partition)
-    if isinstance(event.data, SurveyAnswered):
-        new = customer.after_answer(held, event, event.data)
+    if customer.is_counted(event):
+        new = customer.after_counted(held, event)
         return journal.taken(event, partition, (new,), customer.recounted(new, old))
     new = customer.after_update(held, event)
     changed: list[State] = [new]

@@ -12,6 +12,7 @@ from rapport.decision import Counted
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.deadlines import Run
+from metrics.domain.measures import WAITED
 from metrics.domain.story import NO_REAL_CONTACT, Story
 
 HOURS: Final = "hours"
@@ -26,6 +27,8 @@ _VALUES_OF: Final = {
 }
 
 _HOUR = 3_600_000
+_SHORT_MILLIS = 5_000
+"""Who gives up so soon has hardly waited."""
 
 NO_MOVES: Final[Mapping[str, int]] = {}
 
@@ -67,17 +70,20 @@ def marks_of(
     answers: Mapping[str, Answer],
     reviews: Iterable[Review] = (),
     moves: Mapping[str, int] = NO_MOVES,
+    language: str | None = None,
 ) -> tuple[Mark, ...]:
     """
     Everything that a contact adds to the figures, in integers: counts and milliseconds.
 
-    `moves` says how often each promise was replaced before it fell due.
+    `moves` says how often each promise was replaced before it fell due, `language` is the customer's.
     """
     marks: list[Mark] = []
     if story.opened_at is not None:
         marks += _contact_marks(story)
         if story.asked_at is not None:
             marks += _response_marks(story, story.asked_at, runs)
+            marks += _wait_marks(story, story.asked_at)
+            marks += _language_marks(story, language)
             marks += _resolution_marks(story, story.asked_at, runs)
         marks += _course_marks(story)
     if runs:
@@ -111,6 +117,37 @@ def _response_marks(story: Story, asked_at: int, runs: Mapping[str, Run]) -> Ite
         waits = story.status == "open"
         figure = "still_waiting" if waits else "without_response"
         yield Mark("first_response", asked_at, story.now.agent, story.now.team, None, {figure: 1})
+
+
+def _wait_marks(story: Story, asked_at: int) -> Iterator[Mark]:
+    """How long the customer waited for the first answer, or until they gave up."""
+    if story.given_up_at is not None:
+        told = story.given_up_after
+        waited = max(0, story.given_up_at - asked_at) if told is None else told
+        figures = {"abandoned": 1, WAITED: waited, **({"abandoned_short": 1} if waited <= _SHORT_MILLIS else {})}
+        held = story.at(story.given_up_at)
+        yield Mark("answered_within", asked_at, held.agent, held.team, None, figures)
+    elif story.answered_at is not None:
+        team = story.at(story.answered_at).team
+        figures = {"answered": 1, WAITED: story.answered_at - asked_at}
+        yield Mark("answered_within", asked_at, story.answered_by, team, None, figures)
+
+
+def _language_marks(story: Story, language: str | None) -> Iterator[Mark]:
+    """Whether the first answer was in the customer's language, where both are known; their variants are one."""
+    if story.answered_at is None:
+        return
+    held = story.at(story.answered_at)
+    if not language or not story.answered_in:
+        figures = {"unknown": 1}
+    else:
+        figures = {"count": 1, **({"same": 1} if _primary(language) == _primary(story.answered_in) else {})}
+    yield Mark("in_language", story.answered_at, story.answered_by, held.team, None, figures)
+
+
+def _primary(tag: str) -> str:
+    """The language of a tag such as de-AT or de_AT (RFC 5646, section 2.2.1)."""
+    return tag.replace("_", "-").partition("-")[0].casefold()
 
 
 def _resolution_marks(story: Story, asked_at: int, runs: Mapping[str, Run]) -> Iterator[Mark]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
 
 from metrics.domain.buckets import percentiles
 from metrics.domain.intervals import difference, of_mean, wilson
@@ -17,6 +18,39 @@ SHARES: Final = (0.5, 0.9, 0.95, 0.99)
 _NAMES: Final = ("p50", "p90", "p95", "p99")
 
 
+class Limits(NamedTuple):
+    """What sums depend on that are made when they are asked for."""
+
+    now: datetime
+    within: timedelta
+    """How soon a caller is to be answered."""
+
+
+class Asked(NamedTuple):
+    """
+    A sum made when it is asked for: `counts`, of what was, or waited, longer than the limit (`past`), or not.
+
+    What `of` its instant is past has it before now; of how long somebody `waited`, longer than `within`.
+    """
+
+    name: str
+    counts: str
+    of: Literal["instant", "waited"]
+    past: bool
+
+    def holds(self, at: datetime, figures: Sums, limits: Limits) -> bool:
+        past = at < limits.now if self.of == "instant" else figures.get(WAITED, 0) > limits.within / _MILLISECOND
+        return past is self.past
+
+
+WAITED: Final = "waited_sum"
+"""Milliseconds that somebody waited."""
+_MILLISECOND: Final = timedelta(milliseconds=1)
+OVERDUE: Final = Asked("overdue", "waiting", "instant", past=True)
+WITHIN: Final = Asked("within", "answered", "waited", past=False)
+GIVEN_UP_LATE: Final = Asked("abandoned_late", "abandoned", "waited", past=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """
@@ -25,7 +59,8 @@ class Measure:
     `part` names the dimension that only this measure has; one that is `kept_apart`
     is never pooled, so every row says which it is. `sums` names all that is added
     up for it, or None where that depends on the values (counters of percentiles);
-    `adds` names what one contact may add, with times in seconds.
+    `adds` names what one contact may add, with times in seconds; `asked` are sums that
+    depend on when, or with what limit, they are asked for.
     """
 
     name: str
@@ -35,6 +70,7 @@ class Measure:
     kept_apart: bool = False
     sums: tuple[str, ...] | None = None
     adds: tuple[str, ...] = ()
+    asked: tuple["Asked", ...] = ()
 
     @property
     def counts(self) -> tuple[str, ...]:
@@ -91,6 +127,23 @@ def _promises(sums: Sums) -> dict[str, Figure]:
     return {name: sums.get(name, 0) for name in _PROMISES}
 
 
+def _followups(sums: Sums) -> dict[str, Figure]:
+    """Overdue are calls that are owed and whose time has passed, and those that were made too late."""
+    late = sums.get("overdue", 0) + sums.get("late", 0)
+    return {**{name: sums.get(name, 0) for name in _FOLLOWUPS}, "overdue": late}
+
+
+def _answered_within(sums: Sums) -> dict[str, Figure]:
+    """The call centre's service level: who gave up before the limit was over does not count against it."""
+    counts = {name: sums.get(name, 0) for name in (*_CALLS, "within", "abandoned_late", _SHORT)}
+    return {"service_level": _share(counts["within"], counts["answered"] + counts["abandoned_late"]), **counts}
+
+
+def _in_language(sums: Sums) -> dict[str, Figure]:
+    count, same = sums.get("count", 0), sums.get("same", 0)
+    return {"share": _share(same, count), "in_language": same, "count": count, "unknown": sums.get("unknown", 0)}
+
+
 def _handling(sums: Sums) -> dict[str, Figure]:
     return {"count": sums.get("count", 0), **_seconds(sums, "handle_")}
 
@@ -142,12 +195,17 @@ def _of(
     part: str | None = None,
     apart: bool = False,
     adds: tuple[str, ...] = (),
+    asked: tuple[Asked, ...] = (),
 ) -> Measure:
-    return Measure(name, tuple(finish({})), finish, part, apart, sums, adds or sums or ())
+    return Measure(name, tuple(finish({})), finish, part, apart, sums, adds or sums or (), asked)
 
 
 _TIMES: Final = ("calendar_count", "calendar_seconds", "open_count", "open_seconds", "open_at_least")
 _FIRST_TIMES: Final = tuple(f"first_{name}" for name in _TIMES)
+_CALLS: Final = ("answered", "abandoned")
+_SHORT: Final = "abandoned_short"
+_WAITS: Final = (*_CALLS, _SHORT, "waited_seconds")
+_FOLLOWUPS: Final = ("owed", "done", "planned", "sent", "suppressed", "cancelled", "failed")
 _PROMISES: Final = ("kept", "broken", "running", "moved")
 _VERDICTS: Final = ("met", "breached", "running", "cancelled")
 
@@ -158,12 +216,15 @@ MEASURES: Final[Mapping[str, Measure]] = {
         _count("contacts"),
         _count("messages"),
         _of("first_response", _first_response, adds=("count", "still_waiting", "without_response", *_TIMES)),
+        _of("in_language", _in_language, ("count", "same", "unknown")),
         _of("resolution", _resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", _sla, _VERDICTS, part="target"),
         _of("promises", _promises, _PROMISES),
         *map(_count, ("reopens", "handovers", "escalations")),
         _of("aht", _handling, adds=("count", "handle_count", "handle_seconds")),
         _of("quality", _quality, ("count", "sum", "squares")),
+        _of("followups", _followups, (*_FOLLOWUPS, "waiting", "late"), part="reason", asked=(OVERDUE,)),
+        _of("answered_within", _answered_within, (*_CALLS, _SHORT), adds=_WAITS, asked=(WITHIN, GIVEN_UP_LATE)),
         _of("csat", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("ces", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("nps", _nps, ("answers", "sum", "promoters", "detractors"), part="context", apart=True),

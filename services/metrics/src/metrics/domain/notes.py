@@ -66,16 +66,20 @@ def _received(data: ContactReceived) -> dict[str, Any]:
     return what
 
 
+def _abandoned(data: ContactAbandoned) -> dict[str, Any]:
+    return {} if data.waited_seconds is None else {"waited": int(data.waited_seconds * 1000 + 0.5)}
+
+
 _WHAT: Mapping[type[Data], Callable[[Any], dict[str, Any]]] = {
     ContactReceived: _received,
-    ContactResponded: _handled,
+    ContactResponded: lambda data: _handled(data, ("language",)),
     ContactAssigned: lambda data: _agent(data, ("team",)),
     ContactReclassified: lambda data: _given(data, _RECLASSIFIED),
     ContactResolved: lambda data: _handled(data, ("outcome",)),
     ContactEscalated: lambda _: {},
     ContactReopened: lambda _: {},
     ContactMerged: lambda _: {},
-    ContactAbandoned: lambda _: {},
+    ContactAbandoned: _abandoned,
 }
 
 

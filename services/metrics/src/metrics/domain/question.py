@@ -73,7 +73,7 @@ class Question:
     def combination(self) -> str | None:
         """The hourly rows that can answer exactly, or None where only the facts can."""
         ends = [at for at in (self.since, self.until) if at is not None]
-        if any(at != at.replace(minute=0, second=0, microsecond=0) for at in ends):
+        if self.measure.asked or any(at != at.replace(minute=0, second=0, microsecond=0) for at in ends):
             return None
         if self.granularity and not is_whole_hour_zone(self.zone.key):
             return None

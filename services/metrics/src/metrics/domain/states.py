@@ -8,6 +8,7 @@ from rapport.decision import Index, State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
+from metrics.domain.followups import Followed
 from metrics.domain.loyalty import Purchase, Return
 from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
@@ -100,6 +101,7 @@ class Profile(NamedTuple):
 
     tier: str | None = None
     audience: str = "customer"
+    language: str | None = None
 
 
 class Risk(NamedTuple):
@@ -132,6 +134,7 @@ class ContactFact(State, frozen=True, kw_only=True):
     answers: dict[str, Answer] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
     """By the event."""
+    followups: dict[str, Followed] = field(default_factory=dict)
     promised: dict[str, dict[int, int]] = field(default_factory=dict)
     """The due instants told of each promise, by the number of the announcement."""
     profile: Profile = Profile()
@@ -161,7 +164,10 @@ class CustomerFact(State, frozen=True, kw_only=True):
     """By event: its place, the tier, and whether a word of another system said so."""
     audiences: dict[str, tuple[Order, str]] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    followups: dict[str, Followed] = field(default_factory=dict)
+    """Those that are about no contact."""
     marks: tuple[Mark, ...] = ()
+    language: tuple[Order, str | None] | None = None
     owner: tuple[Order, str | None] | None = None
     """Their own agent."""
     purchases: dict[str, Purchase] = field(default_factory=dict)
@@ -204,7 +210,7 @@ class CustomerFact(State, frozen=True, kw_only=True):
         return earned[-1][1] if earned else None
 
     def profile_at(self, millis: int | None) -> Profile:
-        return Profile(self.tier_at(millis), self.audience)
+        return Profile(self.tier_at(millis), self.audience, self.language[1] if self.language else None)
 
 
 def marks_index(marks: tuple[Mark, ...]) -> dict[str, Any]:

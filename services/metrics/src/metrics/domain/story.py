@@ -56,6 +56,12 @@ class Story:
     """The customer's first message; waiting for an answer counts from here."""
     answered_at: int | None = None
     answered_by: str | None = None
+    answered_in: str | None = None
+    """The language of that answer."""
+    given_up_at: int | None = None
+    """When the customer left before they were answered."""
+    given_up_after: int | None = None
+    """How long they had waited then, if that was told."""
     last_answered_by: str | None = None
     resolved_at: int | None = None
     """The resolution that stands; None while the contact is open."""
@@ -207,6 +213,7 @@ def _responded(story: Story, note: Note) -> None:
     story.last_answered_by = agent
     if story.asked_at is not None and story.answered_at is None:
         story.answered_at, story.answered_by = note.millis, agent
+        story.answered_in = note.what.get("language")
 
 
 def _reclassified(story: Story, note: Note) -> None:
@@ -241,7 +248,9 @@ def _merged(story: Story, _: Note) -> None:
     story.status = "merged"
 
 
-def _abandoned(story: Story, _: Note) -> None:
+def _abandoned(story: Story, note: Note) -> None:
+    if story.answered_at is None and story.given_up_at is None:
+        story.given_up_at, story.given_up_after = note.millis, note.what.get("waited")
     if story.status in ("open", "unknown"):
         story.status = "abandoned"
 
