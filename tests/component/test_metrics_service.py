@@ -64,6 +64,8 @@ QUESTIONS: tuple[dict[str, str], ...] = (
     {"measure": "csat", "by": "agent,context"},
     {"measure": "nps"},
     {"measure": "followups"},
+    {"measure": "consistency"},
+    {"measure": "consistency", "by": "target,team", "granularity": "day"},
     {"measure": "answered_within"},
     {"measure": "answered_within", "by": "channel,agent", "granularity": "day"},
     {"measure": "followups", "by": "agent,reason", "granularity": "month"},

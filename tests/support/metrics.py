@@ -205,7 +205,7 @@ class Memory:
     def _from_rows(self, question: Question, combination: str) -> Iterable[Group]:
         for row, add in self.rows.items():
             fields = dict(row)
-            sums = {k.partition(".")[2]: n for k, n in add.items() if k.startswith(question.measure.name + ".")}
+            sums = {k.partition(".")[2]: n for k, n in add.items() if k.startswith(question.measure.marks + ".")}
             if fields["combination"] == combination and sums and question.admits(fields["hour"], fields):
                 yield Group(_key(question, fields["hour"]), _values(question, fields), sums)
 
@@ -217,7 +217,7 @@ class Memory:
             about = {name: value for name, value in index.items() if name not in ("marks", "agent", "team")}
             for mark in index["marks"]:
                 fields = {**about, **mark}
-                if mark["measure"] == question.measure.name and question.admits(mark["at"], fields):
+                if mark["measure"] == question.measure.marks and question.admits(mark["at"], fields):
                     figures = dict(mark["figures"])
                     for one in question.measure.asked:
                         if one.holds(mark["at"], mark["figures"], LIMITS):

@@ -63,6 +63,31 @@ def test_who_gave_up_has_given_up_though_somebody_answers_later_and_who_was_answ
     assert (row["answered"], row["abandoned"]) == (1, 1)
 
 
+# --- the same everywhere ---------------------------------------------------------------------
+
+
+def test_locations_are_held_side_by_side_with_intervals_and_how_far_they_lie_apart():
+    memory = Memory()
+    for number, (location, kind) in enumerate(
+        [("bonn", "met"), ("bonn", "met"), ("bonn", "breached"), ("kiel", "breached"), (None, "met")]
+    ):
+        contact = f"C-{number}"
+        memory.feed(
+            received(at("08:00"), contact, **({"location": location} if location else {})),
+            verdict(kind, at("09:00"), at("09:00"), contact),
+        )
+    rows = memory.report("consistency")
+    assert [(row["location"], row["attainment"], row["met"], row["breached"]) for row in rows] == [
+        ("bonn", pytest.approx(2 / 3, abs=1e-6), 2, 1),
+        ("kiel", 0.0, 0, 1),
+        (None, 1.0, 1, 0),
+    ]
+    assert {row["spread"] for row in rows} == {1.0}
+    assert (rows[0]["low"], rows[0]["high"]) == (pytest.approx(0.2077, abs=1e-4), pytest.approx(0.9385, abs=1e-4))
+    by_target = memory.report("consistency", by="target", filter="location:bonn")
+    assert [(row["target"], row["spread"]) for row in by_target] == [("first_response", 0.0)]
+
+
 # --- in their language -----------------------------------------------------------------------
 
 

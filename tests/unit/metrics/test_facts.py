@@ -295,7 +295,7 @@ def test_whatever_a_contact_adds_has_its_column():
     )
     fact, measured = memory.fact(), set()
     for measure in MEASURES.values():
-        marks = [mark for mark in fact.index()["marks"] if mark["measure"] == measure.name]
+        marks = [mark for mark in fact.index()["marks"] if mark["measure"] == measure.marks]
         head, *lines = contacts_csv(measure, [(fact, marks)]).splitlines()
         assert len(lines) == len(marks)
         assert set(measure.adds) <= set(head.split(","))

@@ -101,7 +101,7 @@ class Reports:
         page = []
         for document in documents[:limit]:
             marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **_own(mark)})]
-            mine = [mark for mark in marks if mark["measure"] == question.measure.name]
+            mine = [mark for mark in marks if mark["measure"] == question.measure.marks]
             mine = [mark for mark in mine if figure is None or mark["figures"].get(figure, 0) > 0]
             page.append((ContactFact.restored(document["s"]), mine))
         return page, _cursor(documents[limit - 1]) if len(documents) > limit else None
@@ -185,7 +185,7 @@ class Reports:
 
 def from_hours(question: Question, combination: str) -> list[dict[str, Any]]:
     """The pipeline that sums hourly rows."""
-    name = question.measure.name
+    name = question.measure.marks
     match = {"combination": combination, **_range("hour", question.since, question.until), name: {"$exists": True}}
     match |= {question.field_of(dimension): {"$in": list(values)} for dimension, values in question.where.items()}
     return [{"$match": match}, *_summed(question, "$hour", f"${name}", "")]
@@ -194,7 +194,7 @@ def from_hours(question: Question, combination: str) -> list[dict[str, Any]]:
 def from_facts(question: Question, limits: Limits) -> list[dict[str, Any]]:
     """The pipeline that sums the marks of facts."""
     return [
-        {"$match": {"$and": [_fact_match(question), {"marks.measure": question.measure.name}]}},
+        {"$match": {"$and": [_fact_match(question), {"marks.measure": question.measure.marks}]}},
         {"$unwind": "$marks"},
         {"$match": _mark_match(question, "marks.")},
         *_summed(question, "$marks.at", "$marks.figures", "marks.", limits),
@@ -231,7 +231,7 @@ def _fact_match(question: Question) -> dict[str, Any]:
 
 
 def _mark_match(question: Question, marks: str) -> dict[str, Any]:
-    match: dict[str, Any] = {f"{marks}measure": question.measure.name}
+    match: dict[str, Any] = {f"{marks}measure": question.measure.marks}
     match |= _range(f"{marks}at", question.since, question.until)
     for dimension, values in question.where.items():
         if question.field_of(dimension) in _OF_MARKS:

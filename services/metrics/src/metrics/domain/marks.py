@@ -12,7 +12,7 @@ from rapport.decision import Counted
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.deadlines import Run
-from metrics.domain.measures import WAITED
+from metrics.domain.measures import MEASURES, WAITED
 from metrics.domain.story import NO_REAL_CONTACT, Story
 
 HOURS: Final = "hours"
@@ -25,6 +25,9 @@ _VALUES_OF: Final = {
     name: itemgetter(*[_HELD.index(dimension) for dimension in combination])
     for name, combination in COMBINATIONS.items()
 }
+
+_OF_FACTS: Final = frozenset(measure.name for measure in MEASURES.values() if measure.asked)
+"""Measures that hourly rows can't answer, and don't hold."""
 
 _HOUR = 3_600_000
 _SHORT_MILLIS = 5_000
@@ -309,6 +312,8 @@ def _without_common(new: Counting, old: Counting) -> tuple[Counting, Counting]:
 
 def _add(rows: _Rows, counting: Counting, sign: int) -> None:
     for measure, at, agent, team, part, figures in counting.marks:
+        if measure in _OF_FACTS:
+            continue
         held = (counting.channel, agent, team, part)
         for name, values_of in _VALUES_OF.items():
             row = rows.setdefault((name, at - at % _HOUR, values_of(held)), {})

@@ -60,7 +60,9 @@ class Measure:
     is never pooled, so every row says which it is. `sums` names all that is added
     up for it, or None where that depends on the values (counters of percentiles);
     `adds` names what one contact may add, with times in seconds; `asked` are sums that
-    depend on when, or with what limit, they are asked for.
+    depend on when, or with what limit, they are asked for. What is measured `out_of`
+    another's marks has none of its own; `compares` names the dimension that it holds
+    side by side, so that every row says which it is.
     """
 
     name: str
@@ -71,6 +73,13 @@ class Measure:
     sums: tuple[str, ...] | None = None
     adds: tuple[str, ...] = ()
     asked: tuple["Asked", ...] = ()
+    out_of: str | None = None
+    compares: str | None = None
+
+    @property
+    def marks(self) -> str:
+        """The measure whose marks it adds up."""
+        return self.out_of or self.name
 
     @property
     def counts(self) -> tuple[str, ...]:
@@ -121,6 +130,20 @@ def _resolution(sums: Sums) -> dict[str, Figure]:
 def _sla(sums: Sums) -> dict[str, Figure]:
     counts = {name: sums.get(name, 0) for name in _VERDICTS}
     return {**counts, "attainment": _share(counts["met"], counts["met"] + counts["breached"])}
+
+
+def _consistency(sums: Sums) -> dict[str, Figure]:
+    """The spread between what is compared is no sum: whoever puts the rows side by side adds it."""
+    met, breached = sums.get("met", 0), sums.get("breached", 0)
+    low, high = wilson(met, met + breached) or (None, None)
+    return {
+        "attainment": _share(met, met + breached),
+        "low": None if low is None else _rounded(low),
+        "high": None if high is None else _rounded(high),
+        "met": met,
+        "breached": breached,
+        "spread": None,
+    }
 
 
 def _promises(sums: Sums) -> dict[str, Figure]:
@@ -196,8 +219,10 @@ def _of(
     apart: bool = False,
     adds: tuple[str, ...] = (),
     asked: tuple[Asked, ...] = (),
+    out_of: str | None = None,
+    compares: str | None = None,
 ) -> Measure:
-    return Measure(name, tuple(finish({})), finish, part, apart, sums, adds or sums or (), asked)
+    return Measure(name, tuple(finish({})), finish, part, apart, sums, adds or sums or (), asked, out_of, compares)
 
 
 _TIMES: Final = ("calendar_count", "calendar_seconds", "open_count", "open_seconds", "open_at_least")
@@ -219,6 +244,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
         _of("in_language", _in_language, ("count", "same", "unknown")),
         _of("resolution", _resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", _sla, _VERDICTS, part="target"),
+        _of("consistency", _consistency, _VERDICTS, part="target", out_of="sla", compares="location"),
         _of("promises", _promises, _PROMISES),
         *map(_count, ("reopens", "handovers", "escalations")),
         _of("aht", _handling, adds=("count", "handle_count", "handle_seconds")),

@@ -50,11 +50,9 @@ class Question:
 
     @property
     def grouping(self) -> tuple[str, ...]:
-        """The dimensions of the rows: those asked for, and the one that is never pooled."""
-        part = self.measure.part
-        if self.measure.kept_apart and part and part not in self.by:
-            return (*self.by, part)
-        return self.by
+        """The dimensions of the rows: those asked for, the one that is never pooled, and the one that is compared."""
+        always = (self.measure.part if self.measure.kept_apart else None, self.measure.compares)
+        return (*self.by, *(name for name in always if name and name not in self.by))
 
     @property
     def dimensions(self) -> frozenset[str]:

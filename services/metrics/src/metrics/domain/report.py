@@ -45,7 +45,21 @@ def rows(question: Question, groups: Iterable[Group]) -> list[dict[str, Any]]:
     if not held and not question.granularity and not question.grouping:
         held = {(None, ()): {}}
     ordered = sorted(held, key=lambda key: (_rank(key[0]), [(value is None, value or "") for value in key[1]]))
-    return [_row(question, period, values, held[period, values]) for period, values in ordered]
+    found = [_row(question, period, values, held[period, values]) for period, values in ordered]
+    return _with_spread(question, found) if question.measure.compares else found
+
+
+def _with_spread(question: Question, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, each with how far apart the best and the worst are of those that it is compared with."""
+    beside = [name for name in ("period", *question.grouping) if name != question.measure.compares]
+    sides: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    for row in found:
+        if row["attainment"] is not None:
+            sides[tuple(row.get(name) for name in beside)].append(row["attainment"])
+    for row in found:
+        shares = sides.get(tuple(row.get(name) for name in beside))
+        row["spread"] = round(max(shares) - min(shares), 6) if shares else None
+    return found
 
 
 def _period(question: Question, key: date | datetime | None) -> date | datetime | None:
