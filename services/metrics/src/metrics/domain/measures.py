@@ -244,7 +244,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
         _of("in_language", _in_language, ("count", "same", "unknown")),
         _of("resolution", _resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", _sla, _VERDICTS, part="target"),
-        _of("consistency", _consistency, _VERDICTS, part="target", out_of="sla", compares="location"),
+        _of("consistency", _consistency, ("met", "breached"), part="target", out_of="sla", compares="location"),
         _of("promises", _promises, _PROMISES),
         *map(_count, ("reopens", "handovers", "escalations")),
         _of("aht", _handling, adds=("count", "handle_count", "handle_seconds")),
