@@ -1,6 +1,8 @@
 """When the demo draws its balance, and what it counts among the pages."""
 
-from devkit.demo.reconcile import Line, alert_ids, risks
+from typing import Any
+
+from devkit.demo.reconcile import Line, alert_ids, heard, risks
 from devkit.demo.running import Settling
 
 
@@ -52,3 +54,15 @@ def test_a_page_about_the_platform_itself_or_a_customer_is_about_no_alert():
     }
     assert list(alert_ids(message)) == ["C-1/resolution/1"]
     assert list(risks(message)) == [("K-1", "breaches")]
+
+
+def test_what_a_message_counts_without_listing_it_was_told_of_but_no_more_than_that():
+    def about(*names: str, left_out: int = 0) -> dict[str, Any]:
+        labels = [{"labels": {"alertname": "customer_at_risk", "customer_id": k, "cause": "breaches"}} for k in names]
+        return {"alerts": labels, "truncatedAlerts": left_out}
+
+    told = {(name, "breaches") for name in ("K-1", "K-2", "K-3", "K-4")}
+    assert heard(told, [about("K-1"), about("K-2", "K-9")], risks) == 2
+    assert heard(told, [about("K-1"), about("K-2", left_out=1)], risks) == 3
+    assert heard(told, [about("K-1", left_out=9)], risks) == 4
+    assert heard(told, [about("K-1"), {"alerts": [], "truncatedAlerts": 9}], risks) == 1

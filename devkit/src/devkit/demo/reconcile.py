@@ -1,10 +1,10 @@
 """Whether it balances: what was sent, against what Kafka holds, against what each service says."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from rapport.contracts import topics
 from rich.table import Table
@@ -19,6 +19,9 @@ from devkit.target import Api
 
 READ: Final = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.FOLLOWUP_EVENTS, topics.METRICS_EVENTS)
 _SETTLED: Final = ("sent", "owed", "done", "deferred", "suppressed", "cancelled", "failed")
+Message = Mapping[str, Any]
+T = TypeVar("T")
+
 _A_CENT: Final = {"EUR": 10, "USD": 9}
 """Thousandths of a point."""
 _TIERS: Final = ((1_000_000, "gold"), (300_000, "silver"), (0, None))
@@ -134,11 +137,10 @@ def _alerts(facts: Facts, ledger: Ledger, sla: Api, metrics: Api) -> Iterator[Li
     alerts = {_run(alert): alert for alert in _all(sla, "/v1/alerts", "alerts")}
     yield Line("alerts", "sla-events", len(told), "sla-monitor", len(told & set(alerts)))
     notified = {data["alert_id"] for data in ledger.typed(topics.SLA_EVENTS, "alert.notified")}
-    paged = {alert for message in list(facts.pager.messages.values()) for alert in alert_ids(message)}
-    yield Line("alerts paged", "sla-events", len(notified), "the pager", len(notified & paged))
+    messages = list(facts.pager.messages.values())
+    yield Line("alerts paged", "sla-events", len(notified), "the pager", heard(notified, messages, alert_ids))
     standing = {(one["customer_id"], c["cause"]) for one in _all(sla, "/v1/risks", "risks") for c in one["causes"]}
-    heard = {risk for message in list(facts.pager.messages.values()) for risk in risks(message)}
-    yield Line("customers at risk", "sla-monitor", len(standing), "the pager", len(standing & heard))
+    yield Line("customers at risk", "sla-monitor", len(standing), "the pager", heard(standing, messages, risks))
 
 
 def _followed_up(facts: Facts, ledger: Ledger, metrics: Api) -> Iterator[Line]:
@@ -187,7 +189,17 @@ def _run(data: dict[str, Any]) -> tuple[str, str, int]:
     return data["contact_id"], data["target"], data["cycle"]
 
 
-def alert_ids(message: dict[str, Any]) -> Iterator[str]:
+def heard(told: set[T], messages: Sequence[Message], listed: Callable[[Message], Iterator[T]]) -> int:
+    """How many of these the pager was told of: all that messages list, and as many as they count and don't list."""
+    found, counted = set[T](), 0
+    for message in messages:
+        if these := set(listed(message)):
+            found |= these
+            counted += int(message.get("truncatedAlerts", 0))
+    return len(told & found) + min(len(told - found), counted)
+
+
+def alert_ids(message: Message) -> Iterator[str]:
     """The contacts' alerts; those about the platform itself (an auditor's finding) or a customer have no target."""
     for alert in message.get("alerts", ()):
         labels = alert["labels"]
@@ -195,7 +207,7 @@ def alert_ids(message: dict[str, Any]) -> Iterator[str]:
             yield f"{labels['contact_id']}/{labels['target']}/{labels['cycle']}"
 
 
-def risks(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def risks(message: Message) -> Iterator[tuple[str, str]]:
     """The customers at risk, each with the cause."""
     for alert in message.get("alerts", ()):
         labels = alert["labels"]
