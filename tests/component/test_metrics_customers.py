@@ -15,7 +15,9 @@ from tests.support.stack import Addresses
 
 NOW = cut_to_milliseconds(SystemClock().now())
 EARLIER = NOW - timedelta(hours=2)
+NAMELESS = received(EARLIER - timedelta(minutes=1), "C-1", customer_id="anonymous:7", subject="It's me, Ada")
 HISTORY = (
+    NAMELESS,
     event("customer.updated", EARLIER, customer_id="K/1", owner_id="ada"),
     received(EARLIER, "C-1", customer_id="K/1", team="a"),
     resolved(EARLIER + timedelta(minutes=5), "C-1", customer_id="K/1"),
@@ -90,8 +92,8 @@ async def test_a_customer_is_shown_with_tier_value_scores_risks_and_agent(metric
         "contacts": {
             "total": 1,
             "open": 0,
-            "first_at": format_instant(EARLIER),
-            "last_at": format_instant(EARLIER),
+            "first_at": format_instant(NAMELESS.time),
+            "last_at": format_instant(NAMELESS.time),
         },
     }
 

@@ -130,6 +130,21 @@ async def test_behind_a_figure_is_only_what_counts_in_it(metrics: RunningMetrics
     assert "met, breached, running, cancelled" in wrong.json()["errors"][0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("measure", "figure", "contact"),
+    [
+        ("followups", "overdue", "C-1"),
+        ("answered_within", "within", "C-5"),
+        ("answered_within", "abandoned_late", "C-6"),
+    ],
+)
+async def test_behind_a_figure_that_depends_on_when_it_is_asked_for_are_its_contacts(
+    metrics: RunningMetrics, measure: str, figure: str, contact: str
+):
+    page = await metrics.get("/v1/report/contacts", measure=measure, figure=figure)
+    assert [one["contact_id"] for one in page["contacts"]] == [contact]
+
+
 async def test_the_contacts_behind_a_cell_are_had_as_csv_too_and_its_next_page_by_a_link(metrics: RunningMetrics):
     first = await metrics.ask("/v1/report/contacts", measure="sla", format="csv", limit=1)
     assert first.headers["content-type"].startswith("text/csv")

@@ -207,7 +207,7 @@ class Memory:
             fields = dict(row)
             sums = {k.partition(".")[2]: n for k, n in add.items() if k.startswith(question.measure.marks + ".")}
             if fields["combination"] == combination and sums and question.admits(fields["hour"], fields):
-                yield Group(_key(question, fields["hour"]), _values(question, fields), sums)
+                yield Group(_key(question, fields["hour"]), _values(question, fields), _summed(question, sums))
 
     def _from_facts(self, question: Question) -> Iterable[Group]:
         for state in (*self.kept[ContactFact].values(), *self.kept[CustomerFact].values()):
@@ -218,11 +218,17 @@ class Memory:
             for mark in index["marks"]:
                 fields = {**about, **mark}
                 if mark["measure"] == question.measure.marks and question.admits(mark["at"], fields):
-                    figures = dict(mark["figures"])
+                    figures = _summed(question, mark["figures"])
                     for one in question.measure.asked:
                         if one.holds(mark["at"], mark["figures"], LIMITS):
                             figures[one.name] = figures.get(one.counts, 0)
                     yield Group(_key(question, mark["at"]), _values(question, fields), figures)
+
+
+def _summed(question: Question, figures: Mapping[str, int]) -> dict[str, int]:
+    """Of the figures of a mark those that the measure adds up."""
+    names = question.measure.sums
+    return {name: amount for name, amount in figures.items() if names is None or name in names}
 
 
 def _key(question: Question, when: datetime) -> Any:

@@ -83,7 +83,7 @@ def test_locations_are_held_side_by_side_with_intervals_and_how_far_they_lie_apa
         ("kiel", 0.0, 0, 1),
         (None, 1.0, 1, 0),
     ]
-    assert {row["spread"] for row in rows} == {1.0}
+    assert [row["spread"] for row in rows] == [*[pytest.approx(2 / 3, abs=1e-6)] * 2, None]
     assert (rows[0]["low"], rows[0]["high"]) == (pytest.approx(0.2077, abs=1e-4), pytest.approx(0.9385, abs=1e-4))
     by_target = memory.report("consistency", by="target", filter="location:bonn")
     assert [(row["target"], row["spread"]) for row in by_target] == [("first_response", 0.0)]

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from metrics.domain import CustomerFact
+from metrics.domain import CustomerFact, Figures
 from metrics.domain.deadlines import millis
 from metrics.domain.loyalty import MILLION, Loyalty, Purchase, Return, points_at, steps, untold, worth
 from rapport.contracts import Data, Event
 
-from tests.support.metrics import Memory, at, event
+from tests.support.metrics import Memory, at, event, received
 
 YEAR = timedelta(days=365)
 RULES = Loyalty({"EUR": MILLION, "USD": 900_000}, ((100, "silver"), (1000, "gold")), YEAR // timedelta(milliseconds=1))
@@ -74,6 +74,7 @@ def test_a_purchase_counts_for_a_year_and_its_end_is_told_when_it_comes():
 def test_a_purchase_heard_of_late_moves_the_instant_and_says_so():
     late = after(bought(at("12:00"), "100", "P-2"), bought(at("09:00"), "100", "P-1"), now=at("13:00"))
     assert told(late) == [(None, "silver", 100, at("12:00")), (None, "silver", 100, at("09:00"))]
+    assert [one.backfill for one in late.told] == [False, True], "they were silver before it was heard of"
 
 
 def test_what_was_told_and_is_not_so_any_more_is_told_again_as_of_then():
@@ -95,6 +96,33 @@ def test_history_is_told_once_when_it_is_over_and_as_history():
     assert memory.told == []
     memory.look(at("13:00"))
     assert [(one.data.tier, one.backfill) for one in memory.told] == [("silver", True), ("gold", True)]
+
+
+def test_what_happens_while_history_comes_is_told_after_it_and_as_news():
+    old, new = bought(at("09:00"), "100", "P-1", backfill=True), bought(at("12:00"), "900", "P-2")
+    memory = after(old, new, now=at("13:00"))
+    assert memory.told == []
+    memory.look(at("13:00"))
+    assert [(one.data.tier, one.backfill) for one in memory.told] == [("silver", True), ("gold", False)]
+
+
+def test_other_rules_hold_from_now_on_and_leave_what_was_told():
+    memory = after(bought(at("09:00"), "500", "P-1"), now=at("10:00"))
+    strict = Loyalty(RULES.points, ((600, "silver"),), RULES.window, "strict")
+    memory.domain = Figures(strict)
+    memory.feed(bought(at("11:00"), "10", "P-2"), now=at("11:00", day=1))
+    assert told(memory)[1:] == [("silver", None, 510, at("11:00", day=1))]
+    assert not memory.told[-1].backfill
+    memory.feed(bought(at("12:00", day=1), "90", "P-3"), now=at("12:00", day=1))
+    assert told(memory)[2:] == [(None, "silver", 600, at("12:00", day=1))]
+
+
+def test_a_contact_of_before_any_tier_has_the_first_that_stands_whatever_was_told_and_taken_back():
+    for order in ((0, 1), (1, 0)):
+        words = (bought(at("10:00"), "600", "P-1"), bought(at("11:00"), "10", "P-1"))
+        memory = Memory(loyalty=RULES).feed(received(at("09:00")), *(words[n] for n in order), now=at("12:00"))
+        memory.feed(*memory.told)
+        assert memory.fact().profile.tier is None
 
 
 @pytest.mark.parametrize("rules", [None, RULES])

@@ -16,7 +16,9 @@ def written(folder: Path, text: str) -> Path:
 
 def test_rates_tiers_and_days_are_read_and_a_year_is_meant_where_none_are_given(tmp_path: Path):
     rules = read(written(tmp_path, "points: {EUR: 1, USD: 0.92}\ntiers: {gold: 1000, silver: 100}\n"))
-    assert rules == Loyalty({"EUR": MILLION, "USD": 920_000}, ((100, "silver"), (1000, "gold")), 365 * 86_400_000)
+    named = Loyalty({"EUR": MILLION, "USD": 920_000}, ((100, "silver"), (1000, "gold")), 365 * 86_400_000, rules.name)
+    assert rules == named
+    assert rules.name != read(written(tmp_path, "points: {EUR: 1, USD: 0.92}\ntiers: {gold: 1000, silver: 99}\n")).name
     assert [rules.tier_of(points) for points in (99, 100, 999, 1000)] == [None, "silver", "silver", "gold"]
     assert read(None) == NO_LOYALTY
 

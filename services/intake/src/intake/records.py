@@ -44,7 +44,8 @@ def posted_records(verdicts: Sequence[Verdict], events: Sequence[Came], now: dat
     What has to be stored before a request may be answered, from the verdict on each event that came.
 
     What violates the contract goes to the dead letters, a JSON document byte for
-    byte; what is malformed, forbidden or too large does not, since the sender
+    byte (but for one whose customer was filled in, by whom it has to be found
+    again); what is malformed, forbidden or too large does not, since the sender
     still has it.
     """
     for verdict, came in zip(verdicts, events, strict=True):

@@ -24,6 +24,7 @@ from metrics.store import Reports
 _SCORED: Final = ("csat", "nps", "ces")
 _MOST_SCORED: Final = 1000
 _READ_AT_ONCE: Final = 500
+_BY_TIME: Final = (("time", 1), ("_id", 1))
 
 Admin = Annotated[Key, Depends(require("admin", all_teams=True))]
 
@@ -67,19 +68,16 @@ class Customers:
         return {"total": row["total"], "open": row["open"], **ends, "teams": row["teams"]}
 
     async def events(self, customer_id: str) -> AsyncIterator[str]:
-        """Every event of theirs in the journal, as it was taken in, the oldest first."""
-        last: tuple[datetime, str] | None = None
-        while True:
-            where: dict[str, Any] = {"customer_id": customer_id}
-            if last:
-                at, name = last
-                where["$or"] = [{"time": {"$gt": at}}, {"time": at, "_id": {"$gt": name}}]
-            page = await self._store.find(JournalEntry, where, sort=[("time", 1), ("_id", 1)], limit=_READ_AT_ONCE)
+        """Every event of theirs as it was taken in, the oldest first, and the nameless ones of their contacts."""
+        contacts = await self._contacts.distinct("_id", {"customer_id": customer_id})
+        nameless = {"contact_id": {"$in": contacts}, "customer_id": {"$regex": "^anonymous:"}}
+        theirs: dict[str, Any] = {"$or": [{"customer_id": customer_id}, nameless]}
+        where = theirs
+        while page := await self._store.find(JournalEntry, where, sort=_BY_TIME, limit=_READ_AT_ONCE):
             for entry in page:
                 yield entry.text
-            if len(page) < _READ_AT_ONCE:
-                return
-            last = page[-1].time, page[-1].id
+            at, name = page[-1].time, page[-1].id
+            where = {"$and": [theirs, {"$or": [{"time": {"$gt": at}}, {"time": at, "_id": {"$gt": name}}]}]}
 
 
 def routes(customers: Customers, reports: Reports, clock: Clock) -> APIRouter:

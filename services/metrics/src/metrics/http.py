@@ -106,7 +106,9 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
             known = ", ".join(question.measure.counts)
             reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
             raise Problem(422, reason, errors=[("/figure", reason)])
-        page, following = await paged(reports.contacts(question, figure=figure or None, limit=limit, cursor=cursor))
+        limits = Limits(clock.now(), settings.answered_within)
+        found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
+        page, following = await paged(found)
         if request.query_params.get("format") == "csv":
             next_page = f'<?{request.url.include_query_params(cursor=following).query}>; rel="next"'
             lines = answers.contacts_csv(question.measure, page)

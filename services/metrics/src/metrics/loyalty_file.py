@@ -1,11 +1,13 @@
 """The loyalty file (YAML): what purchases are worth in points, and the tiers that these give."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+from rapport.contracts import identity
 from rapport.contracts.fields import Currency, Label
 from rapport.runtime.followed import Contradiction, what_is_wrong
 from rapport.runtime.settings import Misconfigured
@@ -39,7 +41,9 @@ def read(path: Path | None) -> Loyalty:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise Misconfigured(f"loyalty file {path}: {what_is_wrong(error)}") from None
     points = {currency: int(rate * MILLION) for currency, rate in file.points.items()}
-    return Loyalty(points, tuple(sorted((least, name) for name, least in file.tiers.items())), file.days * _DAY)
+    tiers = tuple(sorted((least, name) for name, least in file.tiers.items()))
+    name = identity("loyalty", json.dumps([sorted(points.items()), tiers, file.days]))
+    return Loyalty(points, tiers, file.days * _DAY, name)
 
 
 def _refuse_twins(file: _File) -> None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from rapport.contracts import identity
+from rapport.contracts import identity, natural_order
+from rapport.contracts.envelope import OrderKey
 from rapport.runtime.mongo import Session
 from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.journal import BALANCE
 from metrics.domain.marks import COMBINATIONS, HOURS
-from metrics.domain.measures import WAITED, Asked, Limits
+from metrics.domain.measures import WAITED, Asked, Limits, Measure
 from metrics.domain.periods import offsets_within
 from metrics.domain.question import Question
 from metrics.domain.report import Group
@@ -87,13 +88,13 @@ class Reports:
         return [Group(key, values, figures) for (key, values), figures in sums.items()]
 
     async def contacts(
-        self, question: Question, *, figure: str | None, limit: int, cursor: str | None
+        self, question: Question, limits: Limits, *, figure: str | None, limit: int, cursor: str | None
     ) -> tuple[list[tuple[ContactFact, list[dict[str, Any]]]], str | None]:
         """The contacts behind a cell, newest first, each with the marks that count there; the next page's cursor."""
         mark = _mark_match(question, "marks.")
         element = {name.removeprefix("marks."): condition for name, condition in mark.items()}
         if figure is not None:
-            element[f"figures.{figure}"] = {"$gt": 0}
+            element = {"$and": [element, _adds_to(question.measure, figure, limits)]}
         where = {"$and": [_fact_match(question), {"marks": {"$elemMatch": element}}, _after(cursor)]}
         collection = self._store.collection(ContactFact.collection)
         found = collection.find(where).sort([("opened_at", -1), ("_id", 1)]).limit(limit + 1)
@@ -102,7 +103,9 @@ class Reports:
         for document in documents[:limit]:
             marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **_own(mark)})]
             mine = [mark for mark in marks if mark["measure"] == question.measure.marks]
-            mine = [mark for mark in mine if figure is None or mark["figures"].get(figure, 0) > 0]
+            if figure is not None:
+                counts = question.measure.adds_to
+                mine = [mark for mark in mine if counts(figure, mark["at"], mark["figures"], limits)]
             page.append((ContactFact.restored(document["s"]), mine))
         return page, _cursor(documents[limit - 1]) if len(documents) > limit else None
 
@@ -127,7 +130,7 @@ class Reports:
 
     async def _newest(self, where: Mapping[str, Any], most: int) -> Newest:
         found = await self._store.find(JournalEntry, where, sort=(("time", -1), ("_id", -1)), limit=most + 1)
-        return Newest(found[:most][::-1], len(found) > most)
+        return Newest(sorted(found[:most], key=_place), len(found) > most)
 
     async def knows_customer(self, customer_id: str) -> bool:
         journal = self._store.collection(JournalEntry.collection)
@@ -181,6 +184,11 @@ class Reports:
         where = {"combination": next(iter(COMBINATIONS)), "contacts": {"$exists": True}}
         found = await self._store.collection(HOURS).find_one(where, {"hour": 1}, sort=[("hour", -1)])
         return found["hour"] if found else None
+
+
+def _place(entry: JournalEntry) -> OrderKey:
+    """In the order of events, as far as the journal's own fields tell it."""
+    return natural_order(entry.time, None, entry.type, f"{entry.source} {entry.event_id}")
 
 
 def from_hours(question: Question, combination: str) -> list[dict[str, Any]]:
@@ -257,6 +265,18 @@ def _summed(
         {"$unwind": "$figures"},
         {"$group": {"_id": group, "amount": {"$sum": "$figures.v"}}},
     ]
+
+
+def _adds_to(measure: Measure, figure: str, limits: Limits) -> dict[str, Any]:
+    """`Measure.adds_to`, as a condition on a mark."""
+    one = next((one for one in measure.asked if one.name == figure), None)
+    if one is None:
+        return {f"figures.{figure}": {"$gt": 0}}
+    if one.of == "instant":
+        past: dict[str, Any] = {"at": {"$lt" if one.past else "$gte": limits.now}}
+    else:
+        past = {f"figures.{WAITED}": {"$gt" if one.past else "$lte": _millis(limits.within)}}
+    return {f"figures.{one.counts}": {"$gt": 0}, **past}
 
 
 def _holds(one: Asked, at: str, figures: str, limits: Limits) -> dict[str, Any]:

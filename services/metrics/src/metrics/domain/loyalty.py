@@ -55,12 +55,14 @@ class Loyalty:
     """
     The rules. `points` are millionths of a point for a unit of each currency, `tiers` the least points of each, rising.
 
-    A purchase counts for `window` milliseconds. Without tiers nobody has one.
+    A purchase counts for `window` milliseconds. Without tiers nobody has one. Rules
+    that say something else have another `name`.
     """
 
     points: Mapping[str, int]
     tiers: tuple[tuple[int, str], ...]
     window: int
+    name: str = ""
 
     def tier_of(self, points: int) -> str | None:
         return next((name for least, name in reversed(self.tiers) if points >= least), None)
@@ -94,19 +96,29 @@ def points_at(purchases: Mapping[str, Purchase], returns: Iterable[Return], rule
     return found
 
 
-def untold(found: Iterable[Step], told: Mapping[int, str | None], millis: int) -> list[tuple[Step, str | None]]:
+def untold(
+    found: Iterable[Step], told: Mapping[int, str | None], millis: int, since: int = 0
+) -> list[tuple[Step, str | None]]:
     """
     The steps up to an instant that have not been told as they are, each with the tier before it.
 
-    What was told of an instant and is not so any more is told again, as it was then.
+    What was told of an instant and is not so any more is told again, as it was
+    then. What was told up to `since` stays, for other rules held then.
     """
     so_far = [step for step in found if step.at <= millis]
-    at_each = {step.at: step for step in so_far}
+    at_each = {step.at: step for step in so_far if step.at > since}
     for at in told:
-        if at <= millis:
+        if since < at <= millis:
             at_each.setdefault(at, Step(at, _tier_before(so_far, at + 1)))
     wrong = [step for at, step in sorted(at_each.items()) if at not in told or told[at] != step.tier]
-    return [(step, _tier_before(so_far, step.at)) for step in wrong]
+    news = [(step, _tier_before(so_far, step.at)) for step in wrong]
+    before, now = standing(told, since), _tier_before(so_far, since + 1)
+    return [(Step(since, now), before), *news] if since and before != now else news
+
+
+def standing(told: Mapping[int, str | None], millis: int) -> str | None:
+    """The tier at an instant, as it was told."""
+    return next((told[at] for at in sorted(told, reverse=True) if at <= millis), None)
 
 
 def _tier_before(found: Sequence[Step], millis: int) -> str | None:

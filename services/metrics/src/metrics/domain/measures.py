@@ -84,7 +84,12 @@ class Measure:
     @property
     def counts(self) -> tuple[str, ...]:
         """Of what a contact may add that which is a number of things, and no length of time."""
-        return tuple(name for name in self.adds if not name.endswith("seconds"))
+        return (*(name for name in self.adds if not name.endswith("seconds")), *(one.name for one in self.asked))
+
+    def adds_to(self, figure: str, at: datetime, figures: "Sums", limits: "Limits") -> bool:
+        """Whether what was counted at an instant counts in that figure."""
+        one = next((one for one in self.asked if one.name == figure), None)
+        return figures.get(one.counts if one else figure, 0) > 0 and (one is None or one.holds(at, figures, limits))
 
 
 def _rounded(value: float) -> float:
@@ -151,9 +156,8 @@ def _promises(sums: Sums) -> dict[str, Figure]:
 
 
 def _followups(sums: Sums) -> dict[str, Figure]:
-    """Overdue are calls that are owed and whose time has passed, and those that were made too late."""
-    late = sums.get("overdue", 0) + sums.get("late", 0)
-    return {**{name: sums.get(name, 0) for name in _FOLLOWUPS}, "overdue": late}
+    """Overdue are calls that are owed and whose time has passed; `late` were made after it had."""
+    return {name: sums.get(name, 0) for name in ("owed", "done", OVERDUE.name, "late", *_FOLLOWUPS[2:])}
 
 
 def _answered_within(sums: Sums) -> dict[str, Figure]:

@@ -51,14 +51,15 @@ def rows(question: Question, groups: Iterable[Group]) -> list[dict[str, Any]]:
 
 def _with_spread(question: Question, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same, each with how far apart the best and the worst are of those that it is compared with."""
-    beside = [name for name in ("period", *question.grouping) if name != question.measure.compares]
+    compared = str(question.measure.compares)
+    beside = [name for name in ("period", *question.grouping) if name != compared]
     sides: dict[tuple[Any, ...], list[float]] = defaultdict(list)
-    for row in found:
-        if row["attainment"] is not None:
-            sides[tuple(row.get(name) for name in beside)].append(row["attainment"])
-    for row in found:
-        shares = sides.get(tuple(row.get(name) for name in beside))
-        row["spread"] = round(max(shares) - min(shares), 6) if shares else None
+    sound = [row for row in found if row[compared] is not None and row["attainment"] is not None]
+    for row in sound:
+        sides[tuple(row.get(name) for name in beside)].append(row["attainment"])
+    for row in sound:
+        shares = sides[tuple(row.get(name) for name in beside)]
+        row["spread"] = round(max(shares) - min(shares), 6)
     return found
 
 

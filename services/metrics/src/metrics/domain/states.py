@@ -180,6 +180,10 @@ class CustomerFact(State, frozen=True, kw_only=True):
     """The tier that was told as of each instant (milliseconds)."""
     sequence: int = 0
     """Of the newest event that was told."""
+    rules: tuple[str, int] = ("", 0)
+    """The rules by which the tier is told, and since when (milliseconds)."""
+    history: int = 0
+    """The newest instant that a purchase told as history has."""
 
     def index(self) -> dict[str, Any]:
         return {"customer_id": self.id, "audience": self.audience} | marks_index(self.marks)
@@ -201,13 +205,22 @@ class CustomerFact(State, frozen=True, kw_only=True):
         """
         if not self.tiers:
             return None
-        told = sorted(self.tiers.values(), key=lambda tier: tier[0])
-        before = [tier for tier in told if millis is None or tier[0][0] <= millis] or told[:1]
+        told = self._words()
+        before = [tier for tier in told if millis is None or tier[0][0] <= millis]
+        before = before or [tier for tier in told if tier[1] is not None][:1]
         given = [tier for tier in before if tier[2]]
         if given and given[-1][1] is not None:
             return given[-1][1]
         earned = [tier for tier in before if not tier[2]]
         return earned[-1][1] if earned else None
+
+    def _words(self) -> list[tuple[Order, str | None, bool]]:
+        """What was said of the tier, in order; of tiers by purchases the newest word as of each instant."""
+        newest = {}
+        for word in sorted(self.tiers.values(), key=lambda tier: tier[0]):
+            order, _, given = word
+            newest[order if given else order[0]] = word
+        return sorted(newest.values(), key=lambda tier: tier[0])
 
     def profile_at(self, millis: int | None) -> Profile:
         return Profile(self.tier_at(millis), self.audience, self.language[1] if self.language else None)

@@ -9,7 +9,7 @@ from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.decision import Tell
 
 from metrics.domain.deadlines import millis
-from metrics.domain.loyalty import Loyalty, Purchase, Return, in_millionths, points_at, steps, untold
+from metrics.domain.loyalty import Loyalty, Purchase, Return, in_millionths, points_at, standing, steps, untold
 from metrics.domain.naming import identity_of
 from metrics.domain.states import CustomerFact, instant
 
@@ -42,20 +42,28 @@ def announced(
     """
     The customer with all tiers told that were so by now, and when to look again.
 
-    What comes as history is told when that is over, once, as history.
+    What comes as history is told when that is over, once, as history. So is what
+    changes the past alone: only a step to another tier than they were told to have
+    now is news. Other rules than before hold from now on.
     """
     if not rules.tiers or customer.id.startswith(_ANONYMOUS):
         return customer.but(wake_at=None), ()
-    if cause is not None and cause.backfill:
-        return customer.but(wake_at=now, backfill=True), ()
+    if cause is not None and (cause.backfill or customer.backfill):
+        history = max(customer.history, millis(cause.time)) if cause.backfill else customer.history
+        return customer.but(wake_at=now, backfill=True, history=history), ()
     until = millis(now)
+    if customer.rules[0] != rules.name:
+        customer = customer.but(rules=(rules.name, until if customer.told else 0))
     bought = (customer.purchases, customer.returns.values(), rules)
     found = steps(*bought)
-    told, events, sequence = dict(customer.told), [], customer.sequence
-    for step, previous in untold(found, told, until):
+    news = untold(found, customer.told, until, customer.rules[1])
+    before, told, events, sequence = standing(customer.told, until), dict(customer.told), [], customer.sequence
+    for step, previous in news:
         sequence += 1
-        points = points_at(*bought, step.at)
-        data = CustomerTierChanged(customer_id=customer.id, tier=step.tier, previous=previous, points=points)
+        data = CustomerTierChanged(
+            customer_id=customer.id, tier=step.tier, previous=previous, points=points_at(*bought, step.at)
+        )
+        is_news = step is news[-1][0] and step.tier != before and step.at > customer.history
         event: Event[Any] = tell(
             "customer.tier_changed",
             data,
@@ -63,7 +71,7 @@ def announced(
             id=f"{customer.id}/tier/{step.at}/{sequence}",
             time=instant(step.at),
             sequence=sequence,
-            backfill=customer.backfill,
+            backfill=not is_news,
             cause=cause,
         )
         events.append(Tell(customer.id, event))
