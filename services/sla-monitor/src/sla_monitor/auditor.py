@@ -20,7 +20,7 @@ from sla_monitor import telemetry
 from sla_monitor.addresses import Unreachable, expand, kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
-from sla_monitor.domain.log import instant
+from sla_monitor.domain.log import EPOCH, instant
 from sla_monitor.domain.policy_checks import missing
 from sla_monitor.domain.risk import receiver_of
 from sla_monitor.domain.silences import FIELDS
@@ -28,7 +28,7 @@ from sla_monitor.domain.states import AlertState, ContactState, NotificationStat
 from sla_monitor.domain.text import length
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, names_in, places_in
-from sla_monitor.risk_waiting import unheard
+from sla_monitor.risk_waiting import PLACES, unheard
 from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
 log = shared.logger()
@@ -170,14 +170,15 @@ class Auditor:
         return [one.due async for one, why in self._with_reasons(where) if not why]
 
     async def _overdue_risks(self, border: datetime, failing: set[str]) -> list[datetime]:
-        """The same of messages about customers at risk."""
+        """The same of messages about customers at risk; whoever has just been told of others has to wait a little."""
+        told = {row["_id"]: row["told_at"] async for row in self._means.database[PLACES].find({})}
         return [
             since
             async for one in unheard(self._means)
-            if one.at_risk and (since := instant(one.notice.learnt)) < border
-            if not self._holding.silencing(one.at_risk.facts)
+            if one.at_risk and not self._holding.silencing(one.at_risk.facts)
             for place in one.notice.waiting
             if receiver_of(place) not in failing
+            if (since := max(instant(one.notice.learnt), told.get(place, EPOCH))) < border
         ]
 
     async def _with_reasons(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[NotificationState, str]]:

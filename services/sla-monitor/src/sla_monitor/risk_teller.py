@@ -17,7 +17,7 @@ from sla_monitor.domain.risk import RiskState, receiver_of
 from sla_monitor.domain.risk_notices import NEWS, AtRisk, RiskMessage, settle
 from sla_monitor.means import Means
 from sla_monitor.receivers import place_of
-from sla_monitor.risk_waiting import unheard
+from sla_monitor.risk_waiting import PLACES, unheard
 from sla_monitor.silences import Silences
 
 log = shared.logger()
@@ -38,7 +38,7 @@ class RiskTeller:
         self._means = means
         self._silences = silences
         self._public_url = public_url
-        self._places = means.database["risk_places"]
+        self._places = means.database[PLACES]
         self._lease = Lease(means.database, "risks", means.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

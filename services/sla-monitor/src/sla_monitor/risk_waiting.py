@@ -9,6 +9,9 @@ from sla_monitor.domain.risk_notices import AtRisk, due
 from sla_monitor.domain.states import CustomerState
 from sla_monitor.means import Means
 
+PLACES: Final = "risk_places"
+"""The collection that says when each place was last told of customers at risk."""
+
 _AT_ONCE: Final = 1000
 """Customers at risk that one query reads."""
 
