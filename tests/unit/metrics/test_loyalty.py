@@ -82,6 +82,18 @@ def test_what_was_told_and_is_not_so_any_more_is_told_again_as_of_then():
     assert told(memory) == [(None, "silver", 100, at("09:00")), (None, None, 99, at("09:00"))]
 
 
+def test_what_changes_the_past_alone_is_told_as_history_also_where_it_takes_a_tier_away_there():
+    memory = after(
+        bought(at("08:00"), "100", "P-1"),
+        returned(at("10:00"), "100", "P-1"),
+        bought(at("12:00"), "200", "P-2"),
+        returned(at("09:00"), "1", "P-1"),
+        now=at("13:00"),
+    )
+    assert told(memory)[-1] == ("silver", None, 99, at("09:00"))
+    assert [one.backfill for one in memory.told] == [False, False, False, True]
+
+
 def test_a_purchase_told_twice_is_one_and_its_newer_word_holds():
     memory = after(bought(at("10:00"), "90", "P-1"), bought(at("09:00"), "5000", "P-1"), now=at("13:00"))
     assert told(memory) == []

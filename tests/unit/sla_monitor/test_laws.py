@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sla_monitor.domain.cutting import cut_before
@@ -16,6 +17,7 @@ from sla_monitor.domain.telling import number
 from tests.support.sla import (
     MONDAY,
     OFFICE,
+    assigned,
     desk,
     happened,
     play,
@@ -171,3 +173,11 @@ def test_what_is_cut_off_a_log_changes_nothing_that_runs_nor_any_verdict_that_is
 
 def remembered(clock):
     return replace(clock, joined=(), moves=0)
+
+
+@pytest.mark.parametrize("arrivals", [("evt-10", "evt-9"), ("evt-9", "evt-10")])
+def test_of_two_who_were_given_it_at_one_instant_the_later_by_id_has_it_whichever_arrives_first(
+    arrivals: tuple[str, ...],
+):
+    given = [assigned("08:10", id=name, agent_id=f"agent-of-{name}") for name in arrivals]
+    assert play([received("08:00"), *given]).contact.owner == "agent-of-evt-9"

@@ -1,4 +1,4 @@
-"""More of sla.md's sections Targets and Verdicts, sentence by sentence: pauses, promises, reopening, who is watched."""
+"""More of sla.md's sections Targets and Verdicts, sentence by sentence: pauses, reopening, who is watched."""
 
 import pytest
 from rapport.contracts import Data, Event
@@ -15,7 +15,6 @@ from tests.support.sla import (
     escalated,
     merged,
     play,
-    promised,
     received,
     reclassified,
     reopened,
@@ -115,14 +114,6 @@ def test_a_change_taken_back_during_the_pause_makes_nothing_late():
 # --- warnings -------------------------------------------------------------------------
 
 
-def test_a_promise_moved_after_its_warning_is_warned_of_again():
-    events = [received("09:00"), promised("09:00", by="13:00"), promised("12:30", by="17:00")]
-    played = play(events, under=targets("", warn="[75%]"), looks=["12:15", "12:45", "15:15"])
-    assert played.told("sla.warned") == [("sla.warned", "12:00"), ("sla.warned", "15:00")]
-    assert played.told("alert.cleared") == [("alert.cleared", "12:30")]
-    assert (played.alert("promise/1").state, played.alert("promise/1").warned_at) == ("warned", at("15:00"))
-
-
 def test_a_warning_that_is_not_true_any_more_after_a_change_is_taken_off_the_list():
     under = targets("first_response: {within: 1h}", warn="[30m before]").replace(
         "  - name: only\n",
@@ -149,14 +140,6 @@ def test_a_pause_after_a_change_loses_no_warning():
 # --- who has it -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arrivals", [("evt-10", "evt-9"), ("evt-9", "evt-10")])
-def test_of_two_who_were_given_it_at_one_instant_the_later_by_id_has_it_whichever_arrives_first(
-    arrivals: tuple[str, ...],
-):
-    given = [assigned("08:10", id=name, agent_id=f"agent-of-{name}") for name in arrivals]
-    assert play([received("08:00"), *given]).contact.owner == "agent-of-evt-9"
-
-
 @pytest.mark.parametrize("handed", [{"team": "legal"}, {"agent_id": "agent-7"}])
 def test_policies_are_matched_again_for_whoever_has_the_contact_now(handed: dict[str, str]):
     field, value = next(iter(handed.items()))
@@ -171,47 +154,7 @@ def test_policies_are_matched_again_for_whoever_has_the_contact_now(handed: dict
     assert due(*early, under=under) == "11:00"
 
 
-# --- promises -------------------------------------------------------------------------
-
-
-def test_a_promise_made_with_the_very_first_message_runs_from_it():
-    assert due(received("09:00", promised_by="11:00"), under=FULL) == "11:00"
-
-
-def test_an_answer_that_promises_anew_keeps_the_old_promise_and_makes_another():
-    events = [received("09:00"), promised("09:10", by="11:00"), responded("10:00", promised_by="15:00")]
-    played = play(events, under=targets(""), looks=["16:00"])
-    assert played.told() == [("sla.met", "10:00"), ("sla.breached", "15:00")]
-    assert played.contact.promises_moved == 0
-
-
-def test_the_same_promise_said_again_is_not_moved():
-    events = [received("09:00"), promised("09:10", by="11:00"), promised("09:20", by="11:00")]
-    assert play(events, under=FULL).contact.promises_moved == 0
-
-
-def test_a_promise_counts_by_the_clock_on_the_wall():
-    assert story(received("09:00"), promised("09:10", by="22:00"), under=targets(""), looks=["23:00"]) == [
-        ("sla.breached", "22:00")
-    ]
-
-
-def test_a_promise_made_after_the_resolution_runs_and_is_work_until_it_is_kept():
-    events = [received("09:00"), resolved("10:00"), promised("10:05", by="12:00")]
-    played = play(events, under=FULL)
-    assert (played.contact.status, when(played.contact.next_due_at or MONDAY)) == ("resolved", "12:00")
-    assert played.contact.index()["in_work"]
-    played.look("12:01")
-    assert played.told("sla.breached") == [("sla.breached", "12:00")]
-    assert (played.contact.breached, played.contact.index()["in_work"]) == (True, True)
-    played.take(updated("12:30"))
-    assert not played.contact.index()["in_work"]
-
-
-def test_nothing_is_promised_about_what_was_no_contact():
-    for end in (resolved("10:00", outcome="spam"), merged("10:00")):
-        played = play([received("09:00"), end, promised("10:05", by="12:00")], under=FULL)
-        assert played.contact.due_at is None
+# --- what falls due next --------------------------------------------------------------
 
 
 def test_what_is_late_already_does_not_hide_what_falls_due_next():
@@ -349,18 +292,6 @@ def test_who_turns_out_to_be_nobody_to_watch_is_owed_nothing_more_also_after_an_
     assert again.told() == [("sla.met", "09:30"), ("sla.met", "09:45")]
     back = play([*answered, customer("12:00", audience="customer")], under=FULL, looks=["Fri 17:00"])
     assert back.told()[-1] == ("sla.breached", "17:00")
-
-
-def test_a_promise_to_who_turns_out_to_be_nobody_to_watch_is_kept_or_broken_no_more():
-    made = [received("09:00"), resolved("09:30"), promised("10:00", by="12:00")]
-    for events in (
-        [*made, customer("11:00", audience="test")],
-        [received("09:00"), promised("10:00", by="12:00"), customer("11:00", audience="test")],
-    ):
-        assert story(*events, under=targets(""), looks=["13:00"]) == [("sla.cancelled", "11:00")]
-    back = [*made, customer("11:00", audience="test"), customer("11:30", audience="customer")]
-    played = play([*back, promised("11:40", by="14:00")], under=targets(""), looks=["15:00"])
-    assert played.told() == [("sla.cancelled", "11:00"), ("sla.breached", "14:00")]
 
 
 def test_an_outbound_contact_has_its_resolution_all_the_same():

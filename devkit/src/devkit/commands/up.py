@@ -18,7 +18,6 @@ _REDRAW_EVERY = 4
 
 Policy = Annotated[Path | None, typer.Option(help="policy file for sla-monitor", exists=True, dir_okay=False)]
 Plays = Annotated[Path | None, typer.Option(help="plays file for followup", exists=True, dir_okay=False)]
-
 Loyalty = Annotated[Path | None, typer.Option(help="loyalty file for metrics", exists=True, dir_okay=False)]
 
 

@@ -40,9 +40,9 @@ class Customers:
     async def profile(self, customer_id: str, teams: Sequence[str], now: datetime) -> dict[str, Any] | None:
         """None of whom nothing has been taken in, or nothing that these teams may see."""
         contacts = await self._summary(customer_id)
-        if teams and not set(teams).intersection(contacts.pop("teams")):
+        seen_by = contacts.pop("teams")
+        if teams and not set(teams).intersection(seen_by):
             return None
-        contacts.pop("teams", None)
         customer = await self._store.get(CustomerFact, customer_id)
         if customer is None and not contacts["total"]:
             return None

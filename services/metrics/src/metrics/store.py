@@ -257,7 +257,9 @@ def _summed(
         sums: dict[str, Any] = {name: {"$sum": f"{figures}.{name}"} for name in question.measure.sums}
         if limits is not None:
             for one in question.measure.asked:
-                sums[one.name] = {"$sum": {"$cond": [_holds(one, at, figures, limits), f"{figures}.{one.counts}", 0]}}
+                field, operator, limit = _bound(one, limits)
+                holds = {operator: [f"${marks}{field}", limit]}
+                sums[one.name] = {"$sum": {"$cond": [holds, f"{figures}.{one.counts}", 0]}}
         return [{"$group": {"_id": by, **sums}}]
     group = {"figure": "$figures.k", **{name: f"${name}" for name in by}}
     return [
@@ -272,18 +274,15 @@ def _adds_to(measure: Measure, figure: str, limits: Limits) -> dict[str, Any]:
     one = next((one for one in measure.asked if one.name == figure), None)
     if one is None:
         return {f"figures.{figure}": {"$gt": 0}}
-    if one.of == "instant":
-        past: dict[str, Any] = {"at": {"$lt" if one.past else "$gte": limits.now}}
-    else:
-        past = {f"figures.{WAITED}": {"$gt" if one.past else "$lte": _millis(limits.within)}}
-    return {f"figures.{one.counts}": {"$gt": 0}, **past}
+    field, operator, limit = _bound(one, limits)
+    return {f"figures.{one.counts}": {"$gt": 0}, field: {operator: limit}}
 
 
-def _holds(one: Asked, at: str, figures: str, limits: Limits) -> dict[str, Any]:
-    """`Asked.holds`, in MongoDB."""
+def _bound(one: Asked, limits: Limits) -> tuple[str, str, Any]:
+    """`Asked.holds` in MongoDB: which field of a mark is on which side of what."""
     if one.of == "instant":
-        return {"$lt" if one.past else "$gte": [at, limits.now]}
-    return {"$gt" if one.past else "$lte": [f"{figures}.{WAITED}", _millis(limits.within)]}
+        return "at", "$lt" if one.past else "$gte", limits.now
+    return f"figures.{WAITED}", "$gt" if one.past else "$lte", _millis(limits.within)
 
 
 def _key(question: Question, at: str) -> Any:

@@ -72,7 +72,7 @@ class Measure:
     kept_apart: bool = False
     sums: tuple[str, ...] | None = None
     adds: tuple[str, ...] = ()
-    asked: tuple["Asked", ...] = ()
+    asked: tuple[Asked, ...] = ()
     out_of: str | None = None
     compares: str | None = None
 
@@ -86,7 +86,7 @@ class Measure:
         """Of what a contact may add that which is a number of things, and no length of time."""
         return (*(name for name in self.adds if not name.endswith("seconds")), *(one.name for one in self.asked))
 
-    def adds_to(self, figure: str, at: datetime, figures: "Sums", limits: "Limits") -> bool:
+    def adds_to(self, figure: str, at: datetime, figures: Sums, limits: Limits) -> bool:
         """Whether what was counted at an instant counts in that figure."""
         one = next((one for one in self.asked if one.name == figure), None)
         return figures.get(one.counts if one else figure, 0) > 0 and (one is None or one.holds(at, figures, limits))
@@ -157,7 +157,7 @@ def _promises(sums: Sums) -> dict[str, Figure]:
 
 def _followups(sums: Sums) -> dict[str, Figure]:
     """Overdue are calls that are owed and whose time has passed; `late` were made after it had."""
-    return {name: sums.get(name, 0) for name in ("owed", "done", OVERDUE.name, "late", *_FOLLOWUPS[2:])}
+    return {name: sums.get(name, 0) for name in (OVERDUE.name, *_FOLLOWUPS)}
 
 
 def _answered_within(sums: Sums) -> dict[str, Figure]:
@@ -234,7 +234,7 @@ _FIRST_TIMES: Final = tuple(f"first_{name}" for name in _TIMES)
 _CALLS: Final = ("answered", "abandoned")
 _SHORT: Final = "abandoned_short"
 _WAITS: Final = (*_CALLS, _SHORT, "waited_seconds")
-_FOLLOWUPS: Final = ("owed", "done", "planned", "sent", "suppressed", "cancelled", "failed")
+_FOLLOWUPS: Final = ("owed", "done", "late", "planned", "sent", "suppressed", "cancelled", "failed")
 _PROMISES: Final = ("kept", "broken", "running", "moved")
 _VERDICTS: Final = ("met", "breached", "running", "cancelled")
 
@@ -253,7 +253,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
         *map(_count, ("reopens", "handovers", "escalations")),
         _of("aht", _handling, adds=("count", "handle_count", "handle_seconds")),
         _of("quality", _quality, ("count", "sum", "squares")),
-        _of("followups", _followups, (*_FOLLOWUPS, "waiting", "late"), part="reason", asked=(OVERDUE,)),
+        _of("followups", _followups, (*_FOLLOWUPS, "waiting"), part="reason", asked=(OVERDUE,)),
         _of("answered_within", _answered_within, (*_CALLS, _SHORT), adds=_WAITS, asked=(WITHIN, GIVEN_UP_LATE)),
         _of("csat", _satisfaction, ("answers", "sum", "good"), part="context"),
         _of("ces", _satisfaction, ("answers", "sum", "good"), part="context"),

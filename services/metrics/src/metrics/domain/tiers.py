@@ -57,13 +57,15 @@ def announced(
     bought = (customer.purchases, customer.returns.values(), rules)
     found = steps(*bought)
     news = untold(found, customer.told, until, customer.rules[1])
-    before, told, events, sequence = standing(customer.told, until), dict(customer.told), [], customer.sequence
+    told = {**customer.told, **{step.at: step.tier for step, _ in news}}
+    is_other = standing(told, until) != standing(customer.told, until)
+    events, sequence = [], customer.sequence
     for step, previous in news:
         sequence += 1
         data = CustomerTierChanged(
             customer_id=customer.id, tier=step.tier, previous=previous, points=points_at(*bought, step.at)
         )
-        is_news = step is news[-1][0] and step.tier != before and step.at > customer.history
+        is_news = is_other and step is news[-1][0] and step.at > customer.history
         event: Event[Any] = tell(
             "customer.tier_changed",
             data,
@@ -75,7 +77,6 @@ def announced(
             cause=cause,
         )
         events.append(Tell(customer.id, event))
-        told[step.at] = step.tier
     ahead = next((step.at for step in found if step.at > until), None)
     wake_at = None if ahead is None else instant(ahead)
     return customer.but(told=told, sequence=sequence, wake_at=wake_at, backfill=False), tuple(events)
