@@ -12,6 +12,7 @@ import pytest
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.question import parse
 from metrics.store import Reports
+from rapport.runtime.clock import SystemClock
 
 from tests.support.metrics import LIMITS, Memory, answered, at, event, opened, received, resolved, responded, verdict
 from tests.support.metrics_service import RunningMetrics, running_metrics
@@ -19,6 +20,8 @@ from tests.support.stack import Addresses
 
 FIRST = received(at("09:10"), "C-1", team="a", agent_id="ann", topic="bill, wrong")
 PLAY: dict[str, Any] = {"play": "calls", "step": 0, "do": "check_in", "purpose": "service"}
+SENT: dict[str, Any] = {"followup_id": "fu-9", "channel": "email", "expires_at": at("14:00", day=7)}
+BOUGHT: dict[str, Any] = {"purchase_id": "P-1", "customer_id": "K-5"}
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
 HISTORY = (
     FIRST,
@@ -42,6 +45,15 @@ HISTORY = (
     responded(at("11:00:20"), "C-5", customer_id="K-5"),
     received(at("11:00"), "C-6", channel="phone", customer_id="K-5"),
     event("contact.abandoned", at("11:01"), contact_id="C-6", customer_id="K-5", waited_seconds=20.001),
+    event("customer.updated", at("07:00"), customer_id="K-1", owner_id="bob"),
+    event("purchase.made", at("08:00"), agent_id="ann", product="tv", **BOUGHT, amount="20.00", currency="EUR"),
+    event("purchase.returned", at("08:30"), **BOUGHT, amount="5.00"),
+    received(at("08:45"), "C-7", kind="complaint", topic="tv", customer_id="K-5"),
+    event("subscription.cancelled", at("09:00", day=1), customer_id="K-2"),
+    event("survey.sent", at("14:00"), survey_id="S-1", survey="csat", contact_id="C-1", **SENT),
+    event("survey.sent", at("14:00"), survey_id="S-2", survey="csat", customer_id="K-2", **SENT),
+    event("survey.sent", at("14:00"), survey_id="S-9", survey="csat", customer_id="K-2", **SENT),
+    event("message.bounced", at("14:01"), customer_id="K-2", address="a@example.org"),
     event("followup.suppressed", at("16:05"), followup_id="fu-3", contact_id="C-1", reason="cap", **PLAY),
 )
 QUESTIONS: tuple[dict[str, str], ...] = (
@@ -69,6 +81,16 @@ QUESTIONS: tuple[dict[str, str], ...] = (
     {"measure": "answered_within"},
     {"measure": "answered_within", "by": "channel,agent", "granularity": "day"},
     {"measure": "followups", "by": "agent,reason", "granularity": "month"},
+    {"measure": "fcr", "by": "channel,agent"},
+    {"measure": "fcr", "granularity": "day", "filter": "team:a|"},
+    {"measure": "repeat_contacts"},
+    {"measure": "continuity", "by": "agent,tier", "from": "2026-03-02", "to": "2026-03-03"},
+    {"measure": "response_rate"},
+    {"measure": "response_rate", "by": "channel,survey", "granularity": "day"},
+    {"measure": "retention", "from": "2026-03-03"},
+    {"measure": "churn", "from": "2026-03-01", "granularity": "day", "by": "cohort,tier"},
+    {"measure": "cltv"},
+    {"measure": "after_sale", "by": "product,agent"},
 )
 
 
@@ -88,8 +110,8 @@ def memory() -> Memory:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: "&".join(f"{k}={v}" for k, v in question.items()))
-async def test_reports_say_what_the_domain_says(metrics: RunningMetrics, memory: Memory, question: dict[str, str]):
-    assert await metrics.rows(**question) == memory.report(facts=True, **question)
+async def test_reports_say_what_the_domain_says(metrics: RunningMetrics, memory: Memory, question: dict[str, Any]):
+    assert await metrics.rows(**question) == memory.report(facts=True, now=SystemClock().now(), **question)
 
 
 async def test_the_promise_that_was_broken_and_the_deadline_that_runs_are_counted_by_target(metrics: RunningMetrics):
@@ -100,7 +122,7 @@ async def test_the_promise_that_was_broken_and_the_deadline_that_runs_are_counte
 
 async def test_csv_has_the_same_columns_as_json(metrics: RunningMetrics):
     text = (await metrics.ask("/v1/report", measure="contacts", by="channel", format="csv")).text
-    assert text == "channel,contacts\r\nemail,2\r\nphone,3\r\n"
+    assert text == "channel,contacts\r\nemail,3\r\nphone,3\r\n"
 
 
 async def test_a_wrong_parameter_is_named(metrics: RunningMetrics):
@@ -163,10 +185,54 @@ async def test_the_contacts_behind_a_cell_come_in_pages(metrics: RunningMetrics)
     second = await metrics.get("/v1/report/contacts", measure="contacts", limit=3, cursor=first["cursor"])
     assert [c["contact_id"] for c in first["contacts"] + second["contacts"]] == [
         *("C-3", "C-2", "C-5"),
-        *("C-6", "C-1"),
+        *("C-6", "C-1", "C-7"),
     ]
     assert second["cursor"] is None
     assert (await metrics.ask("/v1/report/contacts", measure="contacts", cursor="nonsense")).status_code == 422
+
+
+async def test_the_contacts_behind_what_histories_tell_come_in_pages_too(metrics: RunningMetrics):
+    asked = {"measure": "repeat_contacts", "figure": "count", "limit": 4}
+    first = await metrics.get("/v1/report/contacts", **asked)
+    second = await metrics.get("/v1/report/contacts", **asked, cursor=first["cursor"])
+    listed = [contact["contact_id"] for contact in first["contacts"] + second["contacts"]]
+    assert (listed, second["cursor"]) == (["C-3", "C-2", "C-5", "C-6", "C-1", "C-7"], None)
+    repeats = await metrics.get("/v1/report/contacts", measure="repeat_contacts", figure="repeat_contacts")
+    assert [(contact["contact_id"], contact["counted"][0]["figures"]) for contact in repeats["contacts"]] == [
+        ("C-5", {"count": 1, "repeat_contacts": 1}),
+        ("C-6", {"count": 1, "repeat_contacts": 1}),
+    ]
+
+
+async def test_behind_figures_of_customers_are_customers(metrics: RunningMetrics):
+    value = await metrics.get("/v1/report/customers", measure="cltv")
+    assert [(one["customer_id"], one["counted"][0]["figures"]) for one in value["customers"]] == [
+        ("K-5", {"customers": 1, "purchases": 1, "value": 15.0})
+    ]
+    lost = {"measure": "churn", "from": "2026-03-03", "to": "2026-03-04", "figure": "lost"}
+    assert [one["customer_id"] for one in (await metrics.get("/v1/report/customers", **lost))["customers"]] == ["K-2"]
+    present = {"measure": "retention", "from": "2026-03-01", "to": "2026-03-04", "figure": "at_end", "limit": 1}
+    first = await metrics.get("/v1/report/customers", **present)
+    second = await metrics.get("/v1/report/customers", **present, cursor=first["cursor"])
+    assert [one["customers"][0]["customer_id"] for one in (first, second)] == ["K-1", "K-5"]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "pointer"),
+    [
+        ("/v1/report/contacts", {"measure": "cltv"}, "/measure"),
+        ("/v1/report/customers", {"measure": "sla"}, "/measure"),
+        ("/v1/report", {"measure": "retention"}, "/from"),
+        ("/v1/report", {"measure": "churn", "from": "2026-03-01", "granularity": "hour"}, "/granularity"),
+        ("/v1/report", {"measure": "cltv", "from": "2026-03-01"}, "/from"),
+        ("/v1/report", {"measure": "retention", "from": "2026-03-01", "by": "channel"}, "/by"),
+    ],
+)
+async def test_what_a_measure_is_not_of_is_refused_by_name(
+    metrics: RunningMetrics, path: str, asked: Any, pointer: str
+):
+    answer = await metrics.ask(path, **asked)
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, [pointer])
 
 
 async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
@@ -174,7 +240,7 @@ async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
     assert (fate["fate"], fate["duplicates"], fate["differing"]) == ("folded", 1, 0)
     assert fate["counted_in"] == [
         *("answered_within", "contacts", "csat", "first_response", "followups", "in_language", "messages"),
-        *("promises", "reopens", "resolution", "sla"),
+        *("promises", "reopens", "resolution", "response_rate", "sla"),
     ]
     assert (await metrics.ask("/v1/events", source="/crm", id="never")).status_code == 404
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
+from metrics.domain.histories import teller
+from metrics.domain.history import History, chapter_of, in_order
 from metrics.domain.loyalty import NO_LOYALTY, Loyalty
 from metrics.domain.marks import HOURS
 from metrics.domain.measures import Limits
 from metrics.domain.periods import local_day
 from metrics.domain.question import Question, parse
-from metrics.domain.report import Group, rows
+from metrics.domain.report import Group, Tally, rows
 from rapport.contracts import Data, Event, decode, format_instant
 from rapport.contracts.registry import EVENT_DATA
 from rapport.decision import Decision, Match, Ref, State, States
@@ -20,7 +22,7 @@ from rapport.decision import Decision, Match, Ref, State, States
 from tests.support.declared import assert_declared
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-LIMITS = Limits(NOW, timedelta(seconds=20))
+LIMITS = Limits(NOW, timedelta(seconds=20), timedelta(days=365))
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 _made = 0
@@ -194,13 +196,31 @@ class Memory:
         assert isinstance(found, JournalEntry)
         return found
 
-    def report(self, measure: str, *, facts: bool | None = None, **parameters: str) -> list[dict[str, Any]]:
+    def report(
+        self, measure: str, *, facts: bool | None = None, now: datetime = NOW, **parameters: Any
+    ) -> list[dict[str, Any]]:
         """A report's rows, from the hourly rows where these serve unless `facts` says which."""
         question = parse({"measure": [measure], **{name.rstrip("_"): [text] for name, text in parameters.items()}})
+        if question.measure.whole:
+            return rows(question, self._from_histories(question, now))
         combination = None if facts else question.combination()
         assert facts is not False or combination is not None, "the hourly rows don't serve this"
         groups = self._from_facts(question) if combination is None else self._from_rows(question, combination)
         return rows(question, groups)
+
+    def _from_histories(self, question: Question, now: datetime) -> list[Group]:
+        tally, tell = Tally(question), teller(question, LIMITS._replace(now=now))
+        held = (*self.kept[ContactFact].values(), *self.kept[CustomerFact].values())
+        for name in sorted({state.index()["customer_id"] for state in held}):
+            for told in tell(self.history(name)):
+                tally.add(told.at, told.fields, told.mark.figures)
+        return tally.groups()
+
+    def history(self, customer_id: str) -> History:
+        customer = self.kept[CustomerFact].get(customer_id) or CustomerFact(id=customer_id, partition=0)
+        assert isinstance(customer, CustomerFact)
+        indexes = [{"_id": state.id, **state.index()} for state in self.kept[ContactFact].values()]
+        return History(customer, in_order(chapter_of(one) for one in indexes if one["customer_id"] == customer_id))
 
     def _from_rows(self, question: Question, combination: str) -> Iterable[Group]:
         for row, add in self.rows.items():

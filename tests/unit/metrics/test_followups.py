@@ -31,7 +31,7 @@ def done(when: datetime, due: datetime, name: str = "fu-1", **data: Any) -> Even
     return told("done", when, 3, name, due_at=due, outcome="reached", by="eve", **data)
 
 
-def figures(*events: Event[Data], **question: str) -> dict[str, int]:
+def figures(*events: Event[Data], **question: Any) -> dict[str, int]:
     [row] = Memory().feed(received(at("06:00")), *events).report("followups", facts=None, **question)
     return {name: amount for name, amount in row.items() if amount}
 

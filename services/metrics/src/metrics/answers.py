@@ -9,6 +9,7 @@ from typing import Any, Final
 from rapport.contracts import format_instant
 
 from metrics.domain import ContactFact, JournalEntry
+from metrics.domain.loyalty import MILLION
 from metrics.domain.measures import Measure
 from metrics.domain.states import DIMENSIONS, instant
 from metrics.rejections import Rejection
@@ -29,11 +30,16 @@ def nature(fact: ContactFact) -> dict[str, Any]:
 
 def counted(fact: ContactFact, marks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """A contact behind a cell, with what it adds there."""
+    return {**nature(fact), "counted": marks_told(marks)}
+
+
+def marks_told(marks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is counted, when, and whose it is."""
     told = []
     for mark in marks:
         own = {name: mark[name] for name in ("agent", "team", "part") if name in mark}
         told.append({"at": format_instant(mark["at"]), **own, "figures": _plain(mark["figures"])})
-    return {**nature(fact), "counted": told}
+    return told
 
 
 def contacts_csv(measure: Measure, page: Iterable[tuple[ContactFact, Iterable[Mapping[str, Any]]]]) -> str:
@@ -56,11 +62,13 @@ _COUNTED: Final = {"counted_agent": "agent", "counted_team": "team", "counted_pa
 
 
 def _plain(figures: Mapping[str, int]) -> dict[str, int | float]:
-    """Figures without the buckets; times in seconds."""
+    """Figures without the buckets; times in seconds, amounts in units of their currency."""
     plain: dict[str, int | float] = {}
     for name, amount in figures.items():
         if name.endswith(("open_sum", "calendar_sum", "handle_sum", "waited_sum")):
             plain[name.removesuffix("sum") + "seconds"] = amount / 1000
+        elif name == "value_sum":
+            plain["value"] = amount / MILLION
         elif not name.rpartition("_")[2].removeprefix("b").lstrip("-").isdecimal():
             plain[name] = amount
     return plain

@@ -1,6 +1,6 @@
 """The HTTP routes of metrics: questions in, figures out. Nothing is decided here."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, TypeVar, get_args
 
@@ -13,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from metrics import answers
 from metrics.domain import report
-from metrics.domain.measures import MEASURES, Limits
+from metrics.domain.measures import MEASURES
 from metrics.domain.question import BadQuestion, Granularity, Question, parse
+from metrics.paging import BadCursor
 from metrics.settings import MetricsSettings
-from metrics.store import BadCursor, Reports
+from metrics.store import Reports
 
 T = TypeVar("T")
 
@@ -24,7 +25,11 @@ _CSV: Final = "text/csv; charset=utf-8"
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most entries in one page")]
+FigureName = Annotated[str | None, Query(description="only what counts in this figure, such as breached")]
 Cursor = Annotated[str | None, Query(description="where the next page begins, from the page before")]
+
+
+_PAGED: Final = frozenset({"figure", "limit", "cursor"})
 
 
 def _parameter(name: str, text: str, *, among: Iterable[str] = (), required: bool = False) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
-        groups = await reports.groups(question, Limits(clock.now(), settings.answered_within))
+        groups = await reports.groups(question, settings.limits(clock.now()))
         if request.query_params.get("format") == "csv":
             return Response(report.as_csv(question, groups), media_type=_CSV)
         return JSONResponse(report.document(question, groups, clock.now()))
@@ -96,17 +101,16 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report_contacts(
         request: Request,
         key: Watcher,
-        figure: Annotated[str | None, Query(description="only what counts in this figure, such as breached")] = None,
+        figure: FigureName = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response:
         """The contacts behind a cell of a report. As CSV the next page is in the header `Link`."""
-        question = asked(request, key, settings, also=frozenset({"figure", "limit", "cursor"}))
-        if figure and figure not in question.measure.counts:
-            known = ", ".join(question.measure.counts)
-            reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
-            raise Problem(422, reason, errors=[("/figure", reason)])
-        limits = Limits(clock.now(), settings.answered_within)
+        question = asked(request, key, settings, also=_PAGED)
+        if question.measure.dimensions is not None:
+            raise _elsewhere(question, "customers")
+        _check(figure, question)
+        limits = settings.limits(clock.now())
         found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
         page, following = await paged(found)
         if request.query_params.get("format") == "csv":
@@ -115,7 +119,34 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
             return Response(lines, media_type=_CSV, headers={"Link": next_page} if following else None)
         return JSONResponse({"contacts": [answers.counted(fact, marks) for fact, marks in page], "cursor": following})
 
+    @router.get("/report/customers", openapi_extra={"parameters": _REPORT_PARAMETERS})
+    async def get_report_customers(
+        request: Request, key: Watcher, figure: FigureName = None, limit: Limit = 100, cursor: Cursor = None
+    ) -> Mapping[str, Any]:
+        """The customers behind a cell of a report about customers (retention, cltv, …) or their contacts together."""
+        question = asked(request, key, settings, also=_PAGED)
+        if not question.measure.whole:
+            raise _elsewhere(question, "contacts")
+        _check(figure, question)
+        found = await reports.histories.customers(
+            question, settings.limits(clock.now()), figure=figure or None, limit=limit + 1, after=cursor
+        )
+        told = [{"customer_id": name, "counted": answers.marks_told(marks)} for name, marks in found[:limit]]
+        return {"customers": told, "cursor": found[limit - 1][0] if len(found) > limit else None}
+
     return router
+
+
+def _check(figure: str | None, question: Question) -> None:
+    if figure and figure not in question.measure.counts:
+        known = ", ".join(question.measure.counts)
+        reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
+        raise Problem(422, reason, errors=[("/figure", reason)])
+
+
+def _elsewhere(question: Question, what: str) -> Problem:
+    reason = f"what is behind {question.measure.name} are {what}: see /v1/report/{what}"
+    return Problem(422, reason, errors=[("/measure", reason)])
 
 
 async def paged(page: Awaitable[T]) -> T:

@@ -57,7 +57,7 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
     ) -> HTMLResponse:
         """How we are doing: contacts, answers, promises kept, satisfaction."""
         now = clock.now()
-        limits = Limits(now, settings.answered_within)
+        limits = settings.limits(now)
         span = dashboard.span_of(days, now, await reports.newest(), zone)
         charts, cards = await _figures(reports, span, limits, lambda question: allowed(question, key, settings))
         return HTMLResponse(

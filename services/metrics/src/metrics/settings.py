@@ -1,12 +1,14 @@
 """What metrics can be told by the environment."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 from rapport.runtime.settings import Settings
+
+from metrics.domain.measures import Limits
 
 
 class MetricsSettings(Settings):
@@ -20,12 +22,21 @@ class MetricsSettings(Settings):
         gt=timedelta(0),
         description="how soon callers are to be answered (measure answered_within)",
     )
+    inactive_after: timedelta = Field(
+        timedelta(days=365),
+        gt=timedelta(0),
+        description="for how long nothing is heard of a customer before they are lost (retention, churn)",
+    )
     loyalty: Path | None = Field(
         None, description="the loyalty file (YAML): points of purchases and the tiers they give; no tiers when absent"
     )
     retention_rejections: timedelta = Field(
         timedelta(days=90), gt=timedelta(0), description="how long it can be told of an event that it was refused"
     )
+
+    def limits(self, now: datetime) -> Limits:
+        """What reports depend on that are asked for at an instant."""
+        return Limits(now, self.answered_within, self.inactive_after)
 
     @field_validator("timezone")
     @classmethod

@@ -8,17 +8,20 @@ from typing import Any, Final
 
 from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import QualityReviewed, SurveyAnswered
+from rapport.contracts.followup_events import SurveySent
 from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
+from metrics.domain.finish import WHOLE
 from metrics.domain.followups import followup_marks, is_about_followup, with_followup
 from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, marks_of
-from metrics.domain.measures import WHOLE
 from metrics.domain.naming import identity_of
 from metrics.domain.notes import LONGEST_LOG, Note, is_noted, note_of
 from metrics.domain.states import ContactFact, CustomerFact, Order
 from metrics.domain.story import Story, fold
+from metrics.domain.surveys import sent_marks, with_survey
+from metrics.domain.visit import visit_of
 
 _DEADLINES: Final = (UnderPolicy, AlertCleared)
 _NEW: Final = Run()
@@ -29,7 +32,7 @@ _SAID_IN_PASSING, _ANONYMOUS, _KNOWN = range(3)
 
 def is_about_figures(event: Event[Data]) -> bool:
     """Whether the figures of the event's contact depend on it."""
-    if isinstance(event.data, SurveyAnswered):
+    if isinstance(event.data, SurveyAnswered | SurveySent):
         return event.data.contact_id is not None
     if isinstance(event.data, QualityReviewed):
         return True
@@ -52,6 +55,8 @@ def told(fact: ContactFact, event: Event[Data], order: Order) -> dict[str, Any]:
         held = fact.answers.get(data.survey_id)
         if held is None or answer > held:
             changes["answers"] = {**fact.answers, data.survey_id: answer}
+    elif isinstance(data, SurveySent):
+        changes["surveys"] = with_survey(fact.surveys, order, data)
     elif isinstance(data, QualityReviewed):
         changes["reviews"] = {**fact.reviews, identity_of(event): review_of(data, order)}
     elif is_about_followup(event):
@@ -132,6 +137,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         "status": story.status,
         "opened_at": story.opened_at,
         "dimensions": dimensions,
+        "visit": visit_of(story),
         "marks": (
             *marks_of(
                 story,
@@ -142,6 +148,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
                 known.language or dimensions.get("language"),
             ),
             *followup_marks(update.get("followups", fact.followups).values()),
+            *sent_marks(update.get("surveys", fact.surveys), update.get("answers", fact.answers), story),
         ),
     }
     return fact.but(**update)

@@ -24,6 +24,8 @@ class Purchase(NamedTuple):
     amount: int
     currency: str
     margin: int | None = None
+    agent: str | None = None
+    product: str | None = None
 
 
 class Return(NamedTuple):

@@ -26,7 +26,7 @@ _VALUES_OF: Final = {
     for name, combination in COMBINATIONS.items()
 }
 
-_OF_FACTS: Final = frozenset(measure.name for measure in MEASURES.values() if measure.asked)
+_OF_FACTS: Final = frozenset(measure.name for measure in MEASURES.values() if measure.asked or measure.whole)
 """Measures that hourly rows can't answer, and don't hold."""
 
 _HOUR = 3_600_000

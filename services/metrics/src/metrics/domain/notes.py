@@ -61,6 +61,8 @@ def _handled(data: ContactResponded | ContactResolved, names: tuple[str, ...] = 
 
 def _received(data: ContactReceived) -> dict[str, Any]:
     what = _agent(data, _RECEIVED)
+    if data.purchase_id is not None:
+        what["purchase"] = data.purchase_id
     if data.direction == "outbound":
         what["outbound"] = True
     return what

@@ -1,5 +1,6 @@
 """Hours, days, weeks and months of a time zone."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
@@ -83,3 +84,16 @@ def period_end(period: date, granularity: str) -> date:
     if granularity == "month":
         return (period.replace(day=28) + timedelta(days=4)).replace(day=1)
     return period + timedelta(days=1)
+
+
+def periods_between(
+    since: datetime, until: datetime, granularity: str | None, zone: ZoneInfo, week_start: int
+) -> Iterator[tuple[datetime, datetime]]:
+    """The days, weeks or months of a range, or the range itself; the first and last as far as they lie in it."""
+    if granularity is None:
+        yield since, until
+        return
+    first = period_of_day(local_day(since, zone), granularity, week_start)
+    while (begins := max(since, local_midnight(first, zone))) < until:
+        first = period_end(first, granularity)
+        yield begins, min(until, local_midnight(first, zone))

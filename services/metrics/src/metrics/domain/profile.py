@@ -25,7 +25,7 @@ def profile(customer: CustomerFact, answers: Iterable[Answer], rules: Loyalty, n
     return {
         "customer_id": customer.id,
         "audience": customer.audience,
-        "owner_id": customer.owner[1] if customer.owner else None,
+        "owner_id": customer.owner_at(),
         "tier": customer.tier_at(at),
         "tier_given": customer.given_tier() is not None,
         "points": points_at(customer.purchases, bought, rules, at) if rules.tiers else None,

@@ -71,7 +71,11 @@ class Question:
     def combination(self) -> str | None:
         """The hourly rows that can answer exactly, or None where only the facts can."""
         ends = [at for at in (self.since, self.until) if at is not None]
-        if self.measure.asked or any(at != at.replace(minute=0, second=0, microsecond=0) for at in ends):
+        if (
+            self.measure.asked
+            or self.measure.whole
+            or any(at != at.replace(minute=0, second=0, microsecond=0) for at in ends)
+        ):
             return None
         if self.granularity and not is_whole_hour_zone(self.zone.key):
             return None
@@ -126,6 +130,7 @@ class _Reader:
         zone = self.zone()
         granularity = self.choice("granularity", get_args(Granularity))
         self.choice("format", ("json", "csv"))
+        self.suits(measure, granularity)
         question = Question(
             measure,
             self.instant("from", zone),
@@ -166,8 +171,19 @@ class _Reader:
         self.wrong(name, "lacks an offset; a date alone means midnight in tz")
         return None
 
+    def suits(self, measure: Measure, granularity: str | None) -> None:
+        """What is of whole periods, or to date, can't be had of everything."""
+        if measure.over == "periods" and self.one("from") is None:
+            self.wrong("from", f"is missing: {measure.name} compares the end of a range with its beginning")
+        if measure.over == "periods" and granularity == "hour":
+            self.wrong("granularity", f"{measure.name} is by day, week or month")
+        if measure.over == "to_date":
+            for name in ("from", "granularity"):
+                if self.one(name) is not None:
+                    self.wrong(name, f"{measure.name} is of all that was up to an instant (`to`, else now)")
+
     def known(self, measure: Measure) -> tuple[str, ...]:
-        return (*DIMENSIONS, "audience", *([measure.part] if measure.part else []))
+        return (*(measure.dimensions or DIMENSIONS), "audience", *([measure.part] if measure.part else []))
 
     def by(self, measure: Measure) -> tuple[str, ...]:
         names = [name.strip() for value in self.given.get("by", []) for name in value.split(",") if name.strip()]

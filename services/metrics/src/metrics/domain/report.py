@@ -3,15 +3,15 @@
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from rapport.contracts import format_instant
 
-from metrics.domain.measures import Sums
-from metrics.domain.periods import period_of_day, period_of_hour
+from metrics.domain.finish import Sums
+from metrics.domain.periods import local_day, period_of_day, period_of_hour
 from metrics.domain.question import Question
 
 
@@ -22,6 +22,27 @@ class Group:
     key: date | datetime | None
     values: tuple[str | None, ...]
     sums: Sums
+
+
+class Tally:
+    """Groups that are added up one thing after the other."""
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._sums: dict[tuple[date | datetime | None, tuple[str | None, ...]], dict[str, int]] = defaultdict(dict)
+
+    def add(self, at: datetime, fields: Mapping[str, Any], figures: Sums) -> None:
+        """One thing counted at an instant, under these dimensions."""
+        question = self._question
+        key: date | datetime | None = None
+        if question.granularity is not None:
+            key = at if question.granularity == "hour" else local_day(at, question.zone)
+        sums = self._sums[key, tuple(fields.get(question.field_of(name)) for name in question.grouping)]
+        for figure, amount in figures.items():
+            sums[figure] = sums.get(figure, 0) + amount
+
+    def groups(self) -> list[Group]:
+        return [Group(key, values, sums) for (key, values), sums in self._sums.items()]
 
 
 def columns(question: Question) -> tuple[str, ...]:

@@ -13,8 +13,12 @@ from metrics.domain.loyalty import Purchase, Return
 from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
 from metrics.domain.story import Status, Story
+from metrics.domain.surveys import Survey
+from metrics.domain.visit import Visit
 
 Fate = Literal["folded", "too_late"]
+Life = Literal["prospect", "active", "churned", "cancelled"]
+"""What somebody is to us; who cancels has left."""
 Repeated = Literal["duplicate", "duplicate (differs)"]
 
 Order = tuple[int, int, str, int, str]
@@ -134,6 +138,8 @@ class ContactFact(State, frozen=True, kw_only=True):
     answers: dict[str, Answer] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
     """By the event."""
+    surveys: dict[str, Survey] = field(default_factory=dict)
+    """Those that were sent about it."""
     followups: dict[str, Followed] = field(default_factory=dict)
     promised: dict[str, dict[int, int]] = field(default_factory=dict)
     """The due instants told of each promise, by the number of the announcement."""
@@ -141,12 +147,16 @@ class ContactFact(State, frozen=True, kw_only=True):
     status: Status = "unknown"
     opened_at: int | None = None
     dimensions: dict[str, str] = field(default_factory=dict)
+    visit: Visit = Visit()
     marks: tuple[Mark, ...] = ()
 
     def index(self) -> dict[str, Any]:
         opened = None if self.opened_at is None else instant(self.opened_at)
-        about = {"customer_id": self.customer_id, "status": self.status, "opened_at": opened}
-        return about | {"audience": self.profile.audience} | self.dimensions | marks_index(self.marks)
+        about: dict[str, Any] = {"customer_id": self.customer_id, "status": self.status, "opened_at": opened}
+        about["audience"] = self.profile.audience
+        if visit := self.visit.fields():
+            about["visit"] = visit
+        return about | self.dimensions | marks_index(self.marks)
 
 
 class CustomerFact(State, frozen=True, kw_only=True):
@@ -168,8 +178,14 @@ class CustomerFact(State, frozen=True, kw_only=True):
     """Those that are about no contact."""
     marks: tuple[Mark, ...] = ()
     language: tuple[Order, str | None] | None = None
-    owner: tuple[Order, str | None] | None = None
-    """Their own agent."""
+    owners: dict[str, tuple[Order, str | None]] = field(default_factory=dict)
+    """By event: its place, and whose customer they are from then on."""
+    lives: dict[str, tuple[Order, Life | None]] = field(default_factory=dict)
+    """By event: its place, and what they were to us from then on."""
+    bounces: dict[str, int] = field(default_factory=dict)
+    """By event: when a message to them came back."""
+    surveys: dict[str, Survey] = field(default_factory=dict)
+    """Those that were sent about no contact."""
     purchases: dict[str, Purchase] = field(default_factory=dict)
     """By the purchase's id."""
     returns: dict[str, Return] = field(default_factory=dict)
@@ -191,6 +207,11 @@ class CustomerFact(State, frozen=True, kw_only=True):
     @property
     def audience(self) -> str:
         return max(self.audiences.values())[1] if self.audiences else "customer"
+
+    def owner_at(self, millis: int | None = None) -> str | None:
+        """Their own agent, at an instant or now."""
+        told = [word for word in self.owners.values() if millis is None or word[0][0] <= millis]
+        return max(told)[1] if told else None
 
     def given_tier(self) -> str | None:
         """The tier that another system gave last, unless it has taken it back."""

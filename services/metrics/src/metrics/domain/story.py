@@ -11,6 +11,8 @@ Status = Literal["unknown", "open", "resolved", "merged", "abandoned"]
 NO_REAL_CONTACT = frozenset({"spam", "duplicate"})
 """Outcomes after which nothing reopens a contact, and which are no resolution."""
 
+_NO_DIMENSION = frozenset({"agent", "team", "outbound", "purchase"})
+
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 
@@ -63,6 +65,8 @@ class Story:
     given_up_after: int | None = None
     """How long they had waited then, if that was told."""
     last_answered_by: str | None = None
+    purchase: str | None = None
+    """What was bought that it is about."""
     resolved_at: int | None = None
     """The resolution that stands; None while the contact is open."""
     first_resolved_at: int | None = None
@@ -187,8 +191,9 @@ def _reopen(story: Story, note: Note) -> None:
 def _received(story: Story, note: Note) -> None:
     what = note.what
     for name, value in what.items():
-        if name not in ("agent", "team", "outbound"):
+        if name not in _NO_DIMENSION:
             story.dimensions.setdefault(name, value)
+    story.purchase = story.purchase or what.get("purchase")
     if story.opened_at is None:
         story.opened_at = note.millis
         story.outbound = "outbound" in what

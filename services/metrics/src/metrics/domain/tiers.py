@@ -29,7 +29,7 @@ def after_purchase(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
         return customer.but(returns={**customer.returns, identity_of(event): back})
     assert isinstance(data, PurchaseMade)  # noqa: S101 - there are these two
     margin = None if data.margin is None else in_millionths(data.margin)
-    bought = Purchase(event.order, in_millionths(data.amount), data.currency, margin)
+    bought = Purchase(event.order, in_millionths(data.amount), data.currency, margin, data.agent_id, data.product)
     known = customer.purchases.get(data.purchase_id)
     if known is not None and known.order > bought.order:
         return customer

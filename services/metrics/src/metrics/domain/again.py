@@ -1,0 +1,119 @@
+"""Whether a customer had to come again, and whether they met somebody they know."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from metrics.domain.history import Chapter, History, Told, of_contact
+from metrics.domain.marks import Mark
+
+_DAY: Final = 86_400_000
+WITHIN: Final = 7 * _DAY
+"""How long after a resolution another contact on the same topic is about the same matter."""
+
+_NEVER: Final = 1 << 62
+_NO_CONTACT_OF_ITS_OWN: Final = frozenset({"merged", "abandoned"})
+
+
+def first_contact_resolutions(history: History, now: int) -> Iterator[Told]:
+    """
+    Of each inbound contact whether it was settled at the first contact, at the instant at which it was opened.
+
+    Settled is what was resolved, never reopened, and followed by no inbound contact on
+    the same topic up to seven days after the resolution; none given matches any topic.
+    Until then, and while it is open, that is provisional.
+    """
+    following = _following(history.chapters)
+    for chapter, other in zip(history.chapters, following, strict=True):
+        if not chapter.is_real or chapter.status in _NO_CONTACT_OF_ITS_OWN:
+            continue
+        visit, figures = chapter.visit, {"count": 1}
+        agent, team = chapter.about.get("agent"), chapter.about.get("team")
+        if visit.resolved_at is None:
+            figures["provisional"] = 1
+        else:
+            agent, team = visit.resolved_by, visit.resolved_team
+            until = visit.resolved_at + WITHIN
+            if not visit.reopened and other > until:
+                figures["settled"] = 1
+                if now <= until:
+                    figures["provisional"] = 1
+        yield of_contact(chapter, Mark("fcr", chapter.opened_at, agent, team, None, figures))
+
+
+def repeat_contacts(history: History) -> Iterator[Told]:
+    """
+    Of each inbound contact whether it is about what the customer had been in touch about before.
+
+    That is so while an earlier one of theirs on the same topic is open, and for seven
+    days after its resolution; after one that ended otherwise for seven days after its opening.
+    """
+    ends = _Latest()
+    for chapter in history.chapters:
+        if not chapter.is_real:
+            continue
+        topic = chapter.about.get("topic")
+        figures = {"count": 1}
+        if ends.of(topic) >= chapter.opened_at:
+            figures["repeat_contacts"] = 1
+        mark = Mark(
+            "repeat_contacts", chapter.opened_at, chapter.about.get("agent"), chapter.about.get("team"), None, figures
+        )
+        yield of_contact(chapter, mark)
+        ends.note(topic, _about_it_until(chapter))
+
+
+def continuity(history: History) -> Iterator[Told]:
+    """
+    Of each first answer whether it came from the customer's own agent of then, or from who answered them last time.
+
+    Where they have no agent of their own and nobody had answered them before, or it is
+    not known who answered, nothing can be said.
+    """
+    last_time = None
+    for chapter in history.chapters:
+        visit = chapter.visit
+        if visit.answered_at is not None:
+            own = history.customer.owner_at(visit.answered_at)
+            by, figures = visit.answered_by, {"unknown": 1}
+            if by is not None and (own is not None or last_time is not None):
+                figures = {"count": 1}
+                figures |= {"own_agent": 1} if by == own else {"as_last_time": 1} if by == last_time else {}
+            yield of_contact(chapter, Mark("continuity", visit.answered_at, by, visit.answered_team, None, figures))
+        last_time = visit.last_by or last_time
+
+
+def _about_it_until(chapter: Chapter) -> int:
+    """Up to when another contact is about the matter of this one."""
+    if chapter.status == "open":
+        return _NEVER
+    resolved = chapter.visit.resolved_at
+    return (chapter.opened_at if resolved is None else resolved) + WITHIN
+
+
+class _Latest:
+    """The latest instant noted for a topic, where no topic is any."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str | None, int] = {}
+        self._any = -_NEVER
+
+    def note(self, topic: str | None, instant: int) -> None:
+        self._topics[topic] = max(instant, self._topics.get(topic, -_NEVER))
+        self._any = max(instant, self._any)
+
+    def of(self, topic: str | None) -> int:
+        if topic is None:
+            return self._any
+        return max(self._topics.get(topic, -_NEVER), self._topics.get(None, -_NEVER))
+
+
+def _following(chapters: Sequence[Chapter]) -> Iterable[int]:
+    """Of each contact when the next inbound one on the same topic was opened, or never."""
+    found: list[int] = []
+    ahead = _Latest()  # of what comes later the earliest: instants are noted with their sign turned
+    for chapter in reversed(chapters):
+        topic = chapter.about.get("topic")
+        found.append(-ahead.of(topic))
+        if chapter.is_real:
+            ahead.note(topic, -chapter.opened_at)
+    return reversed(found)

@@ -1,0 +1,40 @@
+"""What a contact is to the customer's other contacts."""
+
+from typing import Any, NamedTuple
+
+from metrics.domain.story import Story
+
+
+class Visit(NamedTuple):
+    """How a contact ended and who answered; instants are milliseconds."""
+
+    resolved_at: int | None = None
+    """The resolution that stands."""
+    resolved_by: str | None = None
+    resolved_team: str | None = None
+    reopened: bool = False
+    answered_at: int | None = None
+    answered_by: str | None = None
+    answered_team: str | None = None
+    last_by: str | None = None
+    """Who answered last."""
+    purchase: str | None = None
+    """The purchase that it is about, if that was told."""
+
+    def fields(self) -> dict[str, Any]:
+        return {name: value for name, value in self._asdict().items() if value not in (None, False)}
+
+
+def visit_of(story: Story) -> Visit:
+    resolved, answered = story.resolved_at, story.answered_at
+    return Visit(
+        resolved,
+        story.resolved_by,
+        None if resolved is None else story.at(resolved).team,
+        bool(story.reopenings),
+        answered,
+        story.answered_by,
+        None if answered is None else story.at(answered).team,
+        story.last_answered_by,
+        story.purchase,
+    )

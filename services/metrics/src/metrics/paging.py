@@ -1,0 +1,43 @@
+"""Places in lists of contacts, newest first; those never opened come last."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from metrics.domain.deadlines import millis
+from metrics.domain.states import instant
+
+
+class BadCursor(ValueError):
+    """The cursor is none that a list of ours has given."""
+
+
+class Place(NamedTuple):
+    """Of a contact: when it was opened (milliseconds), and its id."""
+
+    opened_at: int | None
+    id: str
+
+    @property
+    def rank(self) -> tuple[bool, int, str]:
+        return self.opened_at is None, -(self.opened_at or 0), self.id
+
+    def cursor(self) -> str:
+        opened = None if self.opened_at is None else instant(self.opened_at).isoformat()
+        return base64.urlsafe_b64encode(json.dumps([opened, self.id]).encode()).decode()
+
+    def match(self) -> dict[str, Any]:
+        """What comes after it."""
+        opened = None if self.opened_at is None else instant(self.opened_at)
+        same = {"opened_at": opened, "_id": {"$gt": self.id}}
+        return same if opened is None else {"$or": [{"opened_at": {"$lt": opened}}, {"opened_at": None}, same]}
+
+
+def place_of(cursor: str) -> Place:
+    try:
+        opened, name = json.loads(base64.urlsafe_b64decode(cursor))
+        return Place(millis(datetime.fromisoformat(opened)) if opened else None, str(name))
+    except (binascii.Error, ValueError, TypeError):
+        raise BadCursor("this cursor is none of ours") from None
