@@ -32,7 +32,7 @@ HISTORY = (
     resolved(at("13:00"), "C-1"),
     answered(at("15:00"), 5, "S-1", contact_id="C-1"),
     received(at("23:30"), "C-2", channel="phone", team="b", customer_id="K-2"),
-    opened(at("23:30"), {"first_response": at("09:30", day=1)}, "C-2", customer_id="K-2"),
+    opened(at("23:30"), {"first_response": at("09:30", day=1)}, "C-2", customer_id="K-2", in_hours=False),
     received(at("08:00", day=1), "C-3", customer_id="K/3"),
     event("contact.reopened", at("18:00"), contact_id="C-1"),
     received(at("10:00"), "C-4", customer_id="K-4"),
@@ -81,6 +81,10 @@ QUESTIONS: tuple[dict[str, str], ...] = (
     {"measure": "answered_within"},
     {"measure": "answered_within", "by": "channel,agent", "granularity": "day"},
     {"measure": "followups", "by": "agent,reason", "granularity": "month"},
+    {"measure": "arrivals"},
+    {"measure": "arrivals", "by": "weekday,channel", "tz": "Asia/Kathmandu", "granularity": "week"},
+    {"measure": "arrivals", "by": "hour", "filter": "weekday:monday,channel:email", "tz": "America/New_York"},
+    {"measure": "out_of_hours", "by": "team"},
     {"measure": "fcr", "by": "channel,agent"},
     {"measure": "fcr", "granularity": "day", "filter": "team:a|"},
     {"measure": "repeat_contacts"},
@@ -204,6 +208,14 @@ async def test_the_contacts_behind_what_histories_tell_come_in_pages_too(metrics
     ]
 
 
+async def test_the_contacts_of_an_hour_of_the_week_are_listed_by_the_local_clock(metrics: RunningMetrics):
+    asked = {"measure": "arrivals", "from": "2026-02-23", "to": "2026-03-09", "tz": "Europe/Berlin"}
+    listed = await metrics.get("/v1/report/contacts", **asked, filter="weekday:monday,hour:10|12")
+    assert [contact["contact_id"] for contact in listed["contacts"]] == ["C-5", "C-6", "C-1"]
+    none = await metrics.get("/v1/report/contacts", **asked, filter="weekday:sunday")
+    assert none["contacts"] == []
+
+
 async def test_behind_figures_of_customers_are_customers(metrics: RunningMetrics):
     value = await metrics.get("/v1/report/customers", measure="cltv")
     assert [(one["customer_id"], one["counted"][0]["figures"]) for one in value["customers"]] == [
@@ -222,6 +234,8 @@ async def test_behind_figures_of_customers_are_customers(metrics: RunningMetrics
     [
         ("/v1/report/contacts", {"measure": "cltv"}, "/measure"),
         ("/v1/report/customers", {"measure": "sla"}, "/measure"),
+        ("/v1/report/contacts", {"measure": "arrivals", "filter": "hour:09"}, "/from"),
+        ("/v1/report", {"measure": "contacts", "by": "weekday"}, "/by"),
         ("/v1/report", {"measure": "retention"}, "/from"),
         ("/v1/report", {"measure": "churn", "from": "2026-03-01", "granularity": "hour"}, "/granularity"),
         ("/v1/report", {"measure": "cltv", "from": "2026-03-01"}, "/from"),
@@ -240,7 +254,7 @@ async def test_the_fate_of_an_event_tells_its_repeats(metrics: RunningMetrics):
     assert (fate["fate"], fate["duplicates"], fate["differing"]) == ("folded", 1, 0)
     assert fate["counted_in"] == [
         *("answered_within", "contacts", "csat", "first_response", "followups", "in_language", "messages"),
-        *("promises", "reopens", "resolution", "response_rate", "sla"),
+        *("out_of_hours", "promises", "reopens", "resolution", "response_rate", "sla"),
     ]
     assert (await metrics.ask("/v1/events", source="/crm", id="never")).status_code == 404
 

@@ -227,7 +227,9 @@ class Memory:
             fields = dict(row)
             sums = {k.partition(".")[2]: n for k, n in add.items() if k.startswith(question.measure.marks + ".")}
             if fields["combination"] == combination and sums and question.admits(fields["hour"], fields):
-                yield Group(_key(question, fields["hour"]), _values(question, fields), _summed(question, sums))
+                yield Group(
+                    _key(question, fields["hour"]), _values(question, fields["hour"], fields), _summed(question, sums)
+                )
 
     def _from_facts(self, question: Question) -> Iterable[Group]:
         for state in (*self.kept[ContactFact].values(), *self.kept[CustomerFact].values()):
@@ -242,7 +244,7 @@ class Memory:
                     for one in question.measure.asked:
                         if one.holds(mark["at"], mark["figures"], LIMITS):
                             figures[one.name] = figures.get(one.counts, 0)
-                    yield Group(_key(question, mark["at"]), _values(question, fields), figures)
+                    yield Group(_key(question, mark["at"]), _values(question, mark["at"], fields), figures)
 
 
 def _summed(question: Question, figures: Mapping[str, int]) -> dict[str, int]:
@@ -257,5 +259,5 @@ def _key(question: Question, when: datetime) -> Any:
     return when if question.granularity == "hour" else local_day(when, question.zone)
 
 
-def _values(question: Question, fields: Mapping[str, Any]) -> tuple[str | None, ...]:
-    return tuple(fields.get(question.field_of(name)) for name in question.grouping)
+def _values(question: Question, when: datetime, fields: Mapping[str, Any]) -> tuple[str | None, ...]:
+    return tuple(question.value_of(name, when, fields) for name in question.grouping)

@@ -13,7 +13,7 @@ from tests.support.metrics import MONDAY, Memory, answered, at, event, opened, r
 
 MEASURES = (
     *("contacts", "messages", "first_response", "resolution", "sla", "csat", "nps"),
-    *("in_language", "promises", "reopens", "handovers", "escalations", "aht", "quality"),
+    *("out_of_hours", "in_language", "promises", "reopens", "handovers", "escalations", "aht", "quality"),
 )
 CONTACTS_TOGETHER = ("fcr", "repeat_contacts", "continuity", "response_rate")
 CONTACTS = ("C-1", "C-2", "C-3")
@@ -71,6 +71,7 @@ def _on_deadline(draw: st.DrawFn, number: int) -> Event[Data]:
     contact, when, due = draw(contacts), draw(minutes), draw(minutes)
     told: dict[str, Any] = {"customer_id": CUSTOMER[contact], "sequence": number}
     if draw(st.booleans()):
+        told |= _given(in_hours=draw(st.sampled_from([None, True, False])))
         return opened(when, {"first_response": due, "promise": due}, contact, **told)
     kind = draw(st.sampled_from(["met", "breached", "cancelled", "corrected"]))
     target = draw(st.sampled_from(["first_response", "resolution", "promise"]))

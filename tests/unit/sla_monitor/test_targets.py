@@ -1,6 +1,6 @@
 """Every rule of sla.md's section Targets, by name."""
 
-from rapport.contracts.sla_events import SlaMet
+from rapport.contracts.sla_events import SlaMet, SlaOpened
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.history import clocks_of, history
 
@@ -202,6 +202,15 @@ def test_an_outbound_contact_owes_no_answer_until_the_customer_writes():
     assert played.told("sla.opened") == []
     played.take(received("13:00"))
     assert due(played, "first_response/1") == "17:00"
+
+
+def test_the_opening_says_whether_the_calendar_was_open_then():
+    openings = [play([received(time)], under=FIRST, looks=[]).events for time in ("08:59", "09:00", "17:00")]
+    assert [d.in_hours for events in openings for e in events if isinstance(d := e.data, SlaOpened)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_staff_and_test_customers_have_no_targets():

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -29,6 +30,7 @@ FigureName = Annotated[str | None, Query(description="only what counts in this f
 Cursor = Annotated[str | None, Query(description="where the next page begins, from the page before")]
 
 
+_LONGEST_BY_CLOCK: Final = timedelta(days=400)
 _PAGED: Final = frozenset({"figure", "limit", "cursor"})
 
 
@@ -110,6 +112,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         if question.measure.dimensions is not None:
             raise _elsewhere(question, "customers")
         _check(figure, question)
+        _check_clock(question)
         limits = settings.limits(clock.now())
         found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
         page, following = await paged(found)
@@ -142,6 +145,13 @@ def _check(figure: str | None, question: Question) -> None:
         known = ", ".join(question.measure.counts)
         reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
         raise Problem(422, reason, errors=[("/figure", reason)])
+
+
+def _check_clock(question: Question) -> None:
+    is_bounded = question.since and question.until and question.until - question.since <= _LONGEST_BY_CLOCK
+    if question.where_on_clock and not is_bounded:
+        reason = f"contacts by hour or weekday are listed for a range of at most {_LONGEST_BY_CLOCK.days} days"
+        raise Problem(422, reason, errors=[("/from", reason)])
 
 
 def _elsewhere(question: Question, what: str) -> Problem:

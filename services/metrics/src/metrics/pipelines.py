@@ -53,7 +53,7 @@ def fact_match(question: Question) -> dict[str, Any]:
     if "audience" not in question.dimensions:
         match["audience"] = "customer"
     for dimension, values in question.where.items():
-        if question.field_of(dimension) not in _OF_MARKS:
+        if question.field_of(dimension) not in _OF_MARKS and dimension not in question.where_on_clock:
             match[dimension] = {"$in": list(values)}
     return match
 
@@ -61,6 +61,8 @@ def fact_match(question: Question) -> dict[str, Any]:
 def mark_match(question: Question, marks: str) -> dict[str, Any]:
     match: dict[str, Any] = {f"{marks}measure": question.measure.marks}
     match |= within(f"{marks}at", question.since, question.until)
+    if question.where_on_clock:
+        match["$or"] = [within(f"{marks}at", *hours) for hours in question.hours()] or [{f"{marks}at": None}]
     for dimension, values in question.where.items():
         if question.field_of(dimension) in _OF_MARKS:
             match[_path(question, dimension, marks)] = {"$in": list(values)}

@@ -18,7 +18,7 @@ from metrics.domain.journal import BALANCE
 from metrics.domain.marks import COMBINATIONS, HOURS
 from metrics.domain.measures import Limits
 from metrics.domain.question import Question
-from metrics.domain.report import Group
+from metrics.domain.report import Group, by_the_clock
 from metrics.histories import Histories, Marks
 from metrics.paging import Place, place_of
 from metrics.pipelines import adds_to, fact_match, from_facts, from_hours, mark_match, own, within
@@ -67,6 +67,9 @@ class Reports:
         """
         if question.measure.whole:
             return await self.histories.groups(question, limits, session)
+        if question.measure.by_clock:
+            hours = question.by_the_hour()
+            return by_the_clock(question, hours, await self.groups(hours, limits, facts=facts, session=session))
         combination = None if facts else question.combination()
         if combination is not None:
             return await self._sums(HOURS, from_hours(question, combination), question, session)
@@ -102,8 +105,7 @@ class Reports:
     async def _behind(
         self, question: Question, limits: Limits, figure: str | None, limit: int, after: Place | None
     ) -> list[tuple[ContactFact, Marks]]:
-        mark = mark_match(question, "marks.")
-        element = {name.removeprefix("marks."): condition for name, condition in mark.items()}
+        element = mark_match(question, "")
         if figure is not None:
             element = {"$and": [element, adds_to(question.measure, figure, limits)]}
         where = {"$and": [fact_match(question), {"marks": {"$elemMatch": element}}, after.match() if after else {}]}

@@ -36,6 +36,7 @@ class SlaOpened(UnderPolicy):
     """The clocks of a contact run; all its deadlines at that moment."""
 
     calendar: Label | None = None
+    in_hours: bool | None = Field(None, description="whether that calendar was open when the contact was opened")
     deadlines: list[Deadline] = Field(default_factory=list)
 
 

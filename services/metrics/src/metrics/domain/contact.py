@@ -9,13 +9,13 @@ from typing import Any, Final
 from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import QualityReviewed, SurveyAnswered
 from rapport.contracts.followup_events import SurveySent
-from rapport.contracts.sla_events import AlertCleared, UnderPolicy
+from rapport.contracts.sla_events import AlertCleared, SlaOpened, UnderPolicy
 from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
 from metrics.domain.finish import WHOLE
 from metrics.domain.followups import followup_marks, is_about_followup, with_followup
-from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, marks_of
+from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, hours_marks, marks_of
 from metrics.domain.naming import identity_of
 from metrics.domain.notes import LONGEST_LOG, Note, is_noted, note_of
 from metrics.domain.states import ContactFact, CustomerFact, Order
@@ -80,6 +80,9 @@ def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | 
     policy = getattr(data, "policy", None)
     if policy is not None and (fact.policy_word is None or word > fact.policy_word):
         changes |= {"policy": policy, "policy_word": word}
+    if isinstance(data, SlaOpened) and data.in_hours is not None:
+        known = (word, data.in_hours)
+        changes["in_hours"] = known if fact.in_hours is None else max(known, fact.in_hours)
     return changes
 
 
@@ -120,6 +123,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         update |= _shortened(log, base)
         log, base = update["log"], update["base"]
     story = fold(log, base)
+    in_hours = update.get("in_hours", fact.in_hours)
     known = fact.profile if customer is None else customer.profile_at(story.opened_at)
     dimensions = {**story.dimensions}
     hands = story.now
@@ -139,6 +143,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
         "dimensions": dimensions,
         "visit": visit_of(story),
         "marks": (
+            *hours_marks(story, in_hours[1] if in_hours else None),
             *marks_of(
                 story,
                 update.get("runs", fact.runs),

@@ -150,6 +150,16 @@ def nps(sums: Sums) -> Figures:
     }
 
 
+def arrivals(sums: Sums) -> Figures:
+    return {"arrivals": sums.get("contacts", 0)}
+
+
+def out_of_hours(sums: Sums) -> Figures:
+    closed, count = sums.get("out_of_hours", 0), sums.get("count", 0)
+    counts = _known(sums, "out_of_hours", "count", "unknown")
+    return {"share": _share(closed, count), **_sure(closed, count), **counts}
+
+
 def fcr(sums: Sums) -> Figures:
     settled, count = sums.get("settled", 0), sums.get("count", 0)
     return {"fcr": _share(settled, count), **_sure(settled, count), **_known(sums, "settled", "count", "provisional")}

@@ -106,6 +106,14 @@ def _contact_marks(story: Story) -> Iterator[Mark]:
         yield Mark("messages", minute, agent, team, None, {"messages": count})
 
 
+def hours_marks(story: Story, in_hours: bool | None) -> Iterator[Mark]:  # noqa: FBT001 - what is asked for
+    """Whether the customer came while we were open, where sla-monitor has said so."""
+    if story.outbound or story.opened_at is None:
+        return
+    figures = {"unknown": 1} if in_hours is None else {"count": 1} if in_hours else {"count": 1, "out_of_hours": 1}
+    yield Mark("out_of_hours", story.opened_at, story.now.agent, story.now.team, None, figures)
+
+
 def _duration(prefix: str, millis: int) -> dict[str, int]:
     return {f"{prefix}count": 1, f"{prefix}sum": millis, f"{prefix}b{bucket_of(millis)}": 1}
 

@@ -72,6 +72,16 @@ def period_of_day(day: date, granularity: str, week_start: int) -> date:
     return day
 
 
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+CLOCK: Final = ("weekday", "hour")
+"""What the clock on the wall says of an instant; hours are "00" to "23"."""
+
+
+def on_the_clock(name: str, at: datetime, zone: ZoneInfo) -> str:
+    local = at.astimezone(zone)
+    return WEEKDAYS[local.weekday()] if name == "weekday" else f"{local:%H}"
+
+
 def period_of_hour(instant: datetime, zone: ZoneInfo) -> datetime:
     """The local hour that an instant lies in."""
     return instant.astimezone(zone).replace(minute=0, second=0, microsecond=0)

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,15 +11,17 @@ from rapport.contracts import cut_to_milliseconds
 
 from metrics.domain.marks import COMBINATIONS
 from metrics.domain.measures import MEASURES, Measure
-from metrics.domain.periods import is_whole_hour_zone, local_midnight
+from metrics.domain.periods import CLOCK, WEEKDAYS, is_whole_hour_zone, local_midnight, on_the_clock
 from metrics.domain.states import DIMENSIONS
 
 Granularity = Literal["hour", "day", "week", "month"]
 Where = Mapping[str, tuple[str | None, ...]]
 
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PARAMETERS: Final = frozenset({"measure", "from", "to", "by", "granularity", "tz", "week_start", "filter", "format"})
 
+_QUARTER: Final = timedelta(minutes=15)
+"""All zones are whole quarters of an hour from UTC, and have been since 1972."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPECIAL: Final = frozenset(',|"')
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _ONE: Final = r'(?:"(?:[^"]|"")*"|[^,"|]*)'
@@ -52,6 +54,8 @@ class Question:
     def grouping(self) -> tuple[str, ...]:
         """The dimensions of the rows: those asked for, the one that is never pooled, and the one that is compared."""
         always = (self.measure.part if self.measure.kept_apart else None, self.measure.compares)
+        if self.measure.by_clock and not set(self.by) & set(CLOCK):
+            always = CLOCK
         return (*self.by, *(name for name in always if name and name not in self.by))
 
     @property
@@ -66,7 +70,40 @@ class Question:
         """Whether what is counted at an instant, with these dimensions, belongs into the report."""
         if (self.since is not None and at < self.since) or (self.until is not None and at >= self.until):
             return False
-        return all(fields.get(self.field_of(name)) in values for name, values in self.where.items())
+        return all(self.value_of(name, at, fields) in values for name, values in self.where.items())
+
+    def value_of(self, dimension: str, at: datetime, fields: Mapping[str, Any]) -> str | None:
+        """Under which value of a dimension something is counted that has these fields."""
+        if self.measure.by_clock and dimension in CLOCK:
+            return on_the_clock(dimension, at, self.zone)
+        value: str | None = fields.get(self.field_of(dimension))
+        return value
+
+    def by_the_hour(self) -> "Question":
+        """The question of hours whose answer says what one by the clock asks for; its dimensions come in this order."""
+        where = {name: values for name, values in self.where.items() if name not in CLOCK}
+        by = tuple(name for name in self.grouping if name not in CLOCK)
+        return replace(self, measure=MEASURES[self.measure.marks], by=by, where=where, granularity="hour")
+
+    @property
+    def where_on_clock(self) -> Where:
+        """The filters by local hour and weekday."""
+        return {name: values for name, values in self.where.items() if self.measure.by_clock and name in CLOCK}
+
+    def admits_hour(self, at: datetime) -> bool:
+        return all(on_the_clock(name, at, self.zone) in values for name, values in self.where_on_clock.items())
+
+    def hours(self) -> list[tuple[datetime, datetime]]:
+        """The stretches of a bounded range that the filters by local hour and weekday admit."""
+        found: list[tuple[datetime, datetime]] = []
+        at, until = self.since or _EPOCH, self.until or _EPOCH
+        while at < until:
+            end = min(until, at + _QUARTER - (at - _EPOCH) % _QUARTER)
+            if self.admits_hour(at):
+                joins = found and found[-1][1] == at
+                found[-1:] = [(found[-1][0], end)] if joins else [*found[-1:], (at, end)]
+            at = end
+        return found
 
     def combination(self) -> str | None:
         """The hourly rows that can answer exactly, or None where only the facts can."""
@@ -183,7 +220,8 @@ class _Reader:
                     self.wrong(name, f"{measure.name} is of all that was up to an instant (`to`, else now)")
 
     def known(self, measure: Measure) -> tuple[str, ...]:
-        return (*(measure.dimensions or DIMENSIONS), "audience", *([measure.part] if measure.part else []))
+        own = CLOCK if measure.by_clock else (measure.part,) if measure.part else ()
+        return (*(measure.dimensions or DIMENSIONS), "audience", *own)
 
     def by(self, measure: Measure) -> tuple[str, ...]:
         names = [name.strip() for value in self.given.get("by", []) for name in value.split(",") if name.strip()]

@@ -11,7 +11,7 @@ from typing import Any
 from rapport.contracts import format_instant
 
 from metrics.domain.finish import Sums
-from metrics.domain.periods import local_day, period_of_day, period_of_hour
+from metrics.domain.periods import WEEKDAYS, local_day, period_of_day, period_of_hour
 from metrics.domain.question import Question
 
 
@@ -37,12 +37,23 @@ class Tally:
         key: date | datetime | None = None
         if question.granularity is not None:
             key = at if question.granularity == "hour" else local_day(at, question.zone)
-        sums = self._sums[key, tuple(fields.get(question.field_of(name)) for name in question.grouping)]
+        sums = self._sums[key, tuple(question.value_of(name, at, fields) for name in question.grouping)]
         for figure, amount in figures.items():
             sums[figure] = sums.get(figure, 0) + amount
 
     def groups(self) -> list[Group]:
         return [Group(key, values, sums) for (key, values), sums in self._sums.items()]
+
+
+def by_the_clock(question: Question, hours: Question, groups: Iterable[Group]) -> list[Group]:
+    """The groups by local hour and weekday, out of those of the same question by the hour."""
+    tally = Tally(question)
+    for group in groups:
+        assert isinstance(group.key, datetime)  # noqa: S101 - asked for by the hour
+        fields = dict(zip(hours.grouping, group.values, strict=True))
+        if question.admits_hour(group.key):
+            tally.add(group.key, fields, group.sums)
+    return tally.groups()
 
 
 def columns(question: Question) -> tuple[str, ...]:
@@ -65,9 +76,16 @@ def rows(question: Question, groups: Iterable[Group]) -> list[dict[str, Any]]:
     held = {key: sums for key, sums in totals.items() if any(sums.values())}
     if not held and not question.granularity and not question.grouping:
         held = {(None, ()): {}}
-    ordered = sorted(held, key=lambda key: (_rank(key[0]), [(value is None, value or "") for value in key[1]]))
+    names = question.grouping
+    ordered = sorted(held, key=lambda key: (_rank(key[0]), [*map(_place, names, key[1])]))
     found = [_row(question, period, values, held[period, values]) for period, values in ordered]
     return _with_spread(question, found) if question.measure.compares else found
+
+
+def _place(dimension: str, value: str | None) -> tuple[bool, int, str]:
+    """Where a value stands among the others; days of the week in their own order."""
+    day = WEEKDAYS.index(value) if dimension == "weekday" and value in WEEKDAYS else 0
+    return value is None, day, value or ""
 
 
 def _with_spread(question: Question, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -135,6 +135,8 @@ class ContactFact(State, frozen=True, kw_only=True):
     runs: dict[str, Run] = field(default_factory=dict)
     policy: str | None = None
     policy_word: Word | None = None
+    in_hours: tuple[Word, bool] | None = None
+    """Whether it came while the calendar of its policy was open."""
     answers: dict[str, Answer] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
     """By the event."""

@@ -172,7 +172,9 @@ def _deadlines(
     old = all(one.clock.recorded is not None for one in moved)
     if not contact.opened:
         at = folding.opened_at or moved[0].clock.started_at
-        opened = SlaOpened(**data, calendar=folding.calendar)
+        hours = folding.version.calendars.get(folding.calendar or "") if folding.version else None
+        in_hours = hours.is_open(at) if hours else None
+        opened = SlaOpened(**data, calendar=folding.calendar, in_hours=in_hours)
         said.events.append((at, 0, "sla.opened", opened, f"{contact.id}/all/0/opened/0", old))
         said.opened = True
         return
