@@ -216,6 +216,19 @@ async def test_the_contacts_of_an_hour_of_the_week_are_listed_by_the_local_clock
     assert none["contacts"] == []
 
 
+async def test_what_customers_come_for_is_told_beside_how_it_was_before(metrics: RunningMetrics):
+    asked = {"from": "2026-03-02T08:30:00Z", "to": "2026-03-02T09:00:00Z", "by": "topic"}
+    assert (await metrics.get("/v1/drivers", **asked))["drivers"] == [
+        {"topic": "tv", "contacts": 1, "share": 1.0, "before": 0, "growth": None}
+    ]
+    later = {"from": "2026-03-03", "to": "2026-03-04", "by": "channel"}
+    told = await metrics.get("/v1/drivers", **later, limit=1)
+    assert (told["contacts"], told["before"]) == (1, "2026-03-02T00:00:00Z")
+    assert told["drivers"] == [{"channel": "email", "contacts": 1, "share": 1.0, "before": 2, "growth": -0.5}]
+    assert (await metrics.ask("/v1/drivers", by="weather")).json()["errors"][0]["pointer"] == "/by"
+    assert len((await metrics.get("/v1/drivers"))["drivers"]) == 0
+
+
 async def test_behind_figures_of_customers_are_customers(metrics: RunningMetrics):
     value = await metrics.get("/v1/report/customers", measure="cltv")
     assert [(one["customer_id"], one["counted"][0]["figures"]) for one in value["customers"]] == [

@@ -13,7 +13,7 @@ from rapport.runtime.problem import Problem
 from starlette.responses import JSONResponse, Response
 
 from metrics import answers
-from metrics.domain import report
+from metrics.domain import drivers, report
 from metrics.domain.measures import MEASURES
 from metrics.domain.question import BadQuestion, Granularity, Question, parse
 from metrics.paging import BadCursor
@@ -28,10 +28,6 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Limit = Annotated[int, Query(ge=1, le=1000, description="most entries in one page")]
 FigureName = Annotated[str | None, Query(description="only what counts in this figure, such as breached")]
 Cursor = Annotated[str | None, Query(description="where the next page begins, from the page before")]
-
-
-_LONGEST_BY_CLOCK: Final = timedelta(days=400)
-_PAGED: Final = frozenset({"figure", "limit", "cursor"})
 
 
 def _parameter(name: str, text: str, *, among: Iterable[str] = (), required: bool = False) -> dict[str, Any]:
@@ -53,15 +49,25 @@ _REPORT_PARAMETERS = [
     _parameter("filter", "channel:email,team:a|b; an empty value means none given, quotes hold commas and bars"),
     _parameter("format", "json when absent", among=("json", "csv")),
 ]
+_LONGEST_BY_CLOCK: Final = timedelta(days=400)
+_DRIVER_PARAMETERS = [
+    *RANGE_PARAMETERS,
+    _parameter("by", "what drives contacts, comma separated dimensions; topic when absent"),
+    _parameter("filter", "as of a report"),
+]
+_PAGED: Final = frozenset({"figure", "limit", "cursor"})
 
 
 def asked(request: Request, key: Key, settings: MetricsSettings, *, also: frozenset[str] = frozenset()) -> Question:
     """The question of a request, within what the key may see; a problem names each parameter that is wrong."""
+    return allowed(_read(parameters_of(request), also), key, settings)
+
+
+def _read(parameters: Mapping[str, list[str]], also: frozenset[str]) -> Question:
     try:
-        question = parse(parameters_of(request), also=also)
+        return parse(parameters, also=also)
     except BadQuestion as error:
         raise problem_of(error) from None
-    return allowed(question, key, settings)
 
 
 def parameters_of(request: Request) -> dict[str, list[str]]:
@@ -136,6 +142,19 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         )
         told = [{"customer_id": name, "counted": answers.marks_told(marks)} for name, marks in found[:limit]]
         return {"customers": told, "cursor": found[limit - 1][0] if len(found) > limit else None}
+
+    @router.get("/drivers", openapi_extra={"parameters": _DRIVER_PARAMETERS})
+    async def get_drivers(
+        request: Request, key: Watcher, limit: Annotated[int, Query(ge=1, le=1000, description="most drivers")] = 20
+    ) -> Mapping[str, Any]:
+        """What customers come for: topics by volume, and how they have grown against as long a time just before."""
+        words = {"by": ["topic"], **parameters_of(request), "measure": ["contacts"]}
+        question = allowed(_read(words, frozenset({"limit"})), key, settings)
+        now, before = drivers.ranges(question, clock.now())
+        limits = settings.limits(clock.now())
+        async with reports.one_instant() as instant:
+            groups = [await reports.groups(one, limits, session=instant) for one in (now, before)]
+        return drivers.document(now, groups, limit)
 
     return router
 
