@@ -230,12 +230,18 @@ async def test_the_dashboard(tmp_path: Path, stack: Addresses, unique: Callable[
             )
         async with signed_in(browser, f"{metrics.service.url}/?days=7", key="watch") as page:
             await expect(page.get_by_role("heading", name="Contacts per day by channel")).to_be_visible()
-            for closed in await page.locator("details:not([open]) summary").all():
-                await closed.click()
+            closed = page.locator("details:not([open]) summary")
+            while await closed.count():
+                await closed.first.click()
             assert await page.evaluate("document.documentElement.scrollWidth") <= 1280
             await shoot(page, "dashboard")
             assert await violations(page) == []
             await page.set_viewport_size({"width": 360, "height": 740})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+            await page.locator(".cards a").first.click()
+            await expect(page.get_by_role("heading", name="Contacts behind contacts")).to_be_visible()
+            await shoot(page, "figure")
+            assert await violations(page) == []
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -327,9 +327,24 @@ async def test_the_dashboard_shows_figures_with_a_way_to_their_contacts(metrics:
     assert page.status_code == 200
     for told in ("Contacts per day by channel", "Still waiting", "Deadlines met by target", "Satisfaction by channel"):
         assert told in page.text
-    assert "/v1/report/contacts?measure=sla" in page.text
+    assert "/contacts?measure=sla" in page.text
+    narrowed = await metrics.ask("/", **{"from": "2026-03-02", "to": "2026-03-09", "filter": "team:a", "by": "channel"})
+    assert "Where it goes worst, by channel" in narrowed.text
+    assert (await metrics.ask("/", filter="weather:bad")).json()["errors"][0]["pointer"] == "/filter"
     signed_out = await metrics.http.get("/", headers={"Accept": "text/html"})
     assert (signed_out.status_code, signed_out.headers["location"]) == (303, "/login?next=/")
+
+
+async def test_behind_a_figure_is_a_page_for_people(metrics: RunningMetrics):
+    listed = await metrics.ask(
+        "/contacts", measure="sla", figure="breached", filter="target:promise", tz="Europe/Berlin"
+    )
+    assert listed.status_code == 200
+    for told in ("Contacts behind breached", ">C-1<", "2026-03-02 10:10", "/v1/customers/K-1/timeline", "breached 1"):
+        assert told in listed.text
+    paged = await metrics.ask("/contacts", measure="contacts", limit=2)
+    assert "cursor=" in paged.text
+    assert "No contact is counted here" in (await metrics.ask("/contacts", measure="reopens", to="2020-01-01")).text
 
 
 async def test_figures_by_agent_can_be_switched_off(tmp_path: Path, stack: Addresses, unique: Callable[[str], str]):

@@ -1,30 +1,24 @@
 """What the dashboard draws is what its tables say, and every link asks a question that can be answered."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from metrics.dashboard import (
-    HEIGHT,
-    WIDTH,
-    Chart,
-    Span,
-    by_points,
-    by_share,
-    cards,
-    contacts_chart,
-    csat_chart,
-    duration,
-    response_chart,
-    sla_chart,
-    span_of,
-)
+from metrics.dashboard.cards import cards
+from metrics.dashboard.charts import HEIGHT, WIDTH, Chart, contacts_chart, csat_chart, response_chart, sla_chart
+from metrics.dashboard.heat import heat_map
+from metrics.dashboard.span import Span, span_of
+from metrics.dashboard.standing import COMPARED, drivers_table, worst_first
+from metrics.dashboard.trends import TRENDS, trend_chart
+from metrics.dashboard.words import by_points, by_share, duration
 from metrics.domain.question import parse
 
 from tests.support.metrics import Memory, answered, at, opened, received, resolved, responded, verdict
 
+DAILY: dict[str, Any] = {"granularity": "day", "tz": "Europe/Berlin"}
 SPAN = Span(date(2026, 3, 2), date(2026, 3, 9), ZoneInfo("Europe/Berlin"))
 
 
@@ -48,6 +42,7 @@ def charts(memory: Memory) -> list[Chart]:
         response_chart(SPAN, memory.report("first_response", by="channel")),
         sla_chart(SPAN, memory.report("sla", by="target")),
         csat_chart(SPAN, memory.report("csat", by="channel")),
+        *(trend_chart(SPAN, trend, memory.report(trend.measure, **DAILY)) for trend in TRENDS),
     ]
 
 
@@ -69,16 +64,23 @@ def test_every_period_has_its_row_and_the_tallest_bar_fills_the_plot(memory):
 
 
 def test_every_link_asks_for_the_contacts_that_its_figure_counts(memory):
-    links = [(cell.text, cell.href) for chart in charts(memory) for row in chart.table for cell in row if cell.href]
-    assert len(links) == 8
+    sides = worst_first(SPAN, "team", {name: memory.report(name, by="team") for name in COMPARED})
+    heat = heat_map(SPAN, memory.report("arrivals", tz="Europe/Berlin"), [], memory.report("out_of_hours")[0])
+    tables = [*(chart.table for chart in charts(memory)), [row[1:] for row in sides.rows]]
+    links = [(cell.text, cell.href) for table in tables for row in table for cell in row if cell.href]
+    links += [(str(cell.count), cell.href) for _, cells in heat.rows for cell in cells if cell.href]
+    assert len(links) == 18
     for text, href in links:
         address = urlsplit(href)
-        assert address.path == "/v1/report/contacts"
+        assert address.path == "/contacts"
+        if text.endswith("%"):
+            continue
         words: dict[str, Any] = parse_qs(address.query)
-        figure = words.pop("figure", [{"contacts": "contacts"}.get(words["measure"][0], "answers")])[0]
+        usual = {"contacts": "contacts", "arrivals": "arrivals"}.get(words["measure"][0], "answers")
+        figure = words.pop("figure", [usual])[0]
         question = parse(words)
         found = memory.report(facts=True, **{name: values[0] for name, values in words.items()})
-        assert [str(row[figure]) for row in found] == [text], question
+        assert sum(row[figure] for row in found) == int(text), question
 
 
 def test_every_card_has_a_link(memory):
@@ -95,6 +97,56 @@ def test_a_figure_stands_beside_the_same_of_as_many_days_before():
 
 def test_what_had_no_figure_before_or_has_none_now_is_compared_with_nothing():
     assert {by_share(5, 0, "more", "fewer"), by_share(None, 5, "more", "fewer"), by_points(None, 0.5)} == {""}
+
+
+def test_the_side_with_the_least_deadlines_met_comes_first_and_its_name_narrows_the_page(memory):
+    memory.feed(
+        received(at("09:00"), "C-3", team="b"),
+        opened(at("09:00"), {"first_response": at("10:00")}, "C-3"),
+        verdict("met", at("09:30"), at("10:00"), "C-3"),
+    )
+    table = worst_first(SPAN, "team", {name: memory.report(name, by="team") for name in COMPARED})
+    assert [(row[0].text, row[1].text) for row in table.rows] == [("a", "0 %"), ("b", "100 %"), ("none", "–")]
+    words = parse_qs(urlsplit(table.rows[0][0].href).query)
+    assert (words["filter"], words["by"], words["from"]) == (["team:a"], ["team"], ["2026-03-02"])
+
+
+def test_a_page_that_is_narrowed_down_asks_and_links_for_that_only():
+    span = replace(SPAN, where={"team": ("a", None), "channel": ("e,mail",)})
+    assert span.filter == 'team:a|,channel:"e,mail"'
+    assert span.question("contacts").where == span.where
+    words = parse_qs(urlsplit(span.link("contacts", team="b")).query)
+    assert words["filter"] == ['team:b,channel:"e,mail"']
+    assert parse_qs(urlsplit(span.page("team", preset=7)).query)["filter"] == [span.filter]
+
+
+def test_what_customers_come_for_says_how_much_it_has_grown():
+    told = {
+        "drivers": [{"topic": "bill", "contacts": 6, "share": 0.6, "before": 4}, _driver("tv", 4), _driver(None, 0)]
+    }
+    assert [[cell.text for cell in row] for row in drivers_table(SPAN, told).rows] == [
+        ["bill", "6", "60 %", "4", "50 % more"],
+        ["tv", "4", "40 %", "0", "new"],
+        ["none", "0", "0 %", "0", "–"],
+    ]
+
+
+def _driver(topic: str | None, contacts: int) -> dict[str, Any]:
+    return {"topic": topic, "contacts": contacts, "share": contacts / 10, "before": 0}
+
+
+def test_an_hour_in_which_most_came_while_we_were_closed_is_marked():
+    hours = [
+        {"weekday": "monday", "hour": "09", "arrivals": 10, "share": 0.1},
+        {"weekday": "sunday", "hour": "23", "arrivals": 1, "share": 1.0},
+    ]
+    rows = dict(heat_map(SPAN, hours, hours, {"out_of_hours": 2, "count": 11}).rows)
+    busy, late, empty = rows["monday"][9], rows["sunday"][23], rows["sunday"][22]
+    assert [(cell.count, cell.level, cell.is_closed) for cell in (busy, late, empty)] == [
+        (10, 5, False),
+        (1, 1, True),
+        (0, 0, False),
+    ]
 
 
 def test_nothing_yet_is_shown_as_nothing():

@@ -5,6 +5,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
 from metrics import loyalty_file
+from metrics.contacts_page import contacts_page
 from metrics.customers import Customers
 from metrics.customers import routes as customer_routes
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
@@ -32,5 +33,6 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     service.http.include_router(routes(reports, service.clock, settings))
     service.http.include_router(customer_routes(Customers(store, loyalty), reports, service.clock))
     service.http.include_router(traces(reports, rejections, service.clock))
+    service.http.include_router(contacts_page(reports, service.clock, settings))
     service.http.include_router(pages(reports, service.clock, settings))
     return service

@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
-from typing import Annotated, Any, Final, TypeVar, get_args
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, NamedTuple, TypeVar, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from rapport.runtime.clock import Clock
@@ -13,9 +13,10 @@ from rapport.runtime.problem import Problem
 from starlette.responses import JSONResponse, Response
 
 from metrics import answers
-from metrics.domain import drivers, report
+from metrics.domain import ContactFact, drivers, report
 from metrics.domain.measures import MEASURES
 from metrics.domain.question import BadQuestion, Granularity, Question, parse
+from metrics.histories import Marks
 from metrics.paging import BadCursor
 from metrics.settings import MetricsSettings
 from metrics.store import Reports
@@ -40,7 +41,7 @@ RANGE_PARAMETERS = [
     _parameter("to", "end of the range, itself left out: a date (its midnight in tz) or RFC 3339; all when absent"),
     _parameter("tz", "IANA time zone of dates and periods; UTC when absent"),
 ]
-_REPORT_PARAMETERS = [
+REPORT_PARAMETERS = [
     _parameter("measure", "what is counted", among=MEASURES, required=True),
     *RANGE_PARAMETERS,
     _parameter("by", "dimensions to group by, comma separated"),
@@ -50,6 +51,11 @@ _REPORT_PARAMETERS = [
     _parameter("format", "json when absent", among=("json", "csv")),
 ]
 _LONGEST_BY_CLOCK: Final = timedelta(days=400)
+PAGE_PARAMETERS = [
+    *RANGE_PARAMETERS,
+    _parameter("by", "what is held side by side, such as team; that when absent"),
+    _parameter("filter", "as of a report"),
+]
 _DRIVER_PARAMETERS = [
     *RANGE_PARAMETERS,
     _parameter("by", "what drives contacts, comma separated dimensions; topic when absent"),
@@ -60,10 +66,11 @@ _PAGED: Final = frozenset({"figure", "limit", "cursor"})
 
 def asked(request: Request, key: Key, settings: MetricsSettings, *, also: frozenset[str] = frozenset()) -> Question:
     """The question of a request, within what the key may see; a problem names each parameter that is wrong."""
-    return allowed(_read(parameters_of(request), also), key, settings)
+    return allowed(read(parameters_of(request), also), key, settings)
 
 
-def _read(parameters: Mapping[str, list[str]], also: frozenset[str]) -> Question:
+def read(parameters: Mapping[str, list[str]], also: frozenset[str]) -> Question:
+    """The question that parameters ask; a problem names each that is wrong."""
     try:
         return parse(parameters, also=also)
     except BadQuestion as error:
@@ -92,11 +99,40 @@ def problem_of(error: BadQuestion) -> Problem:
     return Problem(422, str(error), title="The question can't be answered", errors=error.errors)
 
 
+class Behind(NamedTuple):
+    """A page of the contacts behind a figure, each with what counts of it, and where the next one begins."""
+
+    question: Question
+    page: list[tuple[ContactFact, Marks]]
+    following: str | None
+
+
+async def behind(
+    request: Request,
+    key: Key,
+    reports: Reports,
+    settings: MetricsSettings,
+    now: datetime,
+    figure: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Behind:
+    """The contacts that a request asks for; a problem says what can't be listed."""
+    question = asked(request, key, settings, also=_PAGED)
+    if question.measure.dimensions is not None:
+        raise _elsewhere(question, "customers")
+    _check(figure, question)
+    _check_clock(question)
+    limits = settings.limits(now)
+    found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
+    return Behind(question, *await paged(found))
+
+
 def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     """Reports, and the contacts behind them."""
     router = APIRouter(prefix="/v1", tags=["figures"])
 
-    @router.get("/report", openapi_extra={"parameters": _REPORT_PARAMETERS})
+    @router.get("/report", openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
@@ -105,7 +141,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
             return Response(report.as_csv(question, groups), media_type=_CSV)
         return JSONResponse(report.document(question, groups, clock.now()))
 
-    @router.get("/report/contacts", openapi_extra={"parameters": _REPORT_PARAMETERS})
+    @router.get("/report/contacts", openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report_contacts(
         request: Request,
         key: Watcher,
@@ -114,21 +150,15 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         cursor: Cursor = None,
     ) -> Response:
         """The contacts behind a cell of a report. As CSV the next page is in the header `Link`."""
-        question = asked(request, key, settings, also=_PAGED)
-        if question.measure.dimensions is not None:
-            raise _elsewhere(question, "customers")
-        _check(figure, question)
-        _check_clock(question)
-        limits = settings.limits(clock.now())
-        found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
-        page, following = await paged(found)
+        found = await behind(request, key, reports, settings, clock.now(), figure, limit, cursor)
         if request.query_params.get("format") == "csv":
-            next_page = f'<?{request.url.include_query_params(cursor=following).query}>; rel="next"'
-            lines = answers.contacts_csv(question.measure, page)
-            return Response(lines, media_type=_CSV, headers={"Link": next_page} if following else None)
-        return JSONResponse({"contacts": [answers.counted(fact, marks) for fact, marks in page], "cursor": following})
+            next_page = f'<?{request.url.include_query_params(cursor=found.following).query}>; rel="next"'
+            lines = answers.contacts_csv(found.question.measure, found.page)
+            return Response(lines, media_type=_CSV, headers={"Link": next_page} if found.following else None)
+        told = [answers.counted(fact, marks) for fact, marks in found.page]
+        return JSONResponse({"contacts": told, "cursor": found.following})
 
-    @router.get("/report/customers", openapi_extra={"parameters": _REPORT_PARAMETERS})
+    @router.get("/report/customers", openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report_customers(
         request: Request, key: Watcher, figure: FigureName = None, limit: Limit = 100, cursor: Cursor = None
     ) -> Mapping[str, Any]:
@@ -149,7 +179,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     ) -> Mapping[str, Any]:
         """What customers come for: topics by volume, and how they have grown against as long a time just before."""
         words = {"by": ["topic"], **parameters_of(request), "measure": ["contacts"]}
-        question = allowed(_read(words, frozenset({"limit"})), key, settings)
+        question = allowed(read(words, frozenset({"limit"})), key, settings)
         now, before = drivers.ranges(question, clock.now())
         limits = settings.limits(clock.now())
         async with reports.one_instant() as instant:

@@ -1,49 +1,99 @@
 """The dashboard: one page for a team lead, each figure with a way to the contacts behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
+from rapport.runtime.keys import Key
+from rapport.runtime.mongo import Session
 from rapport.runtime.pages import templates
 from starlette.responses import HTMLResponse
 
-from metrics import dashboard
+from metrics.dashboard.cards import Card, cards
+from metrics.dashboard.charts import WIDTH, Chart, contacts_chart, csat_chart, response_chart, sla_chart
+from metrics.dashboard.heat import HOURS, HeatMap, heat_map
+from metrics.dashboard.span import Span, span_of
+from metrics.dashboard.standing import COMPARED, SIDES, Table, drivers_table, worst_first
+from metrics.dashboard.trends import TRENDS, trend_chart
+from metrics.domain import drivers
 from metrics.domain.measures import Limits
+from metrics.domain.periods import local_day
 from metrics.domain.question import Question
 from metrics.domain.report import rows
-from metrics.http import Watcher, allowed
+from metrics.http import PAGE_PARAMETERS, Watcher, allowed, parameters_of, read
 from metrics.settings import MetricsSettings
 from metrics.store import Reports
 
 _PRESETS: Final = (7, 30, 90, 365)
+_USUALLY: Final = 30
 _FIRST: Final = ("contacts", "first_response", "sla", "csat")
+_MOST_DRIVERS: Final = 15
 
 
-async def _figures(
-    reports: Reports, span: dashboard.Span, limits: Limits, allow: Callable[[Question], Question]
-) -> tuple[list[dashboard.Chart], list[dashboard.Card]]:
-    """All that the page shows, of one instant: a card and the chart below it never say different things."""
-    async with reports.one_instant() as instant:
+Days = Annotated[int | None, Query(ge=1, le=3660, description="the last days up to today; 30 when absent")]
 
-        async def ask(question: Question) -> list[dict[str, Any]]:
-            asked = allow(question)
-            return rows(asked, await reports.groups(asked, limits, session=instant))
 
-        async def totals(over: dashboard.Span) -> dict[str, dict[str, Any]]:
-            return {name: (await ask(over.question(name)))[0] for name in _FIRST}
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    cards: list[Card]
+    trends: list[Chart]
+    charts: list[Chart]
+    tables: list[Table]
+    heat: HeatMap
 
+
+class _Asking:
+    """Asks for all that the page shows at one instant: a card and the chart below it never say different things."""
+
+    def __init__(
+        self, reports: Reports, limits: Limits, allow: Callable[[Question], Question], instant: Session
+    ) -> None:
+        self._reports = reports
+        self._limits = limits
+        self._allow = allow
+        self._instant = instant
+
+    async def groups(self, question: Question) -> list[Any]:
+        return await self._reports.groups(self._allow(question), self._limits, session=self._instant)
+
+    async def ask(self, question: Question) -> list[dict[str, Any]]:
+        return rows(question, await self.groups(question))
+
+    async def totals(self, span: Span) -> dict[str, dict[str, Any]]:
+        return {name: (await self.ask(span.question(name)))[0] for name in _FIRST}
+
+    async def drivers(self, span: Span) -> Mapping[str, Any]:
+        question = span.question("contacts", "topic")
+        groups = [await self.groups(one) for one in drivers.ranges(question, self._limits.now)]
+        return drivers.document(question, groups, _MOST_DRIVERS)
+
+    async def shown(self, span: Span, by: str) -> _Shown:
+        periods = span.granularity
         charts = [
-            dashboard.contacts_chart(
-                span, await ask(span.question("contacts", "channel", granularity=span.granularity))
-            ),
-            dashboard.response_chart(span, await ask(span.question("first_response", "channel"))),
-            dashboard.sla_chart(span, await ask(span.question("sla", "target"))),
-            dashboard.csat_chart(span, await ask(span.question("csat", "channel"))),
+            contacts_chart(span, await self.ask(span.question("contacts", "channel", granularity=periods))),
+            response_chart(span, await self.ask(span.question("first_response", "channel"))),
+            sla_chart(span, await self.ask(span.question("sla", "target"))),
+            csat_chart(span, await self.ask(span.question("csat", "channel"))),
         ]
-        return charts, dashboard.cards(span, await totals(span), await totals(span.before))
+        trends = [
+            trend_chart(span, trend, await self.ask(span.question(trend.measure, granularity=periods)))
+            for trend in TRENDS
+        ]
+        sides = {name: await self.ask(span.question(name, by)) for name in COMPARED}
+        heat = heat_map(
+            span,
+            await self.ask(span.question("arrivals")),
+            await self.ask(span.question("out_of_hours", "weekday", "hour")),
+            (await self.ask(span.question("out_of_hours")))[0],
+        )
+        tables = [worst_first(span, by, sides), drivers_table(span, await self.drivers(span))]
+        totals, before = await self.totals(span), await self.totals(span.before)
+        return _Shown(cards(span, totals, before), trends, charts, tables, heat)
 
 
 def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
@@ -51,26 +101,49 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
     page = templates("metrics").get_template("dashboard.html")
     zone = ZoneInfo(settings.timezone)
 
-    @router.get("/", response_class=HTMLResponse)
+    @router.get("/", response_class=HTMLResponse, openapi_extra={"parameters": PAGE_PARAMETERS})
     async def get_dashboard(
-        key: Watcher, days: Annotated[int, Query(ge=1, le=3660, description="how many days to show")] = 30
+        request: Request,
+        key: Watcher,
+        days: Days = None,
     ) -> HTMLResponse:
-        """How we are doing: contacts, answers, promises kept, satisfaction."""
+        """How we are doing: contacts, answers, deadlines met, satisfaction; where it goes worst, and what changed."""
         now = clock.now()
-        limits = settings.limits(now)
-        span = dashboard.span_of(days, now, await reports.newest(), zone)
-        charts, cards = await _figures(reports, span, limits, lambda question: allowed(question, key, settings))
+        words = {"tz": [zone.key], "by": ["team"], **parameters_of(request), "measure": ["contacts"]}
+        question = read(words, frozenset({"days"}))
+        span = _span(question, days, now, await reports.newest())
+        sides = [side for side in SIDES if side != "agent" or settings.agent_figures == "on"]
+        by = question.by[0] if question.by and question.by[0] in sides else sides[0]
+        async with reports.one_instant() as instant:
+            allow = _allowing(key, settings)
+            shown = await _Asking(reports, settings.limits(now), allow, instant).shown(span, by)
         return HTMLResponse(
             page.render(
-                charts=charts,
-                cards=cards,
+                shown=shown,
                 span=span,
-                days=days,
+                by=by,
+                sides=sides,
+                preset=None if question.since or question.until else days or _USUALLY,
                 presets=_PRESETS,
                 as_of=format_instant(now),
-                as_of_local=f"{now.astimezone(zone):%Y-%m-%d %H:%M}",
-                width=dashboard.WIDTH,
+                as_of_local=f"{now.astimezone(span.zone):%Y-%m-%d %H:%M}",
+                width=WIDTH,
+                hours=HOURS,
             )
         )
 
     return router
+
+
+def _allowing(key: Key, settings: MetricsSettings) -> Callable[[Question], Question]:
+    return lambda question: allowed(question, key, settings)
+
+
+def _span(question: Question, days: int | None, now: datetime, newest: datetime | None) -> Span:
+    """The days asked for: `from` and `to`, or the last few."""
+    zone, last_days = question.zone, days or _USUALLY
+    if question.since is None and question.until is None:
+        return replace(span_of(last_days, now, newest, zone), where=question.where)
+    last = local_day(question.until, zone) if question.until else local_day(now, zone) + timedelta(days=1)
+    first = local_day(question.since, zone) if question.since else last - timedelta(days=last_days)
+    return Span(first, max(last, first + timedelta(days=1)), zone, where=question.where)

@@ -67,7 +67,7 @@ class Reports:
         """
         if question.measure.whole:
             return await self.histories.groups(question, limits, session)
-        if question.measure.by_clock:
+        if question.is_by_clock:
             hours = question.by_the_hour()
             return by_the_clock(question, hours, await self.groups(hours, limits, facts=facts, session=session))
         combination = None if facts else question.combination()

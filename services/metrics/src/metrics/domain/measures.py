@@ -61,8 +61,8 @@ class Measure:
     side by side, so that every row says which it is. What needs the `whole` history of
     a customer is made when it is asked for. `dimensions` are all that it knows, beside
     its part, where it isn't about contacts; `over` says whether it is of instants, of
-    whole periods, or of all that was up to an instant. One `by_clock` is by local hour
-    and weekday.
+    whole periods, or of all that was up to an instant. `clock` says whether it can be
+    had by local hour and weekday.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Measure:
     whole: bool = False
     dimensions: tuple[str, ...] | None = None
     over: Over = "instants"
-    by_clock: bool = False
+    clock: Literal["", "always", "if asked"] = ""
 
     @property
     def marks(self) -> str:
@@ -125,8 +125,8 @@ MEASURES: Final[Mapping[str, Measure]] = {
     for measure in (
         _count("contacts"),
         _count("messages"),
-        _of("arrivals", finish.arrivals, ("contacts",), out_of="contacts", by_clock=True),
-        _of("out_of_hours", finish.out_of_hours, ("out_of_hours", "count", "unknown")),
+        _of("arrivals", finish.arrivals, ("contacts",), out_of="contacts", clock="always"),
+        _of("out_of_hours", finish.out_of_hours, ("out_of_hours", "count", "unknown"), clock="if asked"),
         _of("first_response", finish.first_response, adds=("count", "still_waiting", "without_response", *_TIMES)),
         _of("in_language", finish.in_language, ("count", "same", "unknown")),
         _of("resolution", finish.resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),

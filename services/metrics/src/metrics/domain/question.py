@@ -54,7 +54,7 @@ class Question:
     def grouping(self) -> tuple[str, ...]:
         """The dimensions of the rows: those asked for, the one that is never pooled, and the one that is compared."""
         always = (self.measure.part if self.measure.kept_apart else None, self.measure.compares)
-        if self.measure.by_clock and not set(self.by) & set(CLOCK):
+        if self.measure.clock == "always" and not set(self.by) & set(CLOCK):
             always = CLOCK
         return (*self.by, *(name for name in always if name and name not in self.by))
 
@@ -74,7 +74,7 @@ class Question:
 
     def value_of(self, dimension: str, at: datetime, fields: Mapping[str, Any]) -> str | None:
         """Under which value of a dimension something is counted that has these fields."""
-        if self.measure.by_clock and dimension in CLOCK:
+        if self.measure.clock and dimension in CLOCK:
             return on_the_clock(dimension, at, self.zone)
         value: str | None = fields.get(self.field_of(dimension))
         return value
@@ -86,9 +86,13 @@ class Question:
         return replace(self, measure=MEASURES[self.measure.marks], by=by, where=where, granularity="hour")
 
     @property
+    def is_by_clock(self) -> bool:
+        return bool(self.measure.clock and self.dimensions & set(CLOCK))
+
+    @property
     def where_on_clock(self) -> Where:
         """The filters by local hour and weekday."""
-        return {name: values for name, values in self.where.items() if self.measure.by_clock and name in CLOCK}
+        return {name: values for name, values in self.where.items() if self.measure.clock and name in CLOCK}
 
     def admits_hour(self, at: datetime) -> bool:
         return all(on_the_clock(name, at, self.zone) in values for name, values in self.where_on_clock.items())
@@ -220,7 +224,7 @@ class _Reader:
                     self.wrong(name, f"{measure.name} is of all that was up to an instant (`to`, else now)")
 
     def known(self, measure: Measure) -> tuple[str, ...]:
-        own = CLOCK if measure.by_clock else (measure.part,) if measure.part else ()
+        own = CLOCK if measure.clock else (measure.part,) if measure.part else ()
         return (*(measure.dimensions or DIMENSIONS), "audience", *own)
 
     def by(self, measure: Measure) -> tuple[str, ...]:
@@ -271,8 +275,10 @@ def alternatives(text: str) -> tuple[str | None, ...]:
     return tuple((value[1:-1].replace('""', '"') if value.startswith('"') else value) or None for value in values)
 
 
-def term(dimension: str, value: str | None) -> str:
-    """A filter's term for one value; the inverse of reading it."""
-    text = value or ""
-    quoted = '"' + text.replace('"', '""') + '"'
-    return f"{dimension}:{quoted if set(text) & _SPECIAL else text}"
+def term(dimension: str, *values: str | None) -> str:
+    """A filter's term for values of which one will do; the inverse of reading it."""
+    return f"{dimension}:{'|'.join(_quoted(value or '') for value in values)}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if set(text) & _SPECIAL else text

@@ -1,81 +1,16 @@
-"""What the dashboard shows, computed from reports: bars with their places, tables, links to the contacts behind."""
+"""Charts computed from reports: bars with their places, the tables behind them, links to the contacts behind those."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
-from metrics.domain.measures import MEASURES
-from metrics.domain.periods import local_day, local_midnight, period_end, period_of_day
-from metrics.domain.question import Granularity, Question, term
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_MOST_BARS: Final = 120
+from metrics.dashboard.span import Span
+from metrics.dashboard.words import duration, percent, plain
 
 Row = Mapping[str, Any]
 WIDTH: Final = 720.0
 HEIGHT: Final = 160.0
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The days that the page shows, the last one left out."""
-
-    first: date
-    last: date
-    zone: ZoneInfo
-    note: str = ""
-
-    @property
-    def granularity(self) -> Granularity:
-        """Days, or weeks or months where there would be too many bars."""
-        days = (self.last - self.first).days
-        return "day" if days <= _MOST_BARS else "week" if days <= 7 * _MOST_BARS else "month"
-
-    @property
-    def last_day(self) -> date:
-        return self.last - timedelta(days=1)
-
-    @property
-    def before(self) -> "Span":
-        """As many days, those just before."""
-        return Span(self.first - (self.last - self.first), self.first, self.zone)
-
-    def question(self, measure: str, *by: str, granularity: Granularity | None = None) -> Question:
-        since, until = (local_midnight(day, self.zone) for day in (self.first, self.last))
-        return Question(MEASURES[measure], since, until, by, granularity, self.zone)
-
-    def periods(self) -> list[date]:
-        """The first days of all periods that the span touches."""
-        found = [period_of_day(self.first, self.granularity, 0)]
-        while (following := period_end(found[-1], self.granularity)) < self.last:
-            found.append(following)
-        return found
-
-    def link(self, measure: str, *, figure: str | None = None, period: date | None = None, **pinned: str | None) -> str:
-        """The address of the contacts behind a figure."""
-        first = self.first if period is None else max(period, self.first)
-        last = self.last if period is None else min(period_end(period, self.granularity), self.last)
-        words = {"measure": measure, "from": first.isoformat(), "to": last.isoformat(), "tz": self.zone.key}
-        if pinned:
-            words["filter"] = ",".join(term(name, value) for name, value in pinned.items())
-        if figure:
-            words["figure"] = figure
-        return f"/v1/report/contacts?{urlencode(words)}"
-
-
-def span_of(days: int, now: datetime, newest: datetime | None, zone: ZoneInfo) -> Span:
-    """The last days up to today; where nothing has come in them, the last days up to the newest contact."""
-    today = local_day(now, zone)
-    first = today - timedelta(days=days - 1)
-    if newest is not None and local_day(newest, zone) < first:
-        last = local_day(newest, zone) + timedelta(days=1)
-        note = f"Nothing has come in during the last {days} days; these are the newest figures there are."
-        return Span(last - timedelta(days=days), last, zone, note)
-    return Span(first, today + timedelta(days=1), zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,103 +181,3 @@ def csat_chart(span: Span, rows: Sequence[Row]) -> Chart:
         legend=[("score", "score"), ("interval", "95 % interval")],
         labels=[plain(row["channel"]) for row in rows],
     )
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time as people say it."""
-    if seconds is None:
-        return "–"
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds / _MINUTE:.0f} min"
-    if seconds < 2 * _DAY:
-        return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:02.0f} min"
-    return f"{seconds / _DAY:.1f} days"
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.0f} %"
-
-
-def plain(name: str | None) -> str:
-    return (name or "none").replace("_", " ")
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One figure at first look, what it means, and the contacts behind it."""
-
-    name: str
-    value: str
-    meaning: str
-    href: str
-    change: str = ""
-    """Against as many days before; empty where either has no figure."""
-
-
-def cards(span: Span, totals: Mapping[str, Row], before: Mapping[str, Row]) -> list[Card]:
-    """The figures that come first, each against the same figure of the days `before`."""
-    response, sla, csat = totals["first_response"], totals["sla"], totals["csat"]
-
-    def was(measure: str, figure: str) -> tuple[float | None, float | None]:
-        return totals[measure][figure], before[measure][figure]
-
-    due = sla["met"] + sla["breached"]
-    interval = f"{percent(csat['low'])} to {percent(csat['high'])}, " if csat["low"] is not None else ""
-    return [
-        Card(
-            "Contacts",
-            str(totals["contacts"]["contacts"]),
-            "opened by customers",
-            span.link("contacts"),
-            by_share(*was("contacts", "contacts"), "more", "fewer"),
-        ),
-        Card(
-            "Still waiting",
-            str(response["still_waiting"]),
-            "for a first answer",
-            span.link("first_response", figure="still_waiting"),
-            by_share(*was("first_response", "still_waiting"), "more", "fewer"),
-        ),
-        Card(
-            "First response",
-            duration(response["calendar_p50"]),
-            f"half within; nine of ten within {duration(response['calendar_p90'])}"
-            if response["count"]
-            else "nobody has been answered yet",
-            span.link("first_response", figure="count"),
-            by_share(*was("first_response", "calendar_p50"), "longer", "shorter"),
-        ),
-        Card(
-            "Deadlines met",
-            percent(sla["attainment"]),
-            f"{sla['met']} of {due} due; {sla['running']} running",
-            span.link("sla", figure="breached"),
-            by_points(*was("sla", "attainment")),
-        ),
-        Card(
-            "Satisfied",
-            percent(csat["score"]),
-            f"{interval}{csat['answers']} answers",
-            span.link("csat"),
-            by_points(*was("csat", "score")),
-        ),
-    ]
-
-
-def by_share(now: float | None, then: float | None, more: str, less: str) -> str:
-    """How much a count or a length of time has grown, such as "12 % more"."""
-    if now is None or not then:
-        return ""
-    share = round(100 * (now / then - 1))
-    return f"{abs(share)} % {more if share > 0 else less}" if share else "the same"
-
-
-def by_points(now: float | None, then: float | None) -> str:
-    """How much a share has moved, such as "3 points higher"; points, since a share of a share misleads."""
-    if now is None or then is None:
-        return ""
-    points = round(100 * (now - then))
-    word = "point" if abs(points) == 1 else "points"
-    return f"{abs(points)} {word} {'higher' if points > 0 else 'lower'}" if points else "the same"
