@@ -238,6 +238,12 @@ async def test_the_dashboard(tmp_path: Path, stack: Addresses, unique: Callable[
             assert await violations(page) == []
             await page.set_viewport_size({"width": 360, "height": 740})
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+            await page.get_by_role("link", name="All figures").click()
+            await expect(page.get_by_role("heading", name="How well")).to_be_visible()
+            await shoot(page, "figures")
+            assert await violations(page) == []
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+            await page.get_by_role("link", name="Dashboard").click()
             await page.locator(".cards a").first.click()
             await expect(page.get_by_role("heading", name="Contacts behind contacts")).to_be_visible()
             await shoot(page, "figure")

@@ -335,6 +335,13 @@ async def test_the_dashboard_shows_figures_with_a_way_to_their_contacts(metrics:
     assert (signed_out.status_code, signed_out.headers["location"]) == (303, "/login?next=/")
 
 
+async def test_all_figures_stand_on_one_page(metrics: RunningMetrics):
+    page = await metrics.ask("/figures", **{"from": "2026-03-03", "to": "2026-03-09"})
+    assert page.status_code == 200
+    for told in ("Settled at first contact", "/v1/report/customers?measure=churn", "Sales complained of"):
+        assert told in page.text
+
+
 async def test_behind_a_figure_is_a_page_for_people(metrics: RunningMetrics):
     listed = await metrics.ask(
         "/contacts", measure="sla", figure="breached", filter="target:promise", tz="Europe/Berlin"

@@ -10,10 +10,12 @@ import pytest
 from metrics.dashboard.cards import cards
 from metrics.dashboard.charts import HEIGHT, WIDTH, Chart, contacts_chart, csat_chart, response_chart, sla_chart
 from metrics.dashboard.heat import heat_map
+from metrics.dashboard.overview import GROUPS, lines
 from metrics.dashboard.span import Span, span_of
 from metrics.dashboard.standing import COMPARED, drivers_table, worst_first
 from metrics.dashboard.trends import TRENDS, trend_chart
 from metrics.dashboard.words import by_points, by_share, duration
+from metrics.domain.measures import MEASURES
 from metrics.domain.question import parse
 
 from tests.support.metrics import Memory, answered, at, opened, received, resolved, responded, verdict
@@ -133,6 +135,25 @@ def test_what_customers_come_for_says_how_much_it_has_grown():
 
 def _driver(topic: str | None, contacts: int) -> dict[str, Any]:
     return {"topic": topic, "contacts": contacts, "share": contacts / 10, "before": 0}
+
+
+def test_every_headline_is_a_figure_of_its_measure_and_what_is_listed_behind_it_is_counted():
+    for one in (headline for some in GROUPS.values() for headline in some):
+        measure = MEASURES[one.measure]
+        assert one.figure in measure.figures
+        assert one.of in ("", *measure.figures)
+        assert one.listed in (None, *measure.counts)
+
+
+def test_all_figures_stand_beside_those_of_as_many_days_before(memory):
+    some = [one for one in GROUPS["How soon"] if one.measure in ("first_response", "sla")]
+    held = {one.measure: memory.report(one.measure)[0] for one in some}
+    nothing = {one.measure: Memory().report(one.measure)[0] for one in some}
+    assert [[cell.text for cell in line] for line in lines(SPAN, some, held, nothing)] == [
+        ["First response, half within", "30 min", "1 count", "–", ""],
+        ["Still waiting for it", "1", "", "0", ""],
+        ["Deadlines met", "0 %", "0 met", "–", ""],
+    ]
 
 
 def test_an_hour_in_which_most_came_while_we_were_closed_is_marked():

@@ -1,10 +1,9 @@
 """The dashboard: one page for a team lead, each figure with a way to the contacts behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 from rapport.contracts import format_instant
@@ -14,6 +13,7 @@ from rapport.runtime.mongo import Session
 from rapport.runtime.pages import templates
 from starlette.responses import HTMLResponse
 
+from metrics.dashboard import overview
 from metrics.dashboard.cards import Card, cards
 from metrics.dashboard.charts import WIDTH, Chart, contacts_chart, csat_chart, response_chart, sla_chart
 from metrics.dashboard.heat import HOURS, HeatMap, heat_map
@@ -64,8 +64,8 @@ class _Asking:
     async def ask(self, question: Question) -> list[dict[str, Any]]:
         return rows(question, await self.groups(question))
 
-    async def totals(self, span: Span) -> dict[str, dict[str, Any]]:
-        return {name: (await self.ask(span.question(name)))[0] for name in _FIRST}
+    async def totals(self, span: Span, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return {name: (await self.ask(span.question(name)))[0] for name in names}
 
     async def drivers(self, span: Span) -> Mapping[str, Any]:
         question = span.question("contacts", "topic")
@@ -92,14 +92,13 @@ class _Asking:
             (await self.ask(span.question("out_of_hours")))[0],
         )
         tables = [worst_first(span, by, sides), drivers_table(span, await self.drivers(span))]
-        totals, before = await self.totals(span), await self.totals(span.before)
+        totals, before = await self.totals(span, _FIRST), await self.totals(span.before, _FIRST)
         return _Shown(cards(span, totals, before), trends, charts, tables, heat)
 
 
 def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     router = APIRouter(tags=["pages"])
     page = templates("metrics").get_template("dashboard.html")
-    zone = ZoneInfo(settings.timezone)
 
     @router.get("/", response_class=HTMLResponse, openapi_extra={"parameters": PAGE_PARAMETERS})
     async def get_dashboard(
@@ -109,30 +108,56 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
     ) -> HTMLResponse:
         """How we are doing: contacts, answers, deadlines met, satisfaction; where it goes worst, and what changed."""
         now = clock.now()
-        words = {"tz": [zone.key], "by": ["team"], **parameters_of(request), "measure": ["contacts"]}
-        question = read(words, frozenset({"days"}))
-        span = _span(question, days, now, await reports.newest())
-        sides = [side for side in SIDES if side != "agent" or settings.agent_figures == "on"]
-        by = question.by[0] if question.by and question.by[0] in sides else sides[0]
+        view = await _view(request, reports, days, now, settings)
         async with reports.one_instant() as instant:
-            allow = _allowing(key, settings)
-            shown = await _Asking(reports, settings.limits(now), allow, instant).shown(span, by)
-        return HTMLResponse(
-            page.render(
-                shown=shown,
-                span=span,
-                by=by,
-                sides=sides,
-                preset=None if question.since or question.until else days or _USUALLY,
-                presets=_PRESETS,
-                as_of=format_instant(now),
-                as_of_local=f"{now.astimezone(span.zone):%Y-%m-%d %H:%M}",
-                width=WIDTH,
-                hours=HOURS,
-            )
-        )
+            asking = _Asking(reports, settings.limits(now), _allowing(key, settings), instant)
+            shown = await asking.shown(view.span, view.by)
+        words = view.words(now)
+        return HTMLResponse(page.render(**words, shown=shown, sides=_sides(settings), width=WIDTH, hours=HOURS))
+
+    overview_page = templates("metrics").get_template("overview.html")
+
+    @router.get("/figures", response_class=HTMLResponse, openapi_extra={"parameters": PAGE_PARAMETERS})
+    async def get_figures(request: Request, key: Watcher, days: Days = None) -> HTMLResponse:
+        """All figures side by side, each against as many days before."""
+        now = clock.now()
+        view = await _view(request, reports, days, now, settings)
+        names = {one.measure for some in overview.GROUPS.values() for one in some}
+        async with reports.one_instant() as instant:
+            asking = _Asking(reports, settings.limits(now), _allowing(key, settings), instant)
+            held, before = [await asking.totals(span, names) for span in (view.span, view.span.before)]
+        groups = [(title, overview.lines(view.span, some, held, before)) for title, some in overview.GROUPS.items()]
+        return HTMLResponse(overview_page.render(**view.words(now), groups=groups, head=overview.HEAD))
 
     return router
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a page is asked to show; `preset` is how many days of those that are offered, if it is one."""
+
+    span: Span
+    by: str
+    preset: int | None
+
+    def words(self, now: datetime) -> dict[str, Any]:
+        local = f"{now.astimezone(self.span.zone):%Y-%m-%d %H:%M}"
+        asked = {"span": self.span, "by": self.by, "preset": self.preset, "presets": _PRESETS}
+        return {**asked, "as_of": format_instant(now), "as_of_local": local}
+
+
+async def _view(
+    request: Request, reports: Reports, days: int | None, now: datetime, settings: MetricsSettings
+) -> _View:
+    words = {"tz": [settings.timezone], "by": ["team"], **parameters_of(request), "measure": ["contacts"]}
+    question = read(words, frozenset({"days"}))
+    span = _span(question, days, now, await reports.newest())
+    by = next((side for side in question.by if side in _sides(settings)), SIDES[0])
+    return _View(span, by, None if question.since or question.until else days or _USUALLY)
+
+
+def _sides(settings: MetricsSettings) -> list[str]:
+    return [side for side in SIDES if side != "agent" or settings.agent_figures == "on"]
 
 
 def _allowing(key: Key, settings: MetricsSettings) -> Callable[[Question], Question]:

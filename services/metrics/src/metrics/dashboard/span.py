@@ -53,21 +53,29 @@ class Span:
             found.append(following)
         return found
 
-    def link(self, measure: str, *, figure: str | None = None, period: date | None = None, **pinned: str | None) -> str:
-        """The address of the contacts behind a figure."""
+    def link(
+        self,
+        measure: str,
+        *,
+        figure: str | None = None,
+        period: date | None = None,
+        customers: bool = False,
+        **pinned: str | None,
+    ) -> str:
+        """The address of the contacts, or customers, behind a figure."""
         first = self.first if period is None else max(period, self.first)
         last = self.last if period is None else min(period_end(period, self.granularity), self.last)
         words = {"measure": measure, "from": first.isoformat(), "to": last.isoformat(), "tz": self.zone.key}
         words |= self._filtered({**self.where, **{name: (value,) for name, value in pinned.items()}})
         if figure:
             words["figure"] = figure
-        return f"/contacts?{urlencode(words)}"
+        return f"{'/v1/report/customers' if customers else '/contacts'}?{urlencode(words)}"
 
-    def page(self, by: str, *, preset: int | None = None, where: Where | None = None) -> str:
+    def page(self, by: str, *, preset: int | None = None, where: Where | None = None, path: str = "/") -> str:
         """The address of the page: these days, or the last few of a preset."""
         days = {"from": self.first.isoformat(), "to": self.last.isoformat(), "tz": self.zone.key}
         words = days if preset is None else {"days": str(preset)}
-        return f"/?{urlencode({**words, 'by': by, **self._filtered(self.where if where is None else where)})}"
+        return f"{path}?{urlencode({**words, 'by': by, **self._filtered(self.where if where is None else where)})}"
 
     @property
     def filter(self) -> str:
