@@ -150,7 +150,7 @@ def test_all_figures_stand_beside_those_of_as_many_days_before(memory):
     held = {one.measure: memory.report(one.measure)[0] for one in some}
     nothing = {one.measure: Memory().report(one.measure)[0] for one in some}
     assert [[cell.text for cell in line] for line in lines(SPAN, some, held, nothing)] == [
-        ["First response, half within", "30 min", "1 count", "–", ""],
+        ["First response, half within", "30 min", "1", "–", ""],
         ["Still waiting for it", "1", "", "0", ""],
         ["Deadlines met", "0 %", "0 met", "–", ""],
     ]

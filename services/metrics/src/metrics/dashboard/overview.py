@@ -94,5 +94,5 @@ def _line(span: Span, one: Headline, now: Row, before: Row) -> tuple[Cell, ...]:
     value, then = now[one.figure], before[one.figure]
     customers = MEASURES[one.measure].dimensions is not None
     href = span.link(one.measure, figure=one.listed, customers=customers) if value else ""
-    whole = f"{now[one.of]} {plain(one.of)}" if one.of else ""
+    whole = "" if not one.of else f"{now[one.of]}" if one.of == "count" else f"{now[one.of]} {plain(one.of)}"
     return Cell(one.title), Cell(one.say(value), href), Cell(whole), Cell(one.say(then)), Cell(one.change(value, then))
