@@ -116,7 +116,7 @@ async def test_a_wrong_file_stops_the_start_but_not_a_running_service(database, 
         await eventually(time_has_passed)
     assert names(book) == ["first"]
     assert len(await stored(database)) == 1
-    with pytest.raises(Misconfigured, match=r"plays file .*plays\.yaml: plays\[0\]"):
+    with pytest.raises(Misconfigured, match=r"plays file .*plays\.yaml: line 1, column 9: plays\[0\]"):
         Playbook(database, clock, file)
 
 

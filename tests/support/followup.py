@@ -8,7 +8,7 @@ from typing import Any
 from followup.domain import sending
 from followup.domain.draft import Rules
 from followup.domain.followups import Followups
-from followup.domain.plays import parse_plays
+from followup.domain.plays_file import parse_plays
 from followup.domain.rule_book import RuleBook
 from followup.domain.state import CustomerState, Message, SurveyLink
 from pydantic_core import to_json

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
-from followup.domain.plays import parse_plays
+from followup.domain.plays_file import parse_plays
 from followup.domain.sending import Taken
 from followup.mails import Links, Unwritable, Writer, candidates
 from followup.tokens import Seal, hashed, new_token

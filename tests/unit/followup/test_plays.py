@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from followup.domain.durations import Cap, Delay, Hours
-from followup.domain.plays import WrongPlays, parse_plays
+from followup.domain.plays_file import WrongPlays, parse_plays
 from followup.playbook import mail_servers, read_file, understood
 from rapport.runtime.settings import Misconfigured
 
@@ -44,14 +44,18 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
-        ("plays: [", "line 1", "expected the node content"),
+        ("plays: [", "", "expected the node content"),
         ("- a", "", "must be a mapping"),
         (f"plays: [{{name: a, on: {{type: contact.sung}}, steps: [{STEP}]}}]", "plays[0].on.type", "no type of event"),
-        (f"plays: [{{name: a, on: {ON}, steps: []}}]", "plays[0].steps", "at least 1"),
+        (f"plays: [{{name: a, on: {ON}, steps: []}}]", "plays[0].steps", "at least one"),
         (f"plays: [{{name: a, on: {ON}, steps: [{{after: soon, do: check_in}}]}}]", "plays[0].steps[0].after", "3d"),
         (f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, do: message}}]}}]", "plays[0].steps[0]", "a template"),
-        (f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, do: sing}}]}}]", "plays[0].steps[0].do", "'survey'"),
-        (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel: []}}]", "plays[0].cancel", "not permitted"),
+        (
+            f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, do: sing}}]}}]",
+            "plays[0].steps[0].do",
+            "none of survey, check_in",
+        ),
+        (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel: []}}]", "plays[0].cancel", "did you mean 'cancel_on'"),
         (f"plays: [{{name: a, on: {ON}, steps: [{STEP}], cancel_on: [x]}}]", "plays[0].cancel_on", "'x'"),
         (f"plays: [{{name: a, on: {{silent: {{}}}}, steps: [{STEP}]}}]", "plays[0].on.silent", "quiet_for"),
         ("budget: {max: often}", "budget.max", "2 per 30d"),
@@ -62,20 +66,65 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
         ("timezone: Mars/Base", "timezone", "IANA"),
         ("regions: {us: {timezone: America/New_York, hours: {monday: []}}}", "regions.us", "mon-fri"),
         ("regions: {us: {timezone: America/New_York, hours: {mon: []}}}", "regions.us", "at least one hour"),
+        ("timezone: UTC\ntimezone: UTC", "timezone", "given twice"),
+        (
+            f"plays: [{{name: a, on: {ON}, steps: [{STEP}]}}, {{name: a, on: {ON}, steps: [{STEP}]}}]",
+            "plays[1].name",
+            "two",
+        ),
         ('senders: {default: {from: "care", url: "smtp://x"}}', "senders.default.from", "e-mail address"),
     ],
 )
 def test_a_wrong_file_is_refused_with_place_and_reason(text, place, reason):
     with pytest.raises(WrongPlays) as caught:
         parse_plays(text)
-    assert str(caught.value).startswith(place)
-    assert reason in str(caught.value)
+    [fault] = caught.value.faults
+    assert fault.path == place
+    assert reason in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("on", "path", "reason"),
+    [
+        ("{type: contact.resolved, match: {outcom: solved}}", "match.outcom", "did you mean 'outcome'?"),
+        ("{type: contact.resolved, match: {outcome: [solved, slved]}}", "match.outcome", "did you mean 'solved'?"),
+        ("{type: contact.received, match: {outcome: solved}}", "match.outcome", "no field of contact.received"),
+        ("{type: contact.received, match: {first: true}}", "match.first", "no field of contact.received"),
+        ("{type: contact.received, match: {attribute.vip: true}}", "match.attribute.vip", "attributes.… are free"),
+        ("{type: consent.changed, match: {attributes.vip: true}}", "match.attributes.vip", "nor of its customer"),
+        ("{silent: {quiet_for: 90d}, match: {outcome: solved}}", "match.outcome", "no field of the customer"),
+    ],
+)
+def test_a_match_that_nothing_can_fit_is_refused_where_it_stands(on, path, reason):
+    text = f"plays:\n  - name: a\n    on: {on}\n    steps: [{STEP}]"
+    with pytest.raises(WrongPlays) as caught:
+        parse_plays(text)
+    [fault] = caught.value.faults
+    column = text.splitlines()[2].index(path.partition(".")[2] + ":") + 1
+    assert (fault.line, fault.column, fault.path) == (3, column, f"plays[0].on.{path}")
+    assert reason in fault.reason
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        "{type: contact.resolved, match: {outcome: [solved, null], tier: gold, attributes.order.country: de}}",
+        "{type: purchase.made, match: {first: true, currency: EUR, language: de}}",
+        "{type: risk.raised, match: {lifecycle: active}}",
+        "{type: sla.breached, match: {target: first_response, priority: urgent, answered_by: ada}}",
+        "{type: survey.answered, match: {survey: nps, score: [9, 10]}}",
+        "{silent: {resolved_unconfirmed: 10d}, match: {outcome: solved, channel: email}}",
+        "{silent: {quiet_for: 90d}, match: {tier: gold}}",
+    ],
+)
+def test_a_match_asks_what_is_known_of_the_event_its_contact_and_its_customer(on):
+    assert parse_plays(f"plays: [{{name: a, on: {on}, steps: [{STEP}]}}]").plays
 
 
 def test_a_wrong_file_ends_the_start_with_one_line(tmp_path):
     path = tmp_path / "plays.yaml"
     path.write_text("timezone: Mars")
-    with pytest.raises(Misconfigured, match=r"plays file .*plays.yaml: timezone: 'Mars'") as caught:
+    with pytest.raises(Misconfigured, match=r"plays file .*plays.yaml: line 1, column 1: timezone: 'Mars'") as caught:
         understood(read_file(path), path)
     assert "\n" not in str(caught.value)
     with pytest.raises(Misconfigured, match="No such file"):

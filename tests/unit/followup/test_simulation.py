@@ -3,7 +3,7 @@
 from typing import Any
 
 from followup.domain.draft import Rules
-from followup.domain.plays import parse_plays
+from followup.domain.plays_file import parse_plays
 from followup.domain.simulation import simulate
 from rapport.contracts import Data, Event
 

@@ -10,10 +10,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from rapport.rule_file import keys_at
 from sla_monitor.domain.policy import PolicyFile
 from sla_monitor.domain.policy_book import PolicyRefused
 from sla_monitor.domain.policy_file import read_policy
-from sla_monitor.domain.policy_schema import keys_at, policy_schema
+from sla_monitor.domain.policy_schema import policy_schema
 
 from tests.support.json_schema import wrong
 from tests.support.sla import OFFICE, policy, targets
@@ -228,6 +229,6 @@ def test_the_design_s_own_example_applies_and_its_loose_ends_are_told():
 
 
 def test_keys_are_known_wherever_the_file_may_be_written_in_short():
-    assert "country" in keys_at(("calendars", "boston", "holidays"))
-    assert "map" in keys_at(("policies", 0, "calendar"))
-    assert "url" in keys_at(("receivers", "lead", 0))
+    assert "country" in keys_at(SCHEMA, ("calendars", "boston", "holidays"))
+    assert "map" in keys_at(SCHEMA, ("policies", 0, "calendar"))
+    assert "url" in keys_at(SCHEMA, ("receivers", "lead", 0))

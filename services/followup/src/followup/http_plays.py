@@ -12,7 +12,7 @@ from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
 from followup.domain.draft import Rules
-from followup.domain.plays import WrongPlays, parse_plays
+from followup.domain.plays_file import WrongPlays, parse_plays
 from followup.domain.simulation import simulate
 from followup.playbook import Playbook
 

@@ -22,7 +22,8 @@ from rapport.runtime.patience import Patience
 from rapport.runtime.settings import Misconfigured
 
 from followup.domain.draft import Rules
-from followup.domain.plays import Plays, WrongPlays, parse_plays
+from followup.domain.plays import Plays
+from followup.domain.plays_file import WrongPlays, parse_plays
 from followup.domain.rule_book import RuleBook
 from followup.mails import expanded
 from followup.smtp import Server

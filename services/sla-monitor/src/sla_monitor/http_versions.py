@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.contracts import format_instant
+from rapport.rule_file import Fault
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
@@ -17,7 +18,6 @@ from sla_monitor.access import team_condition
 from sla_monitor.applying import Applications, Superseded
 from sla_monitor.domain.applying import Effect, effects, summed
 from sla_monitor.domain.policy_book import PolicyBook, PolicyRefused, PolicyVersion, publish
-from sla_monitor.domain.policy_file import Fault
 from sla_monitor.domain.policy_schema import policy_schema
 from sla_monitor.domain.states import ContactState
 from sla_monitor.policies import Policies

@@ -47,6 +47,8 @@ _LOW = {"csat": 2, "nps": 6, "ces": 3}
 _BAD = {"declined", "no_response"}
 _NO_REOPENING = {"spam", "duplicate"}
 _FIELDS = ("channel", "kind", "priority", "topic", "region", "location", "team", "language", "product", "agent_id")
+CONTACT_FIELDS = frozenset(_FIELDS) | {"direction", "subject", "reference", "answered_by"}
+"""What is kept of a contact, besides the attributes that some play asks for."""
 _CONSENTS = {None: "consent", "email": "consent", "phone": "consent_to_calls"}
 """What is said of other channels opens and closes nothing: we use none of them."""
 _MOST_ENTRIES = 200

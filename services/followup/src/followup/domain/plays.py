@@ -1,16 +1,15 @@
 """The plays file: what follows which event, how often a customer may hear from us, and when never."""
 
-import re
 from datetime import timedelta
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from rapport.business_time import Calendar
 from rapport.contracts import EVENT_DATA, TOPIC_OF
 from rapport.contracts.fields import SurveyKind
 from rapport.contracts.topics import FOLLOWUP_EVENTS
+from rapport.contracts.vocabulary import meant
 
 from followup.domain.durations import CapField, DelayField, HoursField, NextField, Span
 
@@ -18,16 +17,14 @@ Do = Literal["survey", "check_in", "message"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Value = str | int | float | bool | None
 
+STARTING = frozenset(name for name in EVENT_DATA if TOPIC_OF[name] != FOLLOWUP_EVENTS)
+"""The types of event that can start a play."""
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _PURPOSE: dict[str, str] = {"survey": "survey", "check_in": "check_in", "message": "marketing"}
 _PATIENCE = {"survey": timedelta(days=7), "check_in": timedelta(days=14), "message": timedelta(days=7)}
 _PRESUMED = frozenset({"check_in", "service"})
-_MOST_BYTES = 1 << 20
-
-
-class WrongPlays(ValueError):
-    """The file can't be used; says where and why."""
 
 
 class Strict(BaseModel):
@@ -100,8 +97,8 @@ class On(Strict):
     @field_validator("type")
     @classmethod
     def _known(cls, name: str | None) -> str | None:
-        if name is not None and (name not in EVENT_DATA or TOPIC_OF[name] == FOLLOWUP_EVENTS):
-            raise ValueError(f"{name!r} is no type of event that can start a play")
+        if name is not None and name not in STARTING:
+            raise ValueError(f"{name!r} is no type of event that can start a play{meant(name, STARTING)}")
         return name
 
     @model_validator(mode="after")
@@ -114,16 +111,23 @@ class On(Strict):
 class Play(Strict):
     name: str = Field(min_length=1, max_length=100)
     on: On
-    steps: tuple[Step, ...] = Field(min_length=1)
+    steps: tuple[Step, ...]
     cancel_on: tuple[str, ...] = ()
     priority: int = Field(0, ge=-1000, le=1000)
+
+    @field_validator("steps")
+    @classmethod
+    def _some(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if not steps:
+            raise ValueError("a play needs at least one step")
+        return steps
 
     @field_validator("cancel_on")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in EVENT_DATA:
-                raise ValueError(f"{name!r} is no type of event")
+                raise ValueError(f"{name!r} is no type of event{meant(name, EVENT_DATA)}")
         return names
 
 
@@ -239,18 +243,6 @@ class Plays(Strict):
     def _real(cls, name: str) -> str:
         return real_zone(name)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [play.name for play in self.plays]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two plays are called {name!r}")
-        for play in self.plays:
-            for step in play.steps:
-                if self.senders and step.do != "check_in" and step.sender not in self.senders:
-                    raise ValueError(f"play {play.name!r}: no sender is called {step.sender!r}")
-        return self
-
     def document(self) -> dict[str, Any]:
         """The file as it is understood, for people and `GET /v1/plays`."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -262,47 +254,3 @@ def real_zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{name!r} is no time zone of the IANA database, such as Europe/Berlin") from None
     return name
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without its traps: `on` is a word here, and 20:00 is a time and no number in base 60."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int"}
-    ]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False|TRUE|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
-
-
-def parse_plays(text: str) -> Plays:
-    """The plays of a YAML text; `WrongPlays` names the path (or line) and the reason of what is wrong."""
-    if len(text.encode()) > _MOST_BYTES:
-        raise WrongPlays("the file is larger than 1 MiB")
-    try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise WrongPlays(f"{place}{getattr(error, 'problem', None) or error}") from None
-    except (RecursionError, ValueError) as error:
-        raise WrongPlays(f"can't be read: {error}") from None
-    if not isinstance(document, dict):
-        raise WrongPlays("must be a mapping with plays, budget, quiet and so on")
-    try:
-        return Plays.model_validate(document)
-    except ValidationError as error:
-        raise WrongPlays("; ".join(_told(one) for one in error.errors(include_url=False)[:5])) from None
-
-
-def _told(error: Any) -> str:
-    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"{path}: {reason}" if path else reason

@@ -24,6 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 from rapport.contracts.fields import Outcome, WaitingOn
 from rapport.contracts.matching import plain
+from rapport.contracts.vocabulary import meant
 
 from sla_monitor.domain.durations import Length
 from sla_monitor.domain.policy_fields import (
@@ -33,7 +34,6 @@ from sla_monitor.domain.policy_fields import (
     GROUPING_FIELDS,
     MATCH_SCHEMA,
     is_matchable,
-    meant,
     wrong_field,
 )
 from sla_monitor.domain.policy_values import (

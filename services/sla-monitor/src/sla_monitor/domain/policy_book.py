@@ -16,11 +16,11 @@ from zoneinfo import available_timezones
 import holidays
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.business_time import Calendar
+from rapport.contracts.vocabulary import meant
+from rapport.rule_file import Fault, Path
 
 from sla_monitor.domain.policy import CalendarModel, PolicyFile, Step
-from sla_monitor.domain.policy_checks import Path
-from sla_monitor.domain.policy_fields import meant
-from sla_monitor.domain.policy_file import Fault, PolicyRefused, cautions_of, faults_at, read_policy
+from sla_monitor.domain.policy_file import PolicyRefused, cautions_of, faults_at, read_policy
 from sla_monitor.domain.rules import Facts, Rule
 
 HOLIDAY_YEARS = 15

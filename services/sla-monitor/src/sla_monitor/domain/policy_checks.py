@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sla_monitor.domain.policy import PolicyFile, PolicyModel
-from sla_monitor.domain.policy_fields import meant, wrong_field, wrong_value
+from rapport.contracts.vocabulary import meant
+from rapport.rule_file import Path
 
-Path = tuple[str | int, ...]
+from sla_monitor.domain.policy import PolicyFile, PolicyModel
+from sla_monitor.domain.policy_fields import wrong_field, wrong_value
+
 Contradiction = tuple[Path, str]
 
 

@@ -1,13 +1,10 @@
 """The fields of contacts and customers that a policy may ask about, and the words that they can say."""
 
 import re
-import types
-from collections.abc import Iterable
-from difflib import get_close_matches
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final
 
-from pydantic import BaseModel
 from rapport.contracts.contact_events import ContactReceived, CustomerUpdated
+from rapport.contracts.vocabulary import meant, words_of, wrong_word
 
 CONTACT_FIELDS: Final = frozenset(ContactReceived.model_fields) - {"contact_id", "attributes", "promised_by"}
 CUSTOMER_FIELDS: Final = frozenset(CustomerUpdated.model_fields) - {"customer_id"}
@@ -17,13 +14,6 @@ _MATCHABLE: Final = CONTACT_FIELDS | CUSTOMER_FIELDS - PERSONAL
 GROUPING_FIELDS: Final = frozenset({"team", "policy", "owner", "target", "channel", "kind", "priority", "customer_id"})
 
 _ATTRIBUTE: Final = re.compile(r"attributes(\.[^.]+)+")
-_LIKE: Final = 0.6
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` where a known word is like that one, else nothing."""
-    near = get_close_matches(str(word).lower(), sorted(known), n=1, cutoff=_LIKE)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def is_matchable(field: str) -> bool:
@@ -43,33 +33,11 @@ def wrong_field(field: str) -> str | None:
 
 def wrong_value(field: str, value: object) -> str | None:
     """Why a field never has that value; None if it may."""
-    words = WORDS.get(field)
-    if words is None or value in words:
-        return None
-    return f"{field} is never {value!r}{meant(str(value), words) or '; it is one of ' + ', '.join(words)}"
-
-
-def _words(annotation: Any) -> tuple[str, ...] | None:
-    """The words of a Literal, also of one that may be absent."""
-    if get_origin(annotation) is Literal:
-        return get_args(annotation)
-    if get_origin(annotation) in (Union, types.UnionType):
-        given = [found for one in get_args(annotation) if (found := _words(one))]
-        return given[0] if len(given) == 1 else None
-    return None
-
-
-def _all_words(*models: type[BaseModel]) -> dict[str, tuple[str, ...]]:
-    return {
-        name: words
-        for model in models
-        for name, field in model.model_fields.items()
-        if (words := _words(field.annotation))
-    }
+    return wrong_word(field, value, WORDS)
 
 
 WORDS: Final = {
-    field: words for field, words in _all_words(CustomerUpdated, ContactReceived).items() if field in _MATCHABLE
+    field: words for field, words in words_of(CustomerUpdated, ContactReceived).items() if field in _MATCHABLE
 }
 """Of each field that has a fixed vocabulary, its words."""
 
