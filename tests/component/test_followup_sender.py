@@ -11,6 +11,7 @@ from followup.playbook import Version
 from followup.sender import Sender
 from followup.smtp import Server
 from followup.tokens import Seal
+from followup.wording import Wording
 from pymongo.errors import AutoReconnect
 from rapport.decision import Ref
 
@@ -91,7 +92,7 @@ def sender(told: Story, mails: MailServer, token: int | None, processor: StoryPr
     playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, servers))
     links = Links("https://care.example.org", Seal(b"secret"))
     make: Any = Sender  # the fakes have no more than it asks for
-    made: Sender = make(*parts, playbook, Writer(None, "en"), lambda: links)
+    made: Sender = make(*parts, playbook, Writer(Wording(None, "en")), lambda: links)
     return made
 
 

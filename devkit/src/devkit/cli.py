@@ -10,6 +10,7 @@ from devkit.commands.connector import connector
 from devkit.commands.dead_letters import dead_letters
 from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
+from devkit.commands.followup import followup
 from devkit.commands.policy import policy
 from devkit.commands.replay import replay
 from devkit.commands.torture import torture
@@ -29,6 +30,7 @@ app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(connector, name="connector")
 app.add_typer(policy, name="policy")
+app.add_typer(followup, name="followup")
 app.add_typer(torture, name="torture")
 
 

@@ -6,8 +6,9 @@ from importlib.resources import files
 import pytest
 from followup.domain.plays_file import parse_plays
 from followup.domain.sending import Taken
-from followup.mails import Links, Unwritable, Writer, candidates
+from followup.mails import Links, Writer
 from followup.tokens import Seal, hashed, new_token
+from followup.wording import Unwritable, Wording, candidates
 from followup.words import WORDS, accepted, speak
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,8 @@ def taken(template: str = "thanks", subject: str = "Invoice wrong", **fields: st
 
 
 def write(one: Taken, folder=None):
-    return Writer(folder, "en").write(one, "T", parse_plays(PLAYS), LINKS, NOW)
+    writer = Writer(Wording(folder, "en"))
+    return writer.write(one, writer.choose(one), "T", parse_plays(PLAYS), LINKS, NOW)
 
 
 def texts(mail) -> tuple[str, str]:
@@ -61,7 +63,7 @@ def test_a_promised_time_is_told_in_the_readers_zone():
 
 
 def test_languages_and_forms_fall_back_in_order():
-    assert candidates("thanks", "de-AT", "formal", "txt", "en") == [
+    assert candidates("thanks", "de-AT", "formal", "en") == [
         "thanks.de-AT.formal.txt",
         "thanks.de-AT.txt",
         "thanks.de.formal.txt",

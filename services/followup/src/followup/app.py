@@ -20,6 +20,7 @@ from followup.sender import Sender
 from followup.settings import FollowupSettings
 from followup.store import Followup
 from followup.tokens import Seal
+from followup.wording import Wording
 
 CONSUMED = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.METRICS_EVENTS)
 
@@ -46,7 +47,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
         Lease(service.database, "sender", service.clock),
         service.clock,
         playbook,
-        Writer(settings.templates, settings.language),
+        Writer(Wording(settings.templates, settings.language)),
         lambda: Links((settings.public_url or service.url).rstrip("/"), seal),
     )
     pages = customer_pages.CustomerPages(processor, queries, postbox, seal, playbook, service.clock, settings.language)

@@ -1,4 +1,4 @@
-"""What a message says: templates by name, language and form of address, in plain text and HTML."""
+"""What a message says to a customer, in plain text and HTML."""
 
 import os
 import re
@@ -7,37 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime as rfc5322
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
-from jinja2 import (
-    ChoiceLoader,
-    FileSystemLoader,
-    PackageLoader,
-    StrictUndefined,
-    Template,
-    TemplatesNotFound,
-    select_autoescape,
-)
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from rapport.contracts.fields import SCORE_RANGE
-from rapport.runtime import telemetry
 
 from followup.domain.plays import Plays, Sender
 from followup.domain.sending import Taken
 from followup.domain.timetable import zone_of
 from followup.tokens import Seal
-
-log = telemetry.logger()
+from followup.wording import Chosen, Wording, unwritable
 
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-class Unwritable(Exception):
-    """No message can be made of this; it will not get better by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +38,19 @@ class Links:
 
 
 class Writer:
-    """Makes messages from templates. Those of a folder come before the ones that we bring along."""
+    """Makes messages of what templates say."""
 
-    def __init__(self, folder: Path | None, language: str) -> None:
-        own = PackageLoader("followup", "mail")
-        loader = ChoiceLoader([FileSystemLoader(folder), own]) if folder else own
-        self._templates = ImmutableSandboxedEnvironment(
-            loader=loader,
-            autoescape=select_autoescape(["html"], default=False),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._language = language
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
 
-    def write(self, taken: Taken, token: str, plays: Plays, links: Links, now: datetime) -> EmailMessage:
+    def choose(self, taken: Taken) -> Chosen:
+        """The best template that there is for this customer."""
+        language = language_of(taken, self._wording.language)
+        return self._wording.choose(taken.followup.template or "", language, taken.customer.text("form_of_address"))
+
+    def write(
+        self, taken: Taken, chosen: Chosen, token: str, plays: Plays, links: Links, now: datetime
+    ) -> EmailMessage:
         """
         The message of a follow-up to its customer.
 
@@ -78,10 +59,8 @@ class Writer:
         followup, customer = taken.followup, taken.customer
         sender = plays.senders[followup.sender]
         try:
-            text, html = (self._chosen(taken, kind) for kind in ("txt", "html"))
-            language = (text.name or "").split(".")[1]
-            facts = self._facts(taken, token, plays, links, language)
-            subject, _, body = text.render(**facts).partition("\n")
+            facts = self.facts(taken, token, plays, links, chosen.language)
+            subject, _, body = chosen.text.render(**facts).partition("\n")
             message = EmailMessage()
             message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
             message["From"] = sender.from_
@@ -94,15 +73,15 @@ class Writer:
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             message.set_content(body.lstrip("\n"))
-            message.add_alternative(html.render(**facts), subtype="html")
-            message["Content-Language"] = language
-        except Unwritable:
-            raise
+            if chosen.html:
+                message.add_alternative(chosen.html.render(**facts), subtype="html")
+            message["Content-Language"] = chosen.language
         except Exception as error:  # a template is anybody's: whatever it raises is its mistake
-            raise Unwritable(f"template {followup.template}: {type(error).__name__}: {error}") from error
+            raise unwritable(followup.template or "", error) from error
         return message
 
-    def _facts(self, taken: Taken, token: str, plays: Plays, links: Links, language: str) -> dict[str, Any]:
+    def facts(self, taken: Taken, token: str, plays: Plays, links: Links, language: str) -> dict[str, Any]:
+        """The variables that a template may use."""
         followup, customer = taken.followup, taken.customer
         fields = taken.contact.fields if taken.contact else {}
         low, high = SCORE_RANGE[followup.survey] if followup.survey else (1, 0)
@@ -121,26 +100,6 @@ class Writer:
             "language": language,
             "direction": "rtl" if locale.text_direction == "rtl" else "ltr",
         }
-
-    def _chosen(self, taken: Taken, kind: str) -> Template:
-        """The best template there is; what it is instead of is logged."""
-        language = language_of(taken, self._language)
-        name, form = taken.followup.template or "", taken.customer.text("form_of_address")
-        wanted = candidates(name, language, form, kind, self._language)
-        try:
-            template = self._templates.select_template(wanted)
-        except TemplatesNotFound:
-            raise Unwritable(f"template {name}: none for {language} nor {self._language}") from None
-        if template.name != wanted[0]:
-            log.info("template falls back", wanted=wanted[0], used=template.name)
-        return template
-
-
-def candidates(name: str, language: str, form: str | None, kind: str, default: str) -> list[str]:
-    """The files that would do, best first: language, base language, default; with the form of address, then neutral."""
-    tags = [language, re.split("[-_]", language)[0].lower(), default]
-    forms = [f".{form}", ""] if form else [""]
-    return list(dict.fromkeys(f"{name}.{tag}{suffix}.{kind}" for tag in tags for suffix in forms))
 
 
 def language_of(taken: Taken, default: str) -> str:

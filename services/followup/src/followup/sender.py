@@ -16,11 +16,12 @@ from rapport.runtime.store import Store
 
 from followup.domain import sending
 from followup.domain.state import CustomerState, Message, SurveyLink
-from followup.mails import Links, Unwritable, Writer
+from followup.mails import Links, Writer
 from followup.playbook import Playbook, Version
 from followup.smtp import Outcome, deliver
 from followup.telemetry import MESSAGES
 from followup.tokens import hashed, new_token
+from followup.wording import Unwritable
 
 log = telemetry.logger()
 
@@ -138,7 +139,10 @@ class Sender:
     async def _deliver(self, taken: sending.Taken, token: str, version: Version) -> Outcome:
         sender = version.plays.senders[taken.followup.sender]
         try:
-            mail = self._writer.write(taken, token, version.plays, self._links(), self._clock.now())
+            chosen = self._writer.choose(taken)
+            if chosen.falls_back:
+                log.info("template falls back", wanted=chosen.wanted, used=chosen.file)
+            mail = self._writer.write(taken, chosen, token, version.plays, self._links(), self._clock.now())
         except Unwritable as error:
             log.error("a message can't be written", followup=taken.followup.id, error=str(error))  # noqa: TRY400
             return Outcome("refused", str(error)[:500])

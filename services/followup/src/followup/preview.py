@@ -1,0 +1,194 @@
+"""Every message that a plays file can send, as it reads for a sample customer, and what is missing or falls back."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rapport.contracts.fields import SurveyKind
+from rapport.contracts.vocabulary import meant
+
+from followup.domain.plays import Plays, Sender, Step
+from followup.domain.sending import Taken
+from followup.domain.state import Contact, CustomerState, Followup, Value
+from followup.mails import Links, Writer
+from followup.tokens import Seal
+from followup.wording import Chosen, TemplateFile, Unwritable, Wording
+
+_TOKEN: Final = "sample"  # noqa: S105 - of a link that leads nowhere
+_LINKS: Final = Links("https://care.example.org", Seal(b"preview"))
+_PROMISED_IN: Final = timedelta(hours=4)
+_CUSTOMER: Final[dict[str, Value]] = {"name": "Ada Rossi", "title": "Dr.", "email": "ada@example.org"}
+_CONTACT: Final[dict[str, Value]] = {"subject": "Invoice 4711", "reference": "T-2026-17", "channel": "email"}
+_SENDER: Final = Sender.model_validate({"from": "care@example.org", "url": "smtp://localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a template is used for, and the steps of plays that use it so."""
+
+    template: str
+    survey: SurveyKind | None
+    purpose: str
+    sender: str
+    steps: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Rendering:
+    """
+    One message in one language and form of address.
+
+    `notes` say what falls back, `problems` why a customer of this kind would get no message, or a useless one.
+    """
+
+    use: Use
+    language: str
+    form: str | None
+    wanted: str | None = None
+    file: str | None = None
+    subject: str = ""
+    text: str = ""
+    html: str | None = None
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What its file would be called, if each had its own."""
+        return ".".join(part for part in (self.use.template, self.language, self.form) if part)
+
+    @property
+    def falls_back(self) -> bool:
+        return self.file != self.wanted
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "template": self.use.template,
+            "survey": self.use.survey,
+            "purpose": self.use.purpose,
+            "steps": self.use.steps,
+            "language": self.language,
+            "form_of_address": self.form,
+            "wanted": self.wanted,
+            "file": self.file,
+            "subject": self.subject,
+            "text": self.text,
+            "html": self.html,
+            "notes": self.notes,
+            "problems": self.problems,
+        }
+
+
+def preview(plays: Plays, wording: Wording, now: datetime) -> list[Rendering]:
+    """
+    All messages of the plays, in each language and form of address that any template is written in.
+
+    Each is made twice: for a customer of whom all is known, which is shown, and for
+    one of whom nothing is.
+    """
+    written = wording.files()
+    names = {file.name for file in written}
+    languages = sorted({wording.language, *(file.language for file in written)})
+    found = []
+    for use in uses(plays):
+        if use.template in names:
+            wanted = [(language, form) for language in languages for form in _forms(use.template, language, written)]
+            found += [_rendered(Rendering(use, language, form), plays, wording, now) for language, form in wanted]
+        else:
+            reason = f"no template is called {use.template!r}{meant(use.template, names)}"
+            found.append(Rendering(use, wording.language, None, problems=[reason]))
+    return found
+
+
+def uses(plays: Plays) -> list[Use]:
+    """What the plays use templates for, in the order of the file."""
+    found: dict[tuple[str, SurveyKind | None, str, str], list[str]] = {}
+    for play in plays.plays:
+        for number, step in enumerate(play.steps, start=1):
+            if step.do != "check_in" and step.template:
+                found.setdefault(_used(step), []).append(f"{play.name}, step {number}")
+    return [Use(*use, tuple(steps)) for use, steps in found.items()]
+
+
+def _used(step: Step) -> tuple[str, SurveyKind | None, str, str]:
+    return step.template or "", step.survey, step.purpose, step.sender
+
+
+def _forms(template: str, language: str, written: Iterable[TemplateFile]) -> list[str | None]:
+    """No form of address, and those that somebody has written this template in."""
+    forms = {one.form for one in written if (one.name, one.language) == (template, language) and one.form}
+    return [None, *sorted(forms)]
+
+
+def _rendered(one: Rendering, plays: Plays, wording: Wording, now: datetime) -> Rendering:
+    writer = Writer(wording)
+    plays = plays.model_copy(update={"senders": {one.use.sender: plays.senders.get(one.use.sender, _SENDER)}})
+    taken = _sample(one, now, known=True)
+    try:
+        chosen = writer.choose(taken)
+        one.wanted, one.file = chosen.wanted, chosen.file
+        one.notes += _fall_backs(chosen)
+        known = writer.facts(taken, _TOKEN, plays, _LINKS, chosen.language).keys()
+        one.problems += _unknown(chosen, wording, frozenset(known))
+        if one.problems:
+            return one
+        mail = writer.write(taken, chosen, _TOKEN, plays, _LINKS, now)
+        writer.write(_sample(one, now, known=False), chosen, _TOKEN, plays, _LINKS, now)
+    except Unwritable as error:
+        one.problems.append(str(error))
+        return one
+    one.subject = mail["Subject"]
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    one.text = text.get_content() if text else ""
+    one.html = html.get_content() if html else None
+    one.problems += _left_out(one)
+    return one
+
+
+def _fall_backs(chosen: Chosen) -> Iterator[str]:
+    if chosen.falls_back:
+        yield f"falls back: there is no {chosen.wanted}, {chosen.file} is sent"
+    if chosen.html is None:
+        yield f"there is no HTML beside {chosen.file}: text alone is sent"
+
+
+def _unknown(chosen: Chosen, wording: Wording, known: frozenset[str]) -> Iterator[str]:
+    """Variables that nobody fills, also where this sample's message gets along without them."""
+    for part in filter(None, (chosen.text, chosen.html)):
+        for file, variable in wording.asked(part.name or ""):
+            if variable not in known:
+                yield f"{file}: there is no variable {variable!r}{meant(variable, known)}"
+
+
+def _left_out(one: Rendering) -> Iterator[str]:
+    if not one.subject:
+        yield f"{one.file}: has no subject; the first line is it"
+    for form, said in (("text", one.text), ("HTML", one.html)):
+        if said is not None and one.use.survey and _LINKS.survey(_TOKEN) not in said:
+            yield f"{one.file}: the {form} has no link to the survey; {{{{ survey_url }}}} is it"
+
+
+def _sample(one: Rendering, now: datetime, *, known: bool) -> Taken:
+    key = (int(now.timestamp() * 1000), -1, "", 0, "preview")
+    profile = {"language": one.language, "form_of_address": one.form, **(_CUSTOMER if known else {})}
+    customer = CustomerState(id="K-1", partition=0, profile={name: (key, value) for name, value in profile.items()})
+    contact = Contact(opened=(key, _CONTACT if known else {}), touched_at=now)
+    followup = Followup(
+        id="fu-sample",
+        play="",
+        step=0,
+        do="survey" if one.use.survey else "message",
+        survey=one.use.survey,
+        template=one.use.template,
+        purpose=one.use.purpose,
+        sender=one.use.sender,
+        trigger_type="",
+        trigger_key=key,
+        contact_id="C-1",
+        promised_at=now + _PROMISED_IN if known else None,
+        due_at=now,
+        patient_until=now,
+        release_at=now,
+    )
+    return Taken(followup, customer.but(contacts={"C-1": contact}), contact, None)
