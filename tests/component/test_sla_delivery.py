@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
+from rapport.runtime.addresses import is_internal
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.mongo import connect
-from sla_monitor.addresses import is_internal
 from sla_monitor.delivery import Delivery, Letter, judge, sign
 from sla_monitor.receivers import Health, wait_after
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.through_apprise import ThroughApprise
 from sla_monitor.delivery import Delivery, Letter
 from sla_monitor.domain.grouping import STORM, GroupKey
 from sla_monitor.domain.message import Message, worst_first
 from sla_monitor.domain.signals import Signal, dedup_key, to_alertmanager
 from sla_monitor.domain.states import AlertState
-from sla_monitor.through_apprise import ThroughApprise
 
 from tests.support.pagerduty import PagerDuty, pagerduty
 from tests.support.receivers import Receiver, receiver

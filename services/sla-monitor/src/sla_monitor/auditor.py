@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 from rapport.runtime import telemetry as shared
+from rapport.runtime.addresses import Unreachable, expand, kind_of
 from rapport.runtime.alarms import asleep_since, failing_since
 from rapport.runtime.lease import Lease
 
 from sla_monitor import telemetry
-from sla_monitor.addresses import Unreachable, expand, kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
 from sla_monitor.domain.log import EPOCH, instant

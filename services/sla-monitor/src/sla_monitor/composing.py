@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from rapport.runtime.addresses import kind_of
 from rapport.runtime.clock import Clock
 from rapport.runtime.store import Store
 
-from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.grouping import GroupKey
 from sla_monitor.domain.message import LISTED, Message, worst_first

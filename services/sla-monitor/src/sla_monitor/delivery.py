@@ -11,10 +11,9 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import httpx
+from rapport.runtime.addresses import Expanded, Unreachable, expand, resolve
 from rapport.runtime.clock import Clock
-
-from sla_monitor.addresses import Expanded, Unreachable, expand, resolve
-from sla_monitor.through_apprise import ThroughApprise
+from rapport.runtime.through_apprise import ThroughApprise
 
 PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
 
@@ -97,7 +96,8 @@ class Delivery:
                 return await self._to_pagerduty(rest, letter)
         plugin = await self._apprise.plugin(url)
         if plugin is not None:
-            return Outcome(*await self._apprise.send(plugin, letter.title, letter.text))
+            carried = await self._apprise.send(plugin, letter.title, letter.text)
+            return Outcome(carried.taken, carried.says, carried.again, perhaps=carried.perhaps)
         if kind in ("http", "https"):
             return await self._to_webhook(url, letter)
         raise Unreachable("apprise does not know this kind of address", again=False)

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from rapport.contracts import format_instant
+from rapport.runtime.addresses import kind_of
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 
-from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty, webhook_body
 from sla_monitor.outward import Outward

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rapport.contracts import format_instant
+from rapport.runtime.addresses import kind_of
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
-from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain.policy import PolicyFile
 from sla_monitor.domain.policy_book import PolicyBook

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Final
 
 from rapport.runtime import telemetry as shared
+from rapport.runtime.addresses import kind_of
 from rapport.runtime.lease import Lease
 
 from sla_monitor import telemetry
-from sla_monitor.addresses import kind_of
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.log import instant
 from sla_monitor.domain.risk import RiskState, receiver_of

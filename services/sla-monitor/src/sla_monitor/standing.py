@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 from rapport.runtime import telemetry as shared
+from rapport.runtime.addresses import kind_of
 
-from sla_monitor.addresses import kind_of
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.grouping import GroupKey, key_of

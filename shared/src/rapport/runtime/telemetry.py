@@ -60,7 +60,7 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("aiokafka", "faststream", "pymongo", "httpx", "uvicorn", "apprise"):
+    for noisy in ("aiokafka", "faststream", "pymongo", "httpx", "urllib3", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     structlog.contextvars.bind_contextvars(service=service)
 

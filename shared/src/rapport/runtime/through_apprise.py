@@ -4,25 +4,50 @@ Messages through apprise, whose plug-ins block and connect where they like.
 Each runs in a thread of its own, so that one that hangs takes nothing from the
 others; and each connection that such a thread opens is judged when it is opened,
 wherever a redirect or a second look-up of the name has led it.
+
+They say only whether a message was taken. Why not, and whether it may have been
+taken all the same, is to be had from what they log, which names addresses and
+goes no further than this.
 """
 
 import asyncio
+import logging
+import re
 import sys
 import threading
 import warnings
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from sla_monitor.addresses import Unreachable, is_internal, resolve
+from rapport.runtime.addresses import Unreachable, is_internal, resolve
 
 T = TypeVar("T")
 
 _guarded: ContextVar[list[str] | None] = ContextVar("guarded", default=None)
 """In a thread that may reach nothing inside this machine: what it tried all the same."""
 
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+"""What a plug-in has logged in its thread."""
+
 _MOST_AT_ONCE: Final = 64
+_ANSWERED: Final = re.compile(r"error=(\w+)")
+_WHY: Final = "Socket Exception: "
+_NEVER_REACHED: Final = re.compile(
+    r"Caused by (NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError\(SSLCertVerificationError)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Whether a message was taken; if not, why, whether to try again, and whether `perhaps` it was all the same."""
+
+    taken: bool
+    says: str
+    again: bool = False
+    perhaps: bool = False
 
 
 class ThroughApprise:
@@ -34,24 +59,31 @@ class ThroughApprise:
 
     async def plugin(self, url: str) -> Any:
         """The part of apprise that knows such addresses, or None. Loading it takes a second, once."""
+        _overhear()
         return await _in_a_thread(lambda: _plugin(url))
 
-    async def send(self, plugin: Any, title: str, text: str) -> tuple[bool, str, bool]:
-        """Whether it was taken, what is to say about it, and whether to try again."""
+    async def send(self, plugin: Any, title: str, text: str, *, lane: str = "") -> Carried:
+        """
+        Hand a message to the part of apprise that knows where it goes; `Unreachable` where it must not go.
+
+        One at a time of those in one `lane`, which is the address where none is given.
+        """
         host, port = getattr(plugin, "host", None), getattr(plugin, "port", None)
         if isinstance(host, str) and host:
             await resolve(host, int(port or 443), allow_internal=self._allow_internal)
-        name = str(plugin.url())
+        name = lane or str(plugin.url())
         if name in self._running:
-            return False, "the message before is still on its way", True
+            return Carried(taken=False, says="the message before is still on its way", again=True)
         if len(self._running) >= _MOST_AT_ONCE:
-            return False, "too many messages are still on their way", True
+            return Carried(taken=False, says="too many messages are still on their way", again=True)
         tried: list[str] = []
+        heard: list[str] = []
 
         def notify() -> bool:
             if not self._allow_internal:
                 _watch_connections()
                 _guarded.set(tried)
+            _heard.set(heard)
             try:
                 return bool(plugin.notify(body=text, title=title))
             finally:
@@ -61,7 +93,7 @@ class ThroughApprise:
         taken = await _in_a_thread(notify)
         if tried:
             raise Unreachable(f"it led to {tried[0]}, which is inside this machine or link-local", again=False)
-        return taken, "taken" if taken else "the service did not take it", not taken
+        return Carried(taken=True, says="taken") if taken else _refused(" ".join(heard))
 
 
 def _plugin(url: str) -> Any:
@@ -93,6 +125,34 @@ def _judge(event: str, arguments: tuple[Any, ...]) -> None:
     if internal:
         tried.append(address[0])
         raise PermissionError(f"{address[0]} is inside this machine or link-local")
+
+
+def _refused(heard: str) -> Carried:
+    """What a plug-in's words come to: an answer, a connection that never was, or neither, and nobody knows."""
+    if answered := _ANSWERED.search(heard):
+        return Carried(taken=False, says=f"the service did not take it (error {answered[1]})", again=True)
+    if _NEVER_REACHED.search(heard):
+        return Carried(taken=False, says="the service can't be reached", again=True)
+    return Carried(taken=False, says="the service did not say that it took it", again=True, perhaps=True)
+
+
+@cache
+def _overhear() -> None:
+    """From now on what apprise logs, all of it, is heard by whoever sends, and by nobody else."""
+    logger = logging.getLogger("apprise")
+    logger.addHandler(_Listener())
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+
+
+class _Listener(logging.Handler):
+    """Keeps complaints, and why a connection failed; not the message itself, which may say anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        heard, said = _heard.get(), record.getMessage()
+        of_us = record.levelno < logging.WARNING and not said.startswith(_WHY)
+        if heard is not None and not of_us:
+            heard.append(said)
 
 
 async def _in_a_thread(work: Callable[[], T]) -> T:
