@@ -1,23 +1,29 @@
 """The sender under its lease: one at a time, and what a crash left on its way is never sent again."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from followup.domain.state import Message, SurveyLink
 from followup.mails import Links, Writer
-from followup.playbook import Version
+from followup.playbook import Outlet, Version
 from followup.sender import Sender
 from followup.smtp import Server
+from followup.texts import Gateway, deliver_text
 from followup.tokens import Seal
 from followup.wording import Wording
 from pymongo.errors import AutoReconnect
 from rapport.decision import Ref
+from rapport.runtime.addresses import Expanded
+from rapport.runtime.through_apprise import ThroughApprise
 
 from tests.support.clock import ManualClock
-from tests.support.followup import Story, at, profile, received, resolved
+from tests.support.followup import PLAYS, Story, at, profile, received, resolved
 from tests.support.followup_world import MailServer, mail_server
+from tests.support.receivers import Receiver, receiver
 
 
 class StoryStore:
@@ -81,15 +87,27 @@ def waiting() -> tuple[Story, Message]:
     return told, message
 
 
-def sender(told: Story, mails: MailServer, token: int | None, processor: StoryProcessor | None = None) -> Sender:
+def gateway(texts: Receiver) -> Gateway:
+    return Gateway.read(Expanded(texts.url.replace("http://", "json://") + "/{phone}", ()))
+
+
+def sender(
+    told: Story,
+    mails: MailServer,
+    token: int | None,
+    processor: StoryProcessor | None = None,
+    texts: Receiver | None = None,
+) -> Sender:
     parts: tuple[Any, ...] = (
         processor or StoryProcessor(told),
         StoryStore(told),
         HeldLease(token),
         ManualClock(told.now),
     )
-    servers = {"default": Server.read(mails.url)}
-    playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, servers))
+    outlets: dict[str, Outlet] = {"default": Server.read(mails.url)}
+    if texts:
+        outlets["sms"] = gateway(texts)
+    playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, outlets))
     links = Links("https://care.example.org", Seal(b"secret"))
     make: Any = Sender  # the fakes have no more than it asks for
     made: Sender = make(*parts, playbook, Writer(Wording(None, "en")), lambda: links)
@@ -148,3 +166,68 @@ async def test_the_replica_that_holds_the_lease_leaves_its_own_messages_alone(ma
     assert told.take(message, fence=2)
     assert await sender(told, mails, token=2).round() == 0
     assert told.of("followup.failed") == []
+
+
+TEXTED = PLAYS.replace("senders: {", 'senders: {sms: {url: "json://gateway/{phone}"}, ')
+NUMBER = "+491701234567"
+
+
+async def test_a_text_goes_to_the_number_of_whoever_prefers_texts(mails: MailServer):
+    told = Story(TEXTED, frozenset({"default", "sms"}))
+    told.take_in(profile(phone="+49 170 1234567", preferred_channel="sms"), received("0 08:00"), resolved("0 10:00"))
+    told.look(at("1 10:00"), send=False)
+    with receiver() as texts:
+        texts.statuses = [503]
+        assert await sender(told, mails, token=1, texts=texts).round() == 1
+        [message] = [one for one in told.states.values() if isinstance(one, Message)]
+        assert (message.status, message.reason) == ("pending", "the service did not take it (error 503)")
+        told.now = message.next_at
+        assert await sender(told, mails, token=1, texts=texts).round() == 1
+        [text] = texts.taken
+    assert text.path == "/hook/+491701234567"
+    assert "https://care.example.org/s/" in text.body["message"]
+    assert "https://care.example.org/u/" in text.body["message"]
+    assert (mails.mails, [one.channel for one in told.of("followup.sent")]) == ([], ["sms"])
+
+
+class Logged(logging.Handler):
+    """What reaches the log of the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[Logged]:
+    made, root = Logged(), logging.getLogger()
+    root.addHandler(made)
+    yield made
+    root.removeHandler(made)
+
+
+def leading_to(url: str) -> Gateway:
+    return Gateway.read(Expanded(url, ()))
+
+
+async def test_what_becomes_of_a_text_is_said_without_number_or_address(logged: Logged):
+    apprise = ThroughApprise(allow_internal=True)
+    with receiver() as texts:
+        texts.statuses = [404]
+        refused = await deliver_text("fu-1", "error=200 Caused by NewConnectionError", NUMBER, gateway(texts), apprise)
+        texts.held = threading.Event()
+        slow = leading_to(gateway(texts).address.url + "?rto=0.2")
+        unheard = await deliver_text("fu-1", "error=200 Caused by NewConnectionError", NUMBER, slow, apprise)
+    away = await deliver_text("fu-1", "Hello", NUMBER, gateway(texts), apprise)
+    nowhere = await deliver_text("fu-1", "Hello", NUMBER, leading_to("json://no.such.host.example/{phone}"), apprise)
+    unknown = await deliver_text("fu-1", "Hello", NUMBER, leading_to("nosuch://x/{phone}"), apprise)
+    assert (refused.result, refused.reason) == ("later", "the service did not take it (error 404)")
+    assert unheard.result == "unknown"
+    assert (away.result, away.reason) == ("later", "the service can't be reached")
+    assert (nowhere.result, unknown.result) == ("later", "refused")
+    reasons = f"{refused.reason}{unheard.reason}{away.reason}{nowhere.reason}{unknown.reason}"
+    assert "491701234567" not in reasons + "".join(logged.lines)
+    assert "json://" not in reasons

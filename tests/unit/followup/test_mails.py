@@ -5,6 +5,7 @@ from importlib.resources import files
 
 import pytest
 from followup.domain.plays_file import parse_plays
+from followup.domain.reach import Route
 from followup.domain.sending import Taken
 from followup.mails import Links, Writer
 from followup.tokens import Seal, hashed, new_token
@@ -16,15 +17,17 @@ from hypothesis import strategies as st
 from tests.support.followup import PLAYS, Story, at, profile, received, resolved
 
 LINKS = Links("https://care.example.org", Seal(b"secret"))
+MAIL = Route("email", "default", "ada@example.org")
+TEXT = Route("sms", "sms", "+4917012345")
 NOW = datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
 
 
-def taken(template: str = "thanks", subject: str = "Invoice wrong", **fields: str) -> Taken:
+def taken(template: str = "thanks", subject: str = "Invoice wrong", way: Route = MAIL, **fields: str) -> Taken:
     told = Story().take_in(profile(**fields), received("0 08:00", subject=subject), resolved("0 10:00"))
     customer = told.customer()
     survey = next(one for one in customer.followups.values() if one.do == "survey")
     followup = survey.but(template=template, promised_at=at("0 16:00"))
-    return Taken(followup, customer, customer.contacts["C-1"], None)
+    return Taken(followup, customer, customer.contacts["C-1"], None, way)
 
 
 def write(one: Taken, folder=None):
@@ -39,9 +42,10 @@ def texts(mail) -> tuple[str, str]:
 TEMPLATES = sorted(
     path.name.removesuffix(".txt") for path in (files("followup") / "mail").iterdir() if path.name.endswith(".txt")
 )
+MAILS = [name for name in TEMPLATES if not name.endswith(".short")]
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", MAILS)
 def test_every_template_of_ours_renders_as_text_and_html(name):
     template, language, *form = name.split(".")
     fields = {"form_of_address": form[0]} if form else {}
@@ -53,6 +57,31 @@ def test_every_template_of_ours_renders_as_text_and_html(name):
     assert f'lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' in html
     assert "https://care.example.org/u/" in plain
     assert "https://care.example.org/u/" in html
+
+
+def text_of(one: Taken, folder=None) -> str:
+    writer = Writer(Wording(folder, "en"))
+    return writer.write_text(one, writer.choose(one), "T", parse_plays(PLAYS), LINKS)
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_every_template_of_ours_has_a_short_one_for_telephones(name):
+    template, language, *form = name.split(".")
+    said = text_of(taken(template, language=language, way=TEXT, **({"form_of_address": form[0]} if form else {})))
+    assert f"{name}.short" in TEMPLATES
+    assert "Subject" not in said
+    assert len(said.replace(LINKS.unsubscribe("K-1", "survey"), "")) < 250
+    assert said.endswith(LINKS.unsubscribe("K-1", "survey"))
+    assert (LINKS.survey("T") in said) is (template == "thanks")
+
+
+def test_a_text_made_from_a_mails_template_has_no_subject_and_a_way_out(tmp_path):
+    (tmp_path / "ask.en.txt").write_text("Subject: Ask\n\nHow was it? {{ survey_url }}\n")
+    said = text_of(taken("ask", way=TEXT), tmp_path)
+    assert said == f"How was it? {LINKS.survey('T')}\n{LINKS.unsubscribe('K-1', 'survey')}"
+    (tmp_path / "ask.en.short.txt").write_text("{{ nmae }}")
+    with pytest.raises(Unwritable, match="nmae"):
+        text_of(taken("ask", way=TEXT), tmp_path)
 
 
 def test_a_promised_time_is_told_in_the_readers_zone():
@@ -70,6 +99,12 @@ def test_languages_and_forms_fall_back_in_order():
         "thanks.de.txt",
         "thanks.en.formal.txt",
         "thanks.en.txt",
+    ]
+    assert candidates("thanks", "de", "formal", "de", short=True) == [
+        "thanks.de.formal.short.txt",
+        "thanks.de.formal.txt",
+        "thanks.de.short.txt",
+        "thanks.de.txt",
     ]
     assert write(taken(language="de-AT", form_of_address="formal"))["Content-Language"] == "de"
     assert write(taken(language="DE"))["Content-Language"] == "de"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from followup.domain.durations import Cap, Delay, Hours
 from followup.domain.plays_file import WrongPlays, parse_plays
-from followup.playbook import mail_servers, read_file, understood
+from followup.playbook import outlets_of, read_file, understood
+from followup.smtp import Server
+from followup.texts import Gateway
 from rapport.runtime.settings import Misconfigured
 
 DESIGN = Path(__file__).resolve().parents[3] / "../shared/design/followup.md"
@@ -72,6 +74,8 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
             "plays[1].name",
             "two",
         ),
+        ('senders: {care: {url: "smtp://x"}}', "senders.care", "needs `from`"),
+        ('senders: {sms: {from: "a@example.org", url: "json://x/{phone}"}}', "senders.sms.from", "writes texts"),
         ('senders: {default: {from: "care", url: "smtp://x"}}', "senders.default.from", "e-mail address"),
     ],
 )
@@ -131,12 +135,42 @@ def test_a_wrong_file_ends_the_start_with_one_line(tmp_path):
         read_file(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(
+    ("step", "path", "reason"),
+    [
+        ("do: survey, via: smoke", "via", "none of email, sms, chat"),
+        ("do: survey, via: chat", "via", "no sender is called 'chat'"),
+        ("do: survey, sender: sms", "sender", "ask for them by via: sms"),
+        ("do: survey, sender: car", "sender", "did you mean 'care'?"),
+        ("do: check_in, via: sms", "", "a person calls"),
+    ],
+)
+def test_a_step_is_sent_by_a_sender_that_there_is(step, path, reason):
+    senders = '{care: {from: "a@example.org", url: "smtp://x"}, sms: {url: "json://x/{phone}"}}'
+    with pytest.raises(WrongPlays) as caught:
+        parse_plays(f"plays: [{{name: a, on: {ON}, steps: [{{after: 1d, {step}}}]}}]\nsenders: {senders}")
+    [fault] = caught.value.faults
+    assert fault.path == f"plays[0].steps[0].{path}".rstrip(".")
+    assert reason in fault.reason
+
+
+def test_a_sender_of_texts_says_where_the_number_goes(monkeypatch):
+    plays = parse_plays('senders: {sms: {url: "${SOME_SMS_URL}"}}')
+    monkeypatch.setenv("SOME_SMS_URL", "json://gateway/send")
+    with pytest.raises(Misconfigured, match=r"senders\.sms\.url: \{phone\} must stand"):
+        outlets_of(plays)
+    monkeypatch.setenv("SOME_SMS_URL", "json://gateway/send/{phone}")
+    gateway = outlets_of(plays)["sms"]
+    assert isinstance(gateway, Gateway)
+    assert gateway.to("+4930123") == "json://gateway/send/%2B4930123"
+
+
 def test_a_sender_without_its_variable_is_left_out(monkeypatch):
     plays = parse_plays('senders: {default: {from: "a@example.org", url: "${SOME_SMTP_URL}"}}')
     monkeypatch.delenv("SOME_SMTP_URL", raising=False)
-    assert mail_servers(plays) == {}
+    assert outlets_of(plays) == {}
     monkeypatch.setenv("SOME_SMTP_URL", "smtp://mail.example.org:2525")
-    assert mail_servers(plays)["default"].port == 2525
+    assert outlets_of(plays)["default"] == Server.read("smtp://mail.example.org:2525")
     monkeypatch.setenv("SOME_SMTP_URL", "http://mail.example.org")
     with pytest.raises(Misconfigured, match=r"senders\.default\.url"):
-        mail_servers(plays)
+        outlets_of(plays)

@@ -97,3 +97,18 @@ def test_text_without_html_beside_it_goes_out_alone(tmp_path: Path):
     )
     assert (one.subject, one.html) == ("Ours", None)
     assert one.notes == ["there is no HTML beside thanks.en.txt: text alone is sent"]
+
+
+def test_where_texts_can_be_sent_they_are_seen_beside_the_mails(tmp_path: Path):
+    senders = '\nsenders: {default: {from: "a@example.org", url: "smtp://x"}, chat: {url: "json://x/{phone}"}}'
+    german = [one for one in seen(read_file(None).partition("senders:")[0] + senders) if one.language == "de"]
+    names = ["thanks.de", "thanks.de.informal", "thanks.de.short", "thanks.de.informal.short"]
+    assert [one.name for one in german] == names
+    text = german[2]
+    assert (text.use.way.channel, text.subject, text.html, text.notes) == ("chat", "", None, [])
+    assert text.text.startswith("Wie zufrieden sind Sie")
+    by_mail = [one.name for one in seen(ASK.replace("template: ask", "template: thanks, via: email") + senders)]
+    assert not [name for name in by_mail if name.endswith("short")]
+    as_text = ASK.replace("template: ask", "template: ask, via: chat") + senders
+    asked = seen(as_text, tmp_path, ask__en__txt="{{ survey_url }}")
+    assert asked[0].notes == ["falls back: there is no ask.ar.short.txt, ask.en.txt is sent"]

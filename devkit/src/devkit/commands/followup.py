@@ -87,11 +87,16 @@ def _count(found: "Sequence[Rendering]") -> str:
 def _print(one: "Rendering") -> None:
     use = one.use
     about = f"survey {use.survey}" if use.survey else "message"
+    about += f", text of {len(one.text)} characters" if use.is_text else ""
     print(f"━━ {one.name} ━━ {about}, purpose {use.purpose} ━━ {'; '.join(use.steps)}")
     for said in (*one.notes, *one.problems):
         print(f"   ! {said}")
     if one.text:
-        print(f"Subject: {one.subject}\n\n{one.text}")
+        print(_as_sent(one))
+
+
+def _as_sent(one: "Rendering") -> str:
+    return f"{one.text}\n" if one.use.is_text else f"Subject: {one.subject}\n\n{one.text}"
 
 
 def _write(folder: Path, found: "Sequence[Rendering]") -> None:
@@ -103,7 +108,7 @@ def _write(folder: Path, found: "Sequence[Rendering]") -> None:
         names.add(name)
         links = []
         if one.text:
-            (folder / f"{name}.txt").write_text(f"Subject: {one.subject}\n\n{one.text}", "utf-8")
+            (folder / f"{name}.txt").write_text(_as_sent(one), "utf-8")
             links.append(f'<a href="{name}.txt">text</a>')
         if one.html is not None:
             (folder / f"{name}.html").write_text(one.html, "utf-8")

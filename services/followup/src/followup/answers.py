@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from rapport.contracts import format_instant
+from rapport.contracts.fields import Channel
 
 from followup.domain.budget import free_at, left_at
 from followup.domain.draft import Rules, in_order
-from followup.domain.release import consents
+from followup.domain.reach import consents, purposes_spoken_of
 from followup.domain.state import CheckIn, CustomerState, Followup, Slot
 from followup.domain.timetable import quiet_until, zone_of
 
@@ -32,15 +33,19 @@ def followups_answer(
         place = "done" if one.status in _DONE else "planned" if one.status in _PLANNED else "suppressed"
         lists[place].append(_followup(one))
     quiet = quiet_until(now, customer, rules.plays)
-    purposes = {p for p in _PURPOSES if p != "message"} | set(customer.consent) | set(customer.consent_to_calls)
+    purposes = {p for p in _PURPOSES if p != "message"} | purposes_spoken_of(customer)
     return {
         "customer_id": customer.id,
         **lists,
         "slots": _slots(customer, rules, now),
-        "consent": {one: consents(one, customer, rules, calls=one == "check_in") for one in sorted(purposes)},
+        "consent": {one: consents(one, customer, rules, _channel(one)) for one in sorted(purposes)},
         "timezone": zone_of(customer, rules.plays).key,
         "quiet": {"until": format_instant(quiet[0]), "reason": quiet[1]} if quiet else None,
     }
+
+
+def _channel(purpose: str) -> Channel:
+    return "phone" if purpose == "check_in" else "email"
 
 
 def check_in_answer(one: CheckIn, now: datetime) -> dict[str, Any]:
@@ -68,6 +73,7 @@ def _followup(one: Followup) -> dict[str, Any]:
         "do": one.do,
         "survey": one.survey,
         "purpose": one.purpose,
+        "channel": "phone" if one.do == "check_in" else one.channel,
         "contact_id": one.contact_id,
         "trigger": one.trigger_type,
         "triggered_at": format_instant(one.triggered_at),

@@ -1,26 +1,22 @@
-"""What a message says to a customer, in plain text and HTML."""
+"""What a message says to a customer: a mail in plain text and HTML, or a text for a telephone."""
 
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime as rfc5322
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 from rapport.contracts.fields import SCORE_RANGE
 
-from followup.domain.plays import Plays, Sender
+from followup.domain.plays import Plays
 from followup.domain.sending import Taken
 from followup.domain.timetable import zone_of
 from followup.tokens import Seal
 from followup.wording import Chosen, Wording, unwritable
-
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,8 @@ class Writer:
     def choose(self, taken: Taken) -> Chosen:
         """The best template that there is for this customer."""
         language = language_of(taken, self._wording.language)
-        return self._wording.choose(taken.followup.template or "", language, taken.customer.text("form_of_address"))
+        form = taken.customer.text("form_of_address")
+        return self._wording.choose(taken.followup.template or "", language, form, short=taken.way.channel != "email")
 
     def write(
         self, taken: Taken, chosen: Chosen, token: str, plays: Plays, links: Links, now: datetime
@@ -56,19 +53,19 @@ class Writer:
 
         Its Message-ID comes from the follow-up, so that a repeat is recognised as one.
         """
-        followup, customer = taken.followup, taken.customer
-        sender = plays.senders[followup.sender]
+        followup = taken.followup
+        sender = plays.senders[taken.way.sender]
         try:
             facts = self.facts(taken, token, plays, links, chosen.language)
             subject, _, body = chosen.text.render(**facts).partition("\n")
             message = EmailMessage()
             message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
             message["From"] = sender.from_
-            message["To"] = customer.address or ""
+            message["To"] = taken.way.address or ""
             if sender.reply_to:
                 message["Reply-To"] = sender.reply_to
             message["Date"] = rfc5322(now)
-            message["Message-ID"] = f"<{followup.id}@{sender.from_.rpartition('@')[2].strip('> ')}>"
+            message["Message-ID"] = f"<{followup.id}@{(sender.from_ or '').rpartition('@')[2].strip('> ')}>"
             message["Auto-Submitted"] = "auto-generated"
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -79,6 +76,17 @@ class Writer:
         except Exception as error:  # a template is anybody's: whatever it raises is its mistake
             raise unwritable(followup.template or "", error) from error
         return message
+
+    def write_text(self, taken: Taken, chosen: Chosen, token: str, plays: Plays, links: Links) -> str:
+        """The text of a follow-up for a telephone: no subject, and always a way to get no more of them."""
+        facts = self.facts(taken, token, plays, links, chosen.language)
+        try:
+            said = chosen.text.render(**facts)
+        except Exception as error:  # a template is anybody's: whatever it raises is its mistake
+            raise unwritable(taken.followup.template or "", error) from error
+        subject, _, body = said.partition("\n")
+        text = (body if subject.startswith("Subject:") else said).strip()
+        return text if facts["unsubscribe_url"] in text else f"{text}\n{facts['unsubscribe_url']}"
 
     def facts(self, taken: Taken, token: str, plays: Plays, links: Links, language: str) -> dict[str, Any]:
         """The variables that a template may use."""
@@ -109,14 +117,6 @@ def language_of(taken: Taken, default: str) -> str:
         if isinstance(one, str) and re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", one):
             return one
     return default
-
-
-def expanded(sender: Sender, environment: Mapping[str, str] = os.environ) -> str | None:
-    """The sender's address with the variables it names; None when one of them is not set."""
-    names = _VARIABLE.findall(sender.url)
-    if not all(environment.get(name) for name in names):
-        return None
-    return _VARIABLE.sub(lambda found: environment[found[1]], sender.url)
 
 
 def _locale(language: str) -> Locale:

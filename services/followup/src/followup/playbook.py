@@ -7,7 +7,6 @@ comes into force a few seconds later, when every replica has read it. Texts are
 stored as written, `${…}` unexpanded.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from rapport.runtime import telemetry
+from rapport.runtime.addresses import Unreachable, expand
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, DuplicateKeyError
 from rapport.runtime.patience import Patience
@@ -25,10 +25,13 @@ from followup.domain.draft import Rules
 from followup.domain.plays import Plays
 from followup.domain.plays_file import WrongPlays, parse_plays
 from followup.domain.rule_book import RuleBook
-from followup.mails import expanded
 from followup.smtp import Server
+from followup.texts import Gateway
 
 log = telemetry.logger()
+
+Outlet = Server | Gateway
+"""Where a sender sends: to a mail server, or to a service that carries texts."""
 
 _LOOK_EVERY: Final = 1.0
 _LEAD: Final = timedelta(seconds=3)
@@ -43,7 +46,7 @@ class Version:
     effective_from: datetime
     source: str
     rules: Rules
-    servers: Mapping[str, Server]
+    outlets: Mapping[str, Outlet]
 
     @property
     def plays(self) -> Plays:
@@ -58,7 +61,7 @@ class Playbook:
         self._clock = clock
         self._path = path
         self._text = read_file(path)
-        first = _version(1, clock.now(), self._text, mail_servers(understood(self._text, path)))
+        first = _version(1, clock.now(), self._text, outlets_of(understood(self._text, path)))
         self._versions: list[Version] = [first]
         self._listeners: list[Callable[[RuleBook], None]] = []
         self._refused = ""
@@ -94,7 +97,7 @@ class Playbook:
         try:
             text = read_file(self._path)
             if text != self._text:
-                mail_servers(understood(text, self._path))
+                outlets_of(understood(text, self._path))
                 await self._store(text)
                 self._text = text
         except Misconfigured as error:
@@ -147,23 +150,24 @@ def understood(text: str, path: Path | None) -> Plays:
         raise Misconfigured(f"plays file {path}: {error}") from None
 
 
-def mail_servers(plays: Plays) -> dict[str, Server]:
+def outlets_of(plays: Plays) -> dict[str, Outlet]:
     """Where each sender sends; one whose variables are not set is left out, and what it should send suppressed."""
-    servers = {}
+    found: dict[str, Outlet] = {}
     for name, sender in plays.senders.items():
-        url = expanded(sender, os.environ)
-        if url is None:
-            log.warning("a sender has no mail server: a variable in its url is not set", sender=name, url=sender.url)
+        try:
+            address = expand(sender.url)
+        except Unreachable as error:
+            log.warning("a sender can't send", sender=name, url=sender.url, reason=str(error))
             continue
         try:
-            servers[name] = Server.read(url)
+            found[name] = Server.read(address.url) if sender.from_ else Gateway.read(address)
         except ValueError as error:
             raise Misconfigured(f"plays: senders.{name}.url: {error}") from None
-    return servers
+    return found
 
 
-def _version(number: int, since: datetime, source: str, servers: Mapping[str, Server]) -> Version:
-    return Version(number, since, source, Rules(parse_plays(source), frozenset(servers)), servers)
+def _version(number: int, since: datetime, source: str, outlets: Mapping[str, Outlet]) -> Version:
+    return Version(number, since, source, Rules(parse_plays(source), frozenset(outlets)), outlets)
 
 
 def _kept(document: Mapping[str, Any], known: Version | None) -> Version | None:
@@ -172,7 +176,7 @@ def _kept(document: Mapping[str, Any], known: Version | None) -> Version | None:
     if known and (known.effective_from, known.source) == (since, source):
         return known
     try:
-        return _version(number, since, source, mail_servers(parse_plays(source)))
+        return _version(number, since, source, outlets_of(parse_plays(source)))
     except (WrongPlays, Misconfigured) as error:
         log.error("a stored version of the plays can't be used here", version=number, error=str(error)[:500])  # noqa: TRY400 - it says all
         return None

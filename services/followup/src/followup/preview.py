@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from typing import Any, Final
 
 from rapport.contracts.fields import SurveyKind
 from rapport.contracts.vocabulary import meant
 
-from followup.domain.plays import Plays, Sender, Step
+from followup.domain.plays import TEXT_CHANNELS, Plays, Sender, Step
+from followup.domain.reach import Route
 from followup.domain.sending import Taken
 from followup.domain.state import Contact, CustomerState, Followup, Value
 from followup.mails import Links, Writer
@@ -18,7 +20,9 @@ from followup.wording import Chosen, TemplateFile, Unwritable, Wording
 _TOKEN: Final = "sample"  # noqa: S105 - of a link that leads nowhere
 _LINKS: Final = Links("https://care.example.org", Seal(b"preview"))
 _PROMISED_IN: Final = timedelta(hours=4)
-_CUSTOMER: Final[dict[str, Value]] = {"name": "Ada Rossi", "title": "Dr.", "email": "ada@example.org"}
+_CUSTOMER: Final[dict[str, Value]] = {"name": "Ada Rossi", "title": "Dr."}
+_MAIL: Final = "ada@example.org"
+_PHONE: Final = "+49301234567"
 _CONTACT: Final[dict[str, Value]] = {"subject": "Invoice 4711", "reference": "T-2026-17", "channel": "email"}
 _SENDER: Final = Sender.model_validate({"from": "care@example.org", "url": "smtp://localhost"})
 
@@ -30,8 +34,12 @@ class Use:
     template: str
     survey: SurveyKind | None
     purpose: str
-    sender: str
+    way: Route
     steps: tuple[str, ...]
+
+    @property
+    def is_text(self) -> bool:
+        return self.way.channel != "email"
 
 
 @dataclass(slots=True)
@@ -56,7 +64,8 @@ class Rendering:
     @property
     def name(self) -> str:
         """What its file would be called, if each had its own."""
-        return ".".join(part for part in (self.use.template, self.language, self.form) if part)
+        short = "short" if self.use.is_text else None
+        return ".".join(part for part in (self.use.template, self.language, self.form, short) if part)
 
     @property
     def falls_back(self) -> bool:
@@ -67,6 +76,7 @@ class Rendering:
             "template": self.use.template,
             "survey": self.use.survey,
             "purpose": self.use.purpose,
+            "channel": self.use.way.channel,
             "steps": self.use.steps,
             "language": self.language,
             "form_of_address": self.form,
@@ -102,17 +112,23 @@ def preview(plays: Plays, wording: Wording, now: datetime) -> list[Rendering]:
 
 
 def uses(plays: Plays) -> list[Use]:
-    """What the plays use templates for, in the order of the file."""
-    found: dict[tuple[str, SurveyKind | None, str, str], list[str]] = {}
+    """What the plays use templates for, as mails and as texts, in the order of the file."""
+    found: dict[tuple[str, SurveyKind | None, str, Route], list[str]] = {}
     for play in plays.plays:
         for number, step in enumerate(play.steps, start=1):
             if step.do != "check_in" and step.template:
-                found.setdefault(_used(step), []).append(f"{play.name}, step {number}")
+                for way in _ways(step, plays):
+                    name = f"{play.name}, step {number}"
+                    found.setdefault((step.template, step.survey, step.purpose, way), []).append(name)
     return [Use(*use, tuple(steps)) for use, steps in found.items()]
 
 
-def _used(step: Step) -> tuple[str, SurveyKind | None, str, str]:
-    return step.template or "", step.survey, step.purpose, step.sender
+def _ways(step: Step, plays: Plays) -> list[Route]:
+    """A mail and a text, where the step asks for neither; all channels for texts get the same."""
+    asked = {step.via} if step.via else plays.senders.keys()
+    text = next((channel for channel in TEXT_CHANNELS if channel in asked), None)
+    ways = [Route("email", step.sender, _MAIL)] if step.via in {None, "email"} else []
+    return [*ways, Route(text, text, _PHONE)] if text else ways
 
 
 def _forms(template: str, language: str, written: Iterable[TemplateFile]) -> list[str | None]:
@@ -123,33 +139,40 @@ def _forms(template: str, language: str, written: Iterable[TemplateFile]) -> lis
 
 def _rendered(one: Rendering, plays: Plays, wording: Wording, now: datetime) -> Rendering:
     writer = Writer(wording)
-    plays = plays.model_copy(update={"senders": {one.use.sender: plays.senders.get(one.use.sender, _SENDER)}})
+    sender = one.use.way.sender
+    plays = plays.model_copy(update={"senders": {sender: plays.senders.get(sender, _SENDER)}})
     taken = _sample(one, now, known=True)
     try:
         chosen = writer.choose(taken)
         one.wanted, one.file = chosen.wanted, chosen.file
-        one.notes += _fall_backs(chosen)
+        one.notes += _fall_backs(chosen, one.use)
         known = writer.facts(taken, _TOKEN, plays, _LINKS, chosen.language).keys()
         one.problems += _unknown(chosen, wording, frozenset(known))
         if one.problems:
             return one
-        mail = writer.write(taken, chosen, _TOKEN, plays, _LINKS, now)
-        writer.write(_sample(one, now, known=False), chosen, _TOKEN, plays, _LINKS, now)
+        for who in (_sample(one, now, known=False), taken):
+            if one.use.is_text:
+                one.text = writer.write_text(who, chosen, _TOKEN, plays, _LINKS)
+            else:
+                _keep(one, writer.write(who, chosen, _TOKEN, plays, _LINKS, now))
     except Unwritable as error:
         one.problems.append(str(error))
         return one
-    one.subject = mail["Subject"]
-    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
-    one.text = text.get_content() if text else ""
-    one.html = html.get_content() if html else None
     one.problems += _left_out(one)
     return one
 
 
-def _fall_backs(chosen: Chosen) -> Iterator[str]:
+def _keep(one: Rendering, mail: EmailMessage) -> None:
+    one.subject = mail["Subject"]
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    one.text = text.get_content() if text else ""
+    one.html = html.get_content() if html else None
+
+
+def _fall_backs(chosen: Chosen, use: Use) -> Iterator[str]:
     if chosen.falls_back:
         yield f"falls back: there is no {chosen.wanted}, {chosen.file} is sent"
-    if chosen.html is None:
+    if chosen.html is None and not use.is_text:
         yield f"there is no HTML beside {chosen.file}: text alone is sent"
 
 
@@ -162,7 +185,7 @@ def _unknown(chosen: Chosen, wording: Wording, known: frozenset[str]) -> Iterato
 
 
 def _left_out(one: Rendering) -> Iterator[str]:
-    if not one.subject:
+    if not one.subject and not one.use.is_text:
         yield f"{one.file}: has no subject; the first line is it"
     for form, said in (("text", one.text), ("HTML", one.html)):
         if said is not None and one.use.survey and _LINKS.survey(_TOKEN) not in said:
@@ -182,7 +205,7 @@ def _sample(one: Rendering, now: datetime, *, known: bool) -> Taken:
         survey=one.use.survey,
         template=one.use.template,
         purpose=one.use.purpose,
-        sender=one.use.sender,
+        sender=one.use.way.sender,
         trigger_type="",
         trigger_key=key,
         contact_id="C-1",
@@ -191,4 +214,4 @@ def _sample(one: Rendering, now: datetime, *, known: bool) -> Taken:
         patient_until=now,
         release_at=now,
     )
-    return Taken(followup, customer.but(contacts={"C-1": contact}), contact, None)
+    return Taken(followup, customer.but(contacts={"C-1": contact}), contact, None, one.use.way)

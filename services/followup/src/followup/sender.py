@@ -1,4 +1,8 @@
-"""Takes messages that wait, hands them to a mail server and records what became of them; one replica at a time."""
+"""
+Takes messages that wait, hands them over, and records what became of them.
+
+One replica at a time, to a mail server or to a service that carries texts.
+"""
 
 import asyncio
 import contextlib
@@ -13,13 +17,16 @@ from rapport.runtime.lease import Lease
 from rapport.runtime.mongo import MongoError
 from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
+from rapport.runtime.through_apprise import ThroughApprise
 
 from followup.domain import sending
 from followup.domain.state import CustomerState, Message, SurveyLink
 from followup.mails import Links, Writer
+from followup.outcome import Outcome
 from followup.playbook import Playbook, Version
-from followup.smtp import Outcome, deliver
+from followup.smtp import Server, deliver
 from followup.telemetry import MESSAGES
+from followup.texts import deliver_text
 from followup.tokens import hashed, new_token
 from followup.wording import Unwritable
 
@@ -59,6 +66,7 @@ class Sender:
         self._playbook = playbook
         self._writer = writer
         self._links = links
+        self._apprise = ThroughApprise(allow_internal=True)
         self._settled: int | None = None
         self._unsure: set[str] = set()
         self._sent = 0
@@ -137,18 +145,20 @@ class Sender:
             await self._record(message, await self._deliver(taken, token, version), taken)
 
     async def _deliver(self, taken: sending.Taken, token: str, version: Version) -> Outcome:
-        sender = version.plays.senders[taken.followup.sender]
+        to, outlet = taken.way.address or "", version.outlets[taken.way.sender]
         try:
             chosen = self._writer.choose(taken)
             if chosen.falls_back:
                 log.info("template falls back", wanted=chosen.wanted, used=chosen.file)
+            if not isinstance(outlet, Server):
+                text = self._writer.write_text(taken, chosen, token, version.plays, self._links())
+                return await deliver_text(taken.followup.id, text, to, outlet, self._apprise)
             mail = self._writer.write(taken, chosen, token, version.plays, self._links(), self._clock.now())
         except Unwritable as error:
             log.error("a message can't be written", followup=taken.followup.id, error=str(error))  # noqa: TRY400
             return Outcome("refused", str(error)[:500])
-        address = mail["From"].addresses[0].addr_spec
-        to = taken.customer.address or ""
-        return await deliver(mail, address or sender.from_, to, version.servers[taken.followup.sender])
+        sender = version.plays.senders[taken.way.sender].from_ or ""
+        return await deliver(mail, mail["From"].addresses[0].addr_spec or sender, to, outlet)
 
     async def _record(self, message: Message, outcome: Outcome, taken: sending.Taken | None) -> None:
         rules = self._playbook.in_force.rules

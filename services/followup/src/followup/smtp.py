@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.policy import SMTPUTF8
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
+
+from followup.outcome import Outcome
 
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _SECONDS: Final = 6.0
@@ -40,14 +42,6 @@ class Server:
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], user, password)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`later` may be tried again, `refused` never; of `unknown` nobody can say whether it went out."""
-
-    result: Literal["sent", "later", "refused", "unknown"]
-    reason: str = ""
 
 
 async def deliver(message: EmailMessage, sender: str, recipient: str, server: Server) -> Outcome:

@@ -20,7 +20,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_FILE: Final = re.compile(r"([a-z0-9_-]+)\.([A-Za-z0-9_-]+)(?:\.(formal|informal))?\.txt")
+_FILE: Final = re.compile(r"([a-z0-9_-]+)\.([A-Za-z0-9_-]+)(?:\.(formal|informal))?(\.short)?\.txt")
 
 
 class Unwritable(Exception):
@@ -38,6 +38,7 @@ class TemplateFile:
     name: str
     language: str
     form: str | None
+    short: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,15 @@ class Wording:
     def files(self) -> list[TemplateFile]:
         """All texts that there are, by name, language and form."""
         found = map(_FILE.fullmatch, self._environment.list_templates())
-        return [TemplateFile(one[1], one[2], one[3]) for one in found if one]
+        return [TemplateFile(one[1], one[2], one[3], short=bool(one[4])) for one in found if one]
 
-    def choose(self, name: str, language: str, form: str | None) -> Chosen:
-        """The best text there is. HTML of another language, or of another folder, is not what the text says."""
-        wanted = candidates(name, language, form, self.language)
+    def choose(self, name: str, language: str, form: str | None, *, short: bool = False) -> Chosen:
+        """
+        The best text there is, for a telephone the `short` one.
+
+        HTML of another language, or of another folder, is not what the text says.
+        """
+        wanted = candidates(name, language, form, self.language, short=short)
         try:
             text = self._environment.select_template(wanted)
             html = self._beside(text)
@@ -124,11 +129,15 @@ class Wording:
         return html if _folder(html) == _folder(text) else None
 
 
-def candidates(name: str, language: str, form: str | None, default: str) -> Sequence[str]:
-    """The texts that would do, best first: language, base language, default; with the form of address, then neutral."""
+def candidates(name: str, language: str, form: str | None, default: str, *, short: bool = False) -> Sequence[str]:
+    """
+    The texts that would do, best first: language, base language, default; in each the form of
+    address, then neutral; in each of these the `short` one, where one is asked for.
+    """
     tags = [language, re.split("[-_]", language)[0].lower(), default]
     forms = [f".{form}", ""] if form else [""]
-    return list(dict.fromkeys(f"{name}.{tag}{suffix}.txt" for tag in tags for suffix in forms))
+    ends = [".short.txt", ".txt"] if short else [".txt"]
+    return list(dict.fromkeys(f"{name}.{tag}{suffix}{end}" for tag in tags for suffix in forms for end in ends))
 
 
 def _folder(template: Template) -> Path:

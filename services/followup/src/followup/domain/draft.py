@@ -93,7 +93,7 @@ class Draft:
             followup_id=followup.id,
             context=context_of(followup.contact_id),
             contact_id=followup.contact_id,
-            channel="email",
+            channel=followup.channel,
             expires_at=link.expires_at,
         )
         self._tell("survey.sent", data, f"{followup.id}:survey", at)

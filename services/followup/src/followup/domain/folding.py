@@ -24,7 +24,9 @@ from rapport.contracts.matching import leaves
 from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.contracts.topics import CONTACT_EVENTS
 
-from followup.domain.state import Contact, CustomerState, Entry, Stamped, Value
+from followup.domain.addresses import address_key
+from followup.domain.plays import TEXT_CHANNELS
+from followup.domain.state import Contact, CustomerState, Entry, Spoken, Stamped, Value
 
 _OPENS_OR_CLOSES = {
     "contact.received",
@@ -50,7 +52,6 @@ _FIELDS = ("channel", "kind", "priority", "topic", "region", "location", "team",
 CONTACT_FIELDS = frozenset(_FIELDS) | {"direction", "subject", "reference", "answered_by"}
 """What is kept of a contact, besides the attributes that some play asks for."""
 _CONSENTS = {None: "consent", "email": "consent", "phone": "consent_to_calls"}
-"""What is said of other channels opens and closes nothing: we use none of them."""
 _MOST_ENTRIES = 200
 _MOST_SUBJECT = 200
 _KEPT_CLOSED = timedelta(days=30)
@@ -222,18 +223,31 @@ def _fold_customer(customer: CustomerState, data: Data, key: OrderKey) -> dict[s
                 if name not in profile or profile[name][0] < key:
                     profile[name] = (key, getattr(data, name))
             update["profile"] = profile
-        case ConsentChanged(channel=channel) if channel in _CONSENTS:
-            name = _CONSENTS[channel]
-            said: dict[str, tuple[OrderKey, bool]] = getattr(customer, name)
-            if data.purpose not in said or said[data.purpose][0] < key:
-                update[name] = {**said, data.purpose: (key, data.granted)}
+        case ConsentChanged():
+            update |= _fold_consent(customer, data, key)
         case MessageBounced(address=address, permanent=True):
-            update["blocked"] = {address.lower(): "bounced", **customer.blocked}
+            update["blocked"] = {address_key(address): "bounced", **customer.blocked}
         case MessageComplained(address=address):
-            update["blocked"] = {**customer.blocked, address.lower(): "complained"}
+            update["blocked"] = {**customer.blocked, address_key(address): "complained"}
         case CustomerTierChanged(tier=tier) if customer.earned_tier is None or customer.earned_tier[0] < key:
             update["earned_tier"] = (key, tier)
     return update
+
+
+def _fold_consent(customer: CustomerState, data: ConsentChanged, key: OrderKey) -> dict[str, Any]:
+    update: dict[str, Any] = {}
+    if name := _CONSENTS.get(data.channel):
+        update[name] = _said_last(getattr(customer, name), data, key)
+    if data.channel is None or data.channel in TEXT_CHANNELS:
+        channel = data.channel or ""
+        said = _said_last(customer.consent_elsewhere.get(channel, {}), data, key)
+        update["consent_elsewhere"] = {**customer.consent_elsewhere, channel: said}
+    return update
+
+
+def _said_last(said: Spoken, data: ConsentChanged, key: OrderKey) -> Spoken:
+    older = data.purpose not in said or said[data.purpose][0] < key
+    return {**said, data.purpose: (key, data.granted)} if older else said
 
 
 def _fold_contact(
@@ -328,7 +342,9 @@ def _forget(customer: CustomerState) -> CustomerState:
         for name, contact in customer.contacts.items()
     }
     followups = {name: one.but(note=None) for name, one in customer.followups.items()}
-    known_no_more: dict[str, Any] = {"profile": {}, "consent": {}, "consent_to_calls": {}, "blocked": {}}
+    known_no_more: dict[str, Any] = {
+        name: {} for name in ("profile", "consent", "consent_to_calls", "consent_elsewhere", "blocked")
+    }
     return customer.but(**known_no_more, contacts=contacts, followups=followups, erased=True)
 
 

@@ -262,6 +262,7 @@ def _planned(name: str, play: Play, index: int, step: Step, trigger: Trigger, du
         by=step.by,
         purpose=step.purpose,
         sender=step.sender,
+        via=step.via,
         priority=play.priority,
         within=int(step.within.total_seconds()),
         match=dict(play.on.match),

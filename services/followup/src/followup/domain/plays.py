@@ -1,13 +1,13 @@
 """The plays file: what follows which event, how often a customer may hear from us, and when never."""
 
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from rapport.business_time import Calendar
 from rapport.contracts import EVENT_DATA, TOPIC_OF
-from rapport.contracts.fields import SurveyKind
+from rapport.contracts.fields import Channel, SurveyKind
 from rapport.contracts.topics import FOLLOWUP_EVENTS
 from rapport.contracts.vocabulary import meant
 
@@ -16,6 +16,9 @@ from followup.domain.durations import CapField, DelayField, HoursField, NextFiel
 Do = Literal["survey", "check_in", "message"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Value = str | int | float | bool | None
+
+TEXT_CHANNELS: Final[tuple[Channel, ...]] = ("sms", "chat", "social")
+"""Channels on which we write texts to a telephone number; the sender of each is called as it is."""
 
 STARTING = frozenset(name for name in EVENT_DATA if TOPIC_OF[name] != FOLLOWUP_EVENTS)
 """The types of event that can start a play."""
@@ -49,6 +52,7 @@ class Step(Strict):
     within: Span = timedelta()
     patience: Span | None = None
     sender: str = "default"
+    via: Literal["email", "sms", "chat", "social"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -64,6 +68,8 @@ class Step(Strict):
     def _complete(self) -> Self:
         if self.do == "message" and not self.template:
             raise ValueError("a message needs a template")
+        if self.do == "check_in" and self.via:
+            raise ValueError("via: a person calls; only surveys and messages are sent")
         if self.do != "survey" and self.survey:
             raise ValueError("survey: only a step that does a survey has one")
         return self
@@ -175,9 +181,13 @@ class Consent(Strict):
 
 
 class Sender(Strict):
-    """Who writes. `url` may name environment variables as `${NAME}`; they are never stored nor shown expanded."""
+    """
+    Who writes: mails, or texts where there is no `from`.
 
-    from_: str = Field(alias="from", min_length=3, max_length=320)
+    `url` may name environment variables as `${NAME}`; they are never stored nor shown expanded.
+    """
+
+    from_: str | None = Field(None, alias="from", min_length=3, max_length=320)
     reply_to: str | None = Field(None, max_length=320)
     url: str = Field(min_length=1)
 

@@ -9,7 +9,7 @@ from rapport.contracts.vocabulary import meant
 from rapport.rule_file import Fault, Path, Refused, read_document
 
 from followup.domain.match_words import wrong_field, wrong_value
-from followup.domain.plays import Play, Plays
+from followup.domain.plays import TEXT_CHANNELS, Play, Plays, Sender, Step
 
 _MOST_BYTES = 1 << 20
 
@@ -39,6 +39,8 @@ def parse_plays(text: str) -> Plays:
 
 
 def _contradictions(plays: Plays) -> Iterator[tuple[Path, str]]:
+    for name, sender in plays.senders.items():
+        yield from _of_kind(("senders", name), name, sender)
     seen: set[str] = set()
     for at, play in enumerate(plays.plays):
         if play.name in seen:
@@ -46,9 +48,28 @@ def _contradictions(plays: Plays) -> Iterator[tuple[Path, str]]:
         seen.add(play.name)
         yield from _of_match(("plays", at, "on", "match"), play)
         for number, step in enumerate(play.steps):
-            if plays.senders and step.do != "check_in" and step.sender not in plays.senders:
-                reason = f"no sender is called {step.sender!r}{meant(step.sender, plays.senders)}"
-                yield ("plays", at, "steps", number, "sender"), reason
+            if plays.senders and step.do != "check_in":
+                yield from _of_sender(("plays", at, "steps", number), step, plays)
+
+
+def _of_kind(here: Path, name: str, sender: Sender) -> Iterator[tuple[Path, str]]:
+    """Who writes texts is called as the channel is, and has no address of mail."""
+    texts = ", ".join(TEXT_CHANNELS)
+    if sender.from_ is None and name not in TEXT_CHANNELS:
+        yield here, f"a sender of mails needs `from`; one of texts is called as its channel is: {texts}"
+    for key, value in (("from", sender.from_), ("reply_to", sender.reply_to)):
+        if value is not None and name in TEXT_CHANNELS:
+            yield (*here, key), f"a sender that is called {name} writes texts and has no such address"
+
+
+def _of_sender(here: Path, step: Step, plays: Plays) -> Iterator[tuple[Path, str]]:
+    if step.via in TEXT_CHANNELS:
+        if step.via not in plays.senders:
+            yield (*here, "via"), f"no sender is called {step.via!r}"
+    elif step.sender in TEXT_CHANNELS:
+        yield (*here, "sender"), f"{step.sender} writes texts: ask for them by via: {step.sender}"
+    elif step.sender not in plays.senders:
+        yield (*here, "sender"), f"no sender is called {step.sender!r}{meant(step.sender, plays.senders)}"
 
 
 def _of_match(here: Path, play: Play) -> Iterator[tuple[Path, str]]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from followup.domain.budget import free_at
 from followup.domain.draft import Draft, Rules, finished, in_order, owners, slot_of
 from followup.domain.folding import anything_open, standing
+from followup.domain.reach import consents, route, unreachable
 from followup.domain.state import HEARD, CustomerState, Followup, Message, Slot
 from followup.domain.timetable import let_go_at, quiet_until
 
@@ -68,12 +69,13 @@ def suppress(draft: Draft, followup: Followup, reason: str, at: datetime, until:
 
 def refusal(followup: Followup, customer: CustomerState, rules: Rules) -> str | None:
     """Why this customer must not get this at all, as things stand; None when they may."""
-    calls = followup.do == "check_in"
-    reasons = [_who_not(customer), None if consents(followup.purpose, customer, rules, calls=calls) else "no_consent"]
+    way = None if followup.do == "check_in" else route(followup, customer, rules)
+    allowed = consents(followup.purpose, customer, rules, way.channel if way else "phone")
+    reasons = [_who_not(customer), None if allowed else "no_consent"]
     if followup.do == "survey":
         reasons.append(_no_survey(followup, customer))
-    if followup.do != "check_in":
-        reasons.append(_unreachable(followup, customer, rules))
+    if way:
+        reasons.append(unreachable(way, customer, rules))
     return next((reason for reason in reasons if reason), None)
 
 
@@ -86,21 +88,6 @@ def _no_survey(followup: Followup, customer: CustomerState) -> str | None:
     if anything_open(customer):
         return "contact_open"
     return "already_surveyed" if _already_surveyed(followup, customer) else None
-
-
-def _unreachable(followup: Followup, customer: CustomerState, rules: Rules) -> str | None:
-    if not customer.address:
-        return "no_address"
-    if followup.sender not in rules.senders:
-        return "no_sender"
-    return customer.blocked.get(customer.address.lower())
-
-
-def consents(purpose: str, customer: CustomerState, rules: Rules, *, calls: bool = False) -> bool:
-    """What the customer said last of mails, or of calls; before that, what the file presumes for their region."""
-    said = [customer.consent.get(purpose), customer.consent_to_calls.get(purpose) if calls else None]
-    last = max((one for one in said if one), default=None)
-    return last[1] if last else rules.plays.consent.presumed(purpose, customer.text("region"))
 
 
 def earliest(

@@ -9,6 +9,7 @@ from typing import Any
 from rapport.decision import Decision
 
 from followup.domain.draft import Draft, Rules, finished
+from followup.domain.reach import Route, route
 from followup.domain.release import LATE, refusal, release, suppress
 from followup.domain.state import Contact, CustomerState, Followup, Message, SurveyLink
 from followup.domain.timetable import quiet_until
@@ -28,6 +29,7 @@ class Taken:
     customer: CustomerState
     contact: Contact | None
     link: SurveyLink | None
+    way: Route
 
 
 def take(
@@ -55,13 +57,14 @@ def take(
         followup = draft.customer.followups[message.id]
         if followup.status != "reserved":
             return _withdraw(draft, message), None
-    followup = draft.put(followup.but(status="sending"))
+    way = route(followup, draft.customer, rules)
+    followup = draft.put(followup.but(status="sending", channel=way.channel))
     draft.write(message.but(status="sending", fence=fence, attempts=message.attempts + 1))
     link = _link(followup, draft.customer, rules, now, token) if followup.do == "survey" else None
     if link:
         draft.write(link)
     contact = customer.contacts.get(followup.contact_id or "")
-    return draft.decision("taken"), Taken(followup, draft.customer, contact, link)
+    return draft.decision("taken"), Taken(followup, draft.customer, contact, link, way)
 
 
 def sent(
@@ -74,7 +77,7 @@ def sent(
         return Decision()
     draft.write(message.but(status="sent"))
     draft.put(finished(followup, "sent", now))
-    draft.tell("followup.sent", followup, now, channel="email")
+    draft.tell("followup.sent", followup, now, channel=followup.channel)
     if link:
         draft.tell_survey_sent(followup, link, now)
     return draft.decision("sent")

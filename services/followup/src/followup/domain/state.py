@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Literal
 
 from msgspec import field
 from rapport.contracts.envelope import Name, OrderKey
-from rapport.contracts.fields import SurveyKind
+from rapport.contracts.fields import Channel, SurveyKind
 from rapport.decision import Index, Part, State
 
 Value = str | int | float | bool | list[str | int | float | bool] | None
 Stamped = tuple[OrderKey, Value]
 """A value and the event that gave it; the newest event wins, whatever the order of arrival."""
+Spoken = dict[str, tuple[OrderKey, bool]]
+"""By purpose, what was said last: yes or no."""
 
 Status = Literal[
     "watched",  # nobody has been told yet: waits whether the customer stays silent
@@ -93,6 +95,7 @@ class Followup(Part, frozen=True, kw_only=True):
 
     One that was cancelled because its contact turned out to stand otherwise
     `may_return` when that turns out to be wrong again; `returned` counts how often it has.
+    `via` is the channel that the step asks for, `channel` the one that it was sent by.
     """
 
     id: str
@@ -104,6 +107,8 @@ class Followup(Part, frozen=True, kw_only=True):
     by: str = "owner"
     purpose: str
     sender: str = "default"
+    via: Channel | None = None
+    channel: Channel = "email"
     priority: int = 0
     within: int = 0
     match: dict[str, Any] = field(default_factory=dict)
@@ -143,6 +148,7 @@ class CustomerState(State, frozen=True, kw_only=True):
 
     `consent` is what they said of no channel or of e-mail, which is also the channel
     of the page where they choose; `consent_to_calls` what they said of the phone alone.
+    `consent_elsewhere` is what they said of each channel for texts, and under "" once more what of none.
     """
 
     collection: ClassVar[str] = "customers"
@@ -150,8 +156,9 @@ class CustomerState(State, frozen=True, kw_only=True):
 
     profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None
-    consent: dict[str, tuple[OrderKey, bool]] = field(default_factory=dict)
-    consent_to_calls: dict[str, tuple[OrderKey, bool]] = field(default_factory=dict)
+    consent: Spoken = field(default_factory=dict)
+    consent_to_calls: Spoken = field(default_factory=dict)
+    consent_elsewhere: dict[str, Spoken] = field(default_factory=dict)
     blocked: dict[str, Literal["bounced", "complained"]] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     firsts: dict[str, OrderKey] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from rapport.contracts.fields import SCORE_RANGE
 from rapport.decision import Decision
 
 from followup.domain.draft import SOURCE, Rules, context_of
-from followup.domain.release import consents
+from followup.domain.reach import consents, purposes_spoken_of
 from followup.domain.state import Answer, CustomerState, Posting, SurveyLink
 
 MOST_COMMENT = 5_000
@@ -67,10 +67,8 @@ def wishes(customer: CustomerState | None, about: str, rules: Rules) -> dict[str
     """Whether the customer gets messages of each purpose there is: those of the plays, and the one `about` a link."""
     known = customer or CustomerState(id="", partition=0)
     used = {step.purpose for play in rules.plays.plays for step in play.steps}
-    purposes = (
-        {about} | used | rules.plays.consent.default.keys() | known.consent.keys() | known.consent_to_calls.keys()
-    )
-    return {one: consents(one, known, rules, calls=one == "check_in") for one in sorted(purposes)}
+    purposes = {about} | used | rules.plays.consent.default.keys() | purposes_spoken_of(known)
+    return {one: consents(one, known, rules, "phone" if one == "check_in" else "email") for one in sorted(purposes)}
 
 
 def change_consent(
