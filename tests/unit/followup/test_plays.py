@@ -68,6 +68,11 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
         ("timezone: Mars/Base", "timezone", "IANA"),
         ("regions: {us: {timezone: America/New_York, hours: {monday: []}}}", "regions.us", "mon-fri"),
         ("regions: {us: {timezone: America/New_York, hours: {mon: []}}}", "regions.us", "at least one hour"),
+        (
+            f"plays: [{{name: a, on: {{silent: {{quiet_for: 9d, risk: often}}}}, steps: [{STEP}]}}]",
+            "plays[0].on.silent.risk",
+            "neither true nor false",
+        ),
         ("timezone: UTC\ntimezone: UTC", "timezone", "given twice"),
         (
             f"plays: [{{name: a, on: {ON}, steps: [{STEP}]}}, {{name: a, on: {ON}, steps: [{STEP}]}}]",

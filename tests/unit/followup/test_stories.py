@@ -1,5 +1,7 @@
 """What a customer hears from us, told day by day; all in virtual time."""
 
+from typing import Any
+
 import pytest
 from followup.domain import surveys
 from followup.domain.followups import call_done
@@ -283,16 +285,13 @@ plays:
 """
 
 
+def missed(when: str):
+    times: dict[str, Any] = {"started_at": at(when), "due_at": at(when)}
+    return event("sla.breached", at(when), contact_id="C-1", target="first_response", cycle=1, **times)
+
+
 def test_a_customer_at_risk_who_never_confirms_is_called():
-    breach = event(
-        "sla.breached",
-        at("0 09:00"),
-        contact_id="C-1",
-        target="first_response",
-        cycle=1,
-        started_at=at("0 08:00"),
-        due_at=at("0 09:00"),
-    )
+    breach = missed("0 09:00")
     assert story(*HELPED, breach, until="20 00:00", plays=SILENT) == [
         ("followup.scheduled", "10 10:00"),
         ("followup.owed", "10 10:00"),
@@ -300,6 +299,21 @@ def test_a_customer_at_risk_who_never_confirms_is_called():
     assert story(*HELPED, until="20 00:00", plays=SILENT) == []
     confirmed = event("contact.confirmed", at("1 10:00"), contact_id="C-1")
     assert story(*HELPED, breach, confirmed, until="20 00:00", plays=SILENT) == []
+
+
+@pytest.mark.parametrize(
+    ("risk", "sign", "called"),
+    [
+        ("true", "-90 10:00", True),
+        ("true", "-90 09:59", False),
+        ("30d", "-30 10:00", True),
+        ("30d", "-31 10:00", False),
+        ("30d", "9 10:00", True),
+    ],
+)
+def test_a_sign_of_risk_counts_for_so_long_before_the_silence(risk, sign, called):
+    plays = SILENT.replace("risk: true", f"risk: {risk}")
+    assert bool(story(*HELPED, missed(sign), until="20 00:00", plays=plays)) is called
 
 
 def test_long_quiet_is_counted_from_the_last_word():

@@ -125,11 +125,30 @@ def read_next(text: object) -> time:
     return read_clock(clock)
 
 
+RISK_LASTS = timedelta(days=90)
+"""How long a sign of risk counts where the plays only say that there must be one."""
+
+
+def read_risk(value: object) -> timedelta | None:
+    """How old a sign of risk may be: `true` means the usual time, `false` that none is asked for."""
+    if value is None or isinstance(value, bool):
+        return RISK_LASTS if value else None
+    try:
+        return read_span(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is neither true nor false nor how old a sign may be, such as 90d") from None
+
+
 def _as_text(value: Any) -> str:
     return str(value)
 
 
 DelayField = Annotated[Delay, BeforeValidator(Delay.read), PlainSerializer(_as_text)]
 CapField = Annotated[Cap, BeforeValidator(Cap.read), PlainSerializer(_as_text)]
+RiskField = Annotated[
+    timedelta | None,
+    BeforeValidator(read_risk),
+    PlainSerializer(lambda lasts: None if lasts is None else write_span(lasts)),
+]
 HoursField = Annotated[Hours, BeforeValidator(Hours.read), PlainSerializer(_as_text)]
 NextField = Annotated[time, BeforeValidator(read_next), PlainSerializer(lambda at: f"next {at:%H:%M}")]

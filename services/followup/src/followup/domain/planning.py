@@ -14,6 +14,7 @@ from rapport.contracts.matching import plain
 from rapport.contracts.sla_events import SlaOpened
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
+from followup.domain.durations import RISK_LASTS
 from followup.domain.folding import Resolution, Standing, is_caused_by_us, standing
 from followup.domain.plays import Play, Step
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
@@ -268,7 +269,8 @@ def _planned(name: str, play: Play, index: int, step: Step, trigger: Trigger, du
         match=dict(play.on.match),
         cancel_on=play.cancel_on,
         silent=None if silent is None else "quiet" if silent.quiet_for else "unconfirmed",
-        needs_risk=silent is not None and silent.risk,
+        needs_risk=silent is not None and silent.risk is not None,
+        risk_within=int((silent.risk if silent and silent.risk is not None else RISK_LASTS).total_seconds()),
         trigger_type=trigger.type,
         trigger_key=trigger.key,
         contact_id=trigger.contact_id,

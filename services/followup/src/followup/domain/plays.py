@@ -11,7 +11,7 @@ from rapport.contracts.fields import Channel, SurveyKind
 from rapport.contracts.topics import FOLLOWUP_EVENTS
 from rapport.contracts.vocabulary import meant
 
-from followup.domain.durations import CapField, DelayField, HoursField, NextField, Span
+from followup.domain.durations import CapField, DelayField, HoursField, NextField, RiskField, Span
 
 Do = Literal["survey", "check_in", "message"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -80,11 +80,15 @@ class Step(Strict):
 
 
 class Silent(Strict):
-    """A customer who says nothing: resolved and never confirmed, or nothing at all for long."""
+    """
+    A customer who says nothing: resolved and never confirmed, or nothing at all for long.
+
+    With `risk` only one who has shown a sign of risk since, or not longer before than this.
+    """
 
     resolved_unconfirmed: Span | None = None
     quiet_for: Span | None = None
-    risk: bool = False
+    risk: RiskField = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

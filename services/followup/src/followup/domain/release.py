@@ -8,14 +8,13 @@ from followup.domain.budget import free_at
 from followup.domain.draft import Draft, Rules, finished, in_order, owners, slot_of
 from followup.domain.folding import anything_open, standing
 from followup.domain.reach import consents, route, unreachable
-from followup.domain.state import HEARD, CustomerState, Followup, Message, Slot
+from followup.domain.state import HEARD, CustomerState, Followup, Message, Slot, from_millis
 from followup.domain.timetable import let_go_at, quiet_until
 
 LATE = timedelta(minutes=5)
 """Whoever looks later than this after the due instant judges by when they look, not by when it was due."""
 
 _MOST_MOVES = 60
-_RISK_SIGNS = frozenset({"breach", "bad_outcome", "low_score", "risk"})
 
 
 def release_due(draft: Draft, now: datetime) -> None:
@@ -36,7 +35,7 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
     for the customer is when they hear from us.
     """
     if followup.status == "watched":
-        if followup.needs_risk and not _RISK_SIGNS & draft.customer.signs.keys():
+        if followup.needs_risk and not _at_risk(draft.customer, followup):
             draft.drop(followup)
             return
         followup = followup.but(status="planned")
@@ -60,6 +59,12 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
         draft.put(put_off)
         mark = str(int(free.timestamp() * 1000))
         draft.tell("followup.deferred", put_off, at, mark=mark, until=free, reason=why)
+
+
+def _at_risk(customer: CustomerState, followup: Followup) -> bool:
+    """Whether there has been a sign of risk since the customer fell silent, or not longer before than the play asks."""
+    oldest = followup.triggered_at - timedelta(seconds=followup.risk_within)
+    return any(from_millis(key[0]) >= oldest for key in customer.signs.values())
 
 
 def suppress(draft: Draft, followup: Followup, reason: str, at: datetime, until: datetime | None = None) -> None:

@@ -10,6 +10,8 @@ from rapport.contracts.envelope import Name, OrderKey
 from rapport.contracts.fields import Channel, SurveyKind
 from rapport.decision import Index, Part, State
 
+from followup.domain.durations import RISK_LASTS
+
 Value = str | int | float | bool | list[str | int | float | bool] | None
 Stamped = tuple[OrderKey, Value]
 """A value and the event that gave it; the newest event wins, whatever the order of arrival."""
@@ -115,6 +117,7 @@ class Followup(Part, frozen=True, kw_only=True):
     cancel_on: tuple[str, ...] = ()
     silent: Literal["unconfirmed", "quiet"] | None = None
     needs_risk: bool = False
+    risk_within: int = int(RISK_LASTS.total_seconds())
 
     trigger_type: str
     trigger_key: OrderKey
