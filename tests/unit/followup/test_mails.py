@@ -87,8 +87,9 @@ def test_a_text_made_from_a_mails_template_has_no_subject_and_a_way_out(tmp_path
 def test_a_promised_time_is_told_in_the_readers_zone():
     plain, _ = texts(write(taken("received", timezone="America/New_York")))
     assert "March 2, 2026" in plain
-    assert "11:00:00" in plain
-    assert "EST" in plain
+    assert "11:00\N{NARROW NO-BREAK SPACE}AM EST." in plain
+    plain, _ = texts(write(taken("received", timezone="Asia/Kolkata", language="de")))
+    assert "2. März 2026, 21:30 GMT+05:30" in plain
 
 
 def test_languages_and_forms_fall_back_in_order():
@@ -98,6 +99,13 @@ def test_languages_and_forms_fall_back_in_order():
         "thanks.de.formal.txt",
         "thanks.de.txt",
         "thanks.en.formal.txt",
+        "thanks.en.txt",
+    ]
+    assert candidates("thanks", "zh_hant_tw", None, "en") == [
+        "thanks.zh_hant_tw.txt",
+        "thanks.zh-Hant-TW.txt",
+        "thanks.zh-Hant.txt",
+        "thanks.zh.txt",
         "thanks.en.txt",
     ]
     assert candidates("thanks", "de", "formal", "de", short=True) == [

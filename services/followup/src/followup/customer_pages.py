@@ -5,7 +5,6 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from fastapi import APIRouter, Request
 from rapport.contracts.fields import SCORE_RANGE
 from rapport.decision import Decision, Ref, States
@@ -22,6 +21,7 @@ from followup.playbook import Playbook
 from followup.postings import Postbox
 from followup.store import Followup
 from followup.telemetry import ANSWERS
+from followup.times import spoken
 from followup.tokens import Seal, hashed
 from followup.words import PURPOSES, WORDS, accepted, direction, speak
 
@@ -189,7 +189,7 @@ class CustomerPages:
     def _until(self, request: Request, link: SurveyLink, customer: CustomerState | None) -> str:
         plays = self._playbook.in_force.plays
         zone = zone_of(customer, plays) if customer else ZoneInfo(plays.timezone)
-        return format_datetime(link.expires_at, "long", tzinfo=zone, locale=self._speak(request, customer))
+        return spoken(link.expires_at, zone, self._speak(request, customer))
 
     def _speak(self, request: Request, customer: CustomerState | None) -> str:
         wish = request.query_params.get("lang")

@@ -64,7 +64,7 @@ def _rules(story: Story, playbook: Playbook) -> Rules:
     try:
         plays = playbook.in_force.plays if story.plays is None else parse_plays(story.plays)
     except WrongPlays as error:
-        raise Problem(422, f"plays: {error}", errors=[("/plays", str(error))]) from None
+        raise Problem(422, f"plays: {error}", errors=[("/plays", str(fault)) for fault in error.faults]) from None
     return Rules(plays, frozenset(plays.senders))
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_datetime
 from rapport.contracts.fields import SCORE_RANGE
 
 from followup.domain.plays import Plays
 from followup.domain.sending import Taken
 from followup.domain.timetable import zone_of
+from followup.times import spoken
 from followup.tokens import Seal
 from followup.wording import Chosen, Wording, unwritable
 
@@ -101,7 +101,7 @@ class Writer:
             "title": customer.text("title") or "",
             "subject": fields.get("subject") or "",
             "reference": fields.get("reference") or followup.contact_id or "",
-            "promised": format_datetime(promised, "long", tzinfo=zone, locale=locale) if promised else "",
+            "promised": spoken(promised, zone, locale) if promised else "",
             "survey_url": links.survey(token) if followup.survey else "",
             "scores": [(score, links.survey(token, score)) for score in range(low, high + 1)],
             "unsubscribe_url": links.unsubscribe(customer.id, followup.purpose),

@@ -129,12 +129,19 @@ class Wording:
         return html if _folder(html) == _folder(text) else None
 
 
+def _tags(language: str, default: str) -> list[str]:
+    """The language as given, as RFC 5646 §2.1.1 writes it, ever less of it (RFC 4647 §3.4), and the default."""
+    parts = re.split("[-_]", language)
+    proper = [parts[0].lower(), *(one.title() if len(one) == 4 else one.upper() for one in parts[1:])]  # noqa: PLR2004 - a script
+    return [language, *("-".join(proper[:size]) for size in range(len(proper), 0, -1)), default]
+
+
 def candidates(name: str, language: str, form: str | None, default: str, *, short: bool = False) -> Sequence[str]:
     """
     The texts that would do, best first: language, base language, default; in each the form of
     address, then neutral; in each of these the `short` one, where one is asked for.
     """
-    tags = [language, re.split("[-_]", language)[0].lower(), default]
+    tags = _tags(language, default)
     forms = [f".{form}", ""] if form else [""]
     ends = [".short.txt", ".txt"] if short else [".txt"]
     return list(dict.fromkeys(f"{name}.{tag}{suffix}{end}" for tag in tags for suffix in forms for end in ends))
