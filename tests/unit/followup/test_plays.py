@@ -164,6 +164,10 @@ def test_a_sender_of_texts_says_where_the_number_goes(monkeypatch):
     monkeypatch.setenv("SOME_SMS_URL", "json://gateway/send")
     with pytest.raises(Misconfigured, match=r"senders\.sms\.url: \{phone\} must stand"):
         outlets_of(plays)
+    monkeypatch.setenv("SOME_SMS_URL", "carrier-pigeon://secret/{phone}")
+    with pytest.raises(Misconfigured, match=r"senders\.sms\.url: apprise knows no service") as caught:
+        outlets_of(plays)
+    assert "secret" not in str(caught.value)
     monkeypatch.setenv("SOME_SMS_URL", "json://gateway/send/{phone}")
     gateway = outlets_of(plays)["sms"]
     assert isinstance(gateway, Gateway)

@@ -6,11 +6,12 @@ from typing import Final
 from urllib.parse import quote
 
 from rapport.runtime.addresses import Expanded, Unreachable
-from rapport.runtime.through_apprise import ThroughApprise
+from rapport.runtime.through_apprise import ThroughApprise, is_known
 
 from followup.outcome import Outcome
 
 _PHONE: Final = "{phone}"
+_SOMEBODY: Final = "+4930123456789"
 _ALL_SECONDS: Final = 11.0
 
 
@@ -25,7 +26,10 @@ class Gateway:
         """ValueError says what is wrong with the address, without its secrets."""
         if _PHONE not in address.url:
             raise ValueError(f"{_PHONE} must stand where the customer's number goes")
-        return cls(address)
+        gateway = cls(address)
+        if not is_known(gateway.to(_SOMEBODY)):
+            raise ValueError("apprise knows no service with such an address (its kind, or a part of it)")
+        return gateway
 
     def to(self, number: str) -> str:
         return self.address.url.replace(_PHONE, quote(number, safe=""))

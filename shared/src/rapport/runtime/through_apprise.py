@@ -59,7 +59,6 @@ class ThroughApprise:
 
     async def plugin(self, url: str) -> Any:
         """The part of apprise that knows such addresses, or None. Loading it takes a second, once."""
-        _overhear()
         return await _in_a_thread(lambda: _plugin(url))
 
     async def send(self, plugin: Any, title: str, text: str, *, lane: str = "") -> Carried:
@@ -96,7 +95,13 @@ class ThroughApprise:
         return Carried(taken=True, says="taken") if taken else _refused(" ".join(heard))
 
 
+def is_known(url: str) -> bool:
+    """Whether apprise has a part that knows such addresses. Blocks for a second, once, while that is loaded."""
+    return _plugin(url) is not None
+
+
 def _plugin(url: str) -> Any:
+    _overhear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its optional parts use what Python is about to drop
         import apprise  # noqa: PLC0415 - slow, and seldom needed
