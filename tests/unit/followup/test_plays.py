@@ -97,6 +97,7 @@ def test_a_wrong_file_is_refused_with_place_and_reason(text, place, reason):
     [
         ("{type: contact.resolved, match: {outcom: solved}}", "match.outcom", "did you mean 'outcome'?"),
         ("{type: contact.resolved, match: {outcome: [solved, slved]}}", "match.outcome", "did you mean 'solved'?"),
+        ("{type: risk.raised, match: {cause: lowscore}}", "match.cause", "did you mean 'low_score'?"),
         ("{type: contact.received, match: {outcome: solved}}", "match.outcome", "no field of contact.received"),
         ("{type: contact.received, match: {first: true}}", "match.first", "no field of contact.received"),
         ("{type: contact.received, match: {attribute.vip: true}}", "match.attribute.vip", "attributes.… are free"),

@@ -57,6 +57,9 @@ Kind = Literal["question", "request", "complaint", "incident", "feedback", "sale
 Priority = Literal["low", "normal", "high", "urgent"]
 Direction = Literal["inbound", "outbound"]
 Outcome = Literal["solved", "workaround", "refunded", "declined", "referred", "no_response", "duplicate", "spam"]
+RiskCause = Literal["repeat_contacts", "breaches", "handovers", "low_score", "negative_outcome"]
+"""What a conflict with a customer may come from, as sla-monitor tells it; readers take others, too."""
+
 WaitingOn = Literal["customer", "third_party"]
 SurveyKind = Literal["csat", "nps", "ces"]
 SurveyContext = Literal["transactional", "relational"]

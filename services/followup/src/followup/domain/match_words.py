@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Final
+from typing import Final, get_args
 
 from pydantic import BaseModel
 from rapport.contracts import EVENT_DATA
 from rapport.contracts.contact_events import ContactReceived, ContactResolved, CustomerUpdated
+from rapport.contracts.fields import RiskCause
 from rapport.contracts.vocabulary import meant, plain_fields, words_of, wrong_word
 
 from followup.domain.folding import CONTACT_FIELDS
@@ -54,4 +55,5 @@ def _fields(type_: str, *, unconfirmed: bool) -> frozenset[str]:
 @cache
 def _words(type_: str) -> Mapping[str, tuple[str, ...]]:
     models: list[type[BaseModel]] = [CustomerUpdated, ContactReceived]
-    return words_of(*models, EVENT_DATA[type_] if type_ else ContactResolved)
+    words = words_of(*models, EVENT_DATA[type_] if type_ else ContactResolved)
+    return {**words, "cause": get_args(RiskCause)} if type_ == "risk.raised" else words

@@ -12,14 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
+from rapport.contracts.fields import RiskCause
 from rapport.decision import Index, State
 
 from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.policy import Risk
-
-Cause = Literal["repeat_contacts", "breaches", "handovers", "low_score", "negative_outcome"]
 
 KEPT: Final = 100
 """Signals that are remembered of a customer, the newest of each cause."""
@@ -30,7 +29,7 @@ _NAMED: Final = 5
 class Signal(NamedTuple):
     """Something that speaks for a cause, or (`good`) against it."""
 
-    cause: Cause
+    cause: RiskCause
     millis: int
     name: str
     """What it is the signal of: another under the same name takes its place."""
@@ -44,7 +43,7 @@ class Signal(NamedTuple):
 class Raised(NamedTuple):
     """A cause from when it stood until it cleared; None while only another signal can clear it."""
 
-    cause: Cause
+    cause: RiskCause
     millis: int
     until: int | None
     about: str
@@ -52,7 +51,7 @@ class Raised(NamedTuple):
     trigger: str
     reasons: tuple[str, ...]
 
-    def stood(self, cause: Cause, about: str, millis: int) -> bool:
+    def stood(self, cause: RiskCause, about: str, millis: int) -> bool:
         """Whether it is that cause, and stood then."""
         return (self.cause, self.about) == (cause, about) and self.millis <= millis <= (self.until or millis)
 
@@ -60,7 +59,7 @@ class Raised(NamedTuple):
 class Told(NamedTuple):
     """What has been announced."""
 
-    cause: Cause
+    cause: RiskCause
     about: str
     millis: int
 
@@ -68,7 +67,7 @@ class Told(NamedTuple):
 class Notice(NamedTuple):
     """A cause that somebody is to hear of; places are receivers or people as `name#entry`."""
 
-    cause: Cause
+    cause: RiskCause
     about: str
     millis: int
     learnt: int
@@ -121,7 +120,7 @@ class RiskState(State, frozen=True, kw_only=True):
 
 
 def with_signals(
-    known: Sequence[Signal], new: Iterable[Signal], gone: Iterable[tuple[Cause, str]]
+    known: Sequence[Signal], new: Iterable[Signal], gone: Iterable[tuple[RiskCause, str]]
 ) -> tuple[Signal, ...]:
     """The signals in order, one under each name, the newest hundred of each cause."""
     kept = {(signal.cause, signal.name): signal for signal in known}
@@ -137,7 +136,7 @@ def with_signals(
 
 def raised(signals: Sequence[Signal], rules: Risk) -> list[Raised]:
     """Every time that a cause stood, oldest first."""
-    of: dict[Cause, list[Signal]] = defaultdict(list)
+    of: dict[RiskCause, list[Signal]] = defaultdict(list)
     for signal in signals:
         of[signal.cause].append(signal)
     found: list[Raised] = []

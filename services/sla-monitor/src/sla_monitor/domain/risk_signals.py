@@ -5,12 +5,13 @@ from typing import Any, Final, NamedTuple
 
 from rapport.contracts import Data, Event, identity_of
 from rapport.contracts.contact_events import SurveyAnswered
+from rapport.contracts.fields import RiskCause
 from rapport.contracts.sla_events import SlaBreached, SlaCorrected
 from rapport.decision import Decision
 
 from sla_monitor.domain.log import classification, to_millis
 from sla_monitor.domain.policy import Risk
-from sla_monitor.domain.risk import Cause, Signal
+from sla_monitor.domain.risk import Signal
 from sla_monitor.domain.states import ContactState, Entry
 
 _NO_CONTACT: Final = ("spam", "duplicate", "merged")
@@ -20,7 +21,7 @@ class Seen(NamedTuple):
     """Signals, and names under which there turned out to be none."""
 
     new: tuple[Signal, ...] = ()
-    gone: tuple[tuple[Cause, str], ...] = ()
+    gone: tuple[tuple[RiskCause, str], ...] = ()
 
 
 def of_survey(event: Event[Data], rules: Risk) -> Seen:
@@ -41,7 +42,7 @@ def of_survey(event: Event[Data], rules: Risk) -> Seen:
 def of_decision(decision: Decision[Any], customer_id: str, rules: Risk) -> Seen:
     """What the contacts of that customer have come to, and their deadlines missed."""
     new: list[Signal] = []
-    gone: list[tuple[Cause, str]] = []
+    gone: list[tuple[RiskCause, str]] = []
     for state in decision.states:
         if isinstance(state, ContactState) and state.customer_id == customer_id:
             new += _of_log(state, rules)
