@@ -53,8 +53,8 @@ class _Silences(Silences):
     def __init__(self, *active: Silence) -> None:
         self._known = list(active)
 
-    async def active(self) -> list[Silence]:
-        return self._known
+    async def since(self, instant: datetime) -> list[Silence]:
+        return [one for one in self._known if one.starts_at <= NOON and one.ends_at > instant]
 
 
 class _Reading(Reading):
@@ -87,6 +87,17 @@ async def holding(
 
 def silence(**match: tuple[str, ...]) -> Silence:
     return Silence("s-1", match, at("11:00"), at("13:00"), "moving", "ada")
+
+
+async def test_a_message_waits_since_the_last_silence_that_muted_it_and_no_longer_than_that():
+    ended = Silence("s-2", {"team": ("billing",)}, at("09:00"), at("11:59"), "moving", "ada")
+    long_ago = Silence("s-3", {"team": ("shop",)}, at("-2 09:00"), at("-1 11:00"), "moving", "ada")
+    held = await holding(ended, long_ago, silence(team=("mail",)))
+    assert held.silencing({"team": "billing"}) is None
+    assert held.silenced_until({"team": "billing"}) == at("11:59")
+    assert held.silenced_until({"team": "shop"}) < at("-1 12:00")
+    assert held.silencing({"team": "mail"})
+    assert held.silenced_until({"team": "mail"}) == at("13:00")
 
 
 async def test_breaches_of_a_partition_whose_events_lag_are_held_back_and_no_others():

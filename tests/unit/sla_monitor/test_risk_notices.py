@@ -7,10 +7,11 @@ import pytest
 from rapport.contracts import Data, Event, format_instant
 from rapport.decision import States
 from sla_monitor.domain.erasing import forget_risk
-from sla_monitor.domain.log import instant
+from sla_monitor.domain.log import instant, to_millis
 from sla_monitor.domain.policy_checks import cautions
-from sla_monitor.domain.risk import Notice, RiskState, standing
-from sla_monitor.domain.risk_notices import AtRisk, RiskMessage, due, heard, settle
+from sla_monitor.domain.risk import Notice, RiskState, Said, standing
+from sla_monitor.domain.risk_message import AtRisk, RiskMessage
+from sla_monitor.domain.risk_notices import Decide, due, ended, heard, looked_at, not_told, told, told_to_be_over
 from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import CustomerState
 
@@ -88,36 +89,48 @@ def test_a_deadline_that_is_missed_tells_when_the_sweep_finds_it():
 # --- while it is true ---------------------------------------------------------------------------
 
 
-def settled(state: RiskState, notice: Notice, place: str, *, told: bool = True) -> RiskState:
-    decision = settle(notice.key, place, told=told)(state, States(), at("+2 09:05"))
-    [after] = decision.states
-    assert isinstance(after, RiskState)
-    return after
+RULES = policy(ALL).file.risk
+
+
+def after(state: RiskState, decide: Decide, now: str = "+2 09:05") -> RiskState:
+    found = decide(state, States(), at(now)).states
+    return next(iter(found), state)
+
+
+def said(place: str, **known: Any) -> Said:
+    return Said(place, "c-3", "c-3", "3 contacts", **known)
+
+
+def settled(state: RiskState, notice: Notice, place: str) -> RiskState:
+    return after(state, told(notice.key, said(place), RULES))
 
 
 def causes(state: RiskState, now: str) -> list[Any]:
-    return standing(state, policy(ALL).file.risk, at(now))
+    return standing(state, RULES, at(now))
 
 
 def test_each_place_is_settled_for_itself_and_who_has_heard_is_known():
     state = watch(*OWNED, under=ALL).risk()
     [notice] = state.notices
     state = settled(state, notice, "ada#0")
-    assert state.index() == {"at_risk": True, "waits": True}
-    state = settled(settled(state, notice, "desk#0", told=False), notice, "lead#1")
-    assert state.index() == {"at_risk": True}
+    assert state.index()["waits"]
+    state = settled(after(state, not_told(notice.key, ["desk#0"], RULES)), notice, "lead#1")
+    assert "waits" not in state.index()
     [cause] = causes(state, "+2 10:00")
     assert heard(state, cause) == ["ada", "lead"]
     assert RiskState.restored(state.stored()) == state
 
 
-def test_of_those_that_all_have_heard_the_newest_are_remembered():
+def test_of_those_that_are_over_and_done_with_the_newest_are_remembered():
     state = watch(*OWNED, under=ALL).risk()
     [notice] = state.notices
     many = [notice._replace(millis=number, waiting=("ada#0",)) for number in range(30)]
     state = state.but(notices=tuple(many))
     for one in many[:-1]:
         state = settled(state, one, "ada#0")
+    assert len(state.notices) == 30
+    for one in many[:-1]:
+        state = after(state, told_to_be_over(one.key, "ada#0", RULES))
     assert [one.millis for one in state.notices] == list(range(9, 30))
 
 
@@ -132,8 +145,7 @@ def test_what_had_cleared_before_anybody_heard_is_told_once_it_stands_again():
     played = watch(*OWNED, merged("+2 09:01", contact_id="c-3"), under=ALL)
     state = played.risk()
     assert causes(state, "+2 09:05") == []
-    for place in state.notices[0].waiting:
-        state = settled(state, state.notices[0], place, told=False)
+    state = after(state, not_told(state.notices[0].key, state.notices[0].waiting, RULES))
     played.kept[RiskState, "K-1"] = state
     played.take(call("+2 08:59", 4, team="billing"), "+2 09:10")
     assert waiting(played) == [("repeat_contacts", ("desk#0", "lead#1"))]
@@ -142,11 +154,108 @@ def test_what_had_cleared_before_anybody_heard_is_told_once_it_stands_again():
     assert len(waiting(played)) == 1
 
 
-def test_of_somebody_erased_nothing_is_told():
-    [forgotten] = forget_risk(watch(*OWNED, under=ALL).risk())
+# --- when it is over ----------------------------------------------------------------------------
+
+
+def heard_by_all(*events: Event[Data], under: str = ALL) -> Watch:
+    played = watch(*(events or OWNED), under=under)
+    state = played.risk()
+    for place in state.notices[0].waiting:
+        state = settled(state, state.notices[0], place)
+    played.kept[RiskState, "K-1"] = state
+    return played
+
+
+def hear_of_the_end(state: RiskState, now: str) -> list[str]:
+    return [one.place for _, one in ended(state, at(now))]
+
+
+EVERYBODY = ["ada#0", "desk#0", "lead#1"]
+
+
+def test_whoever_was_told_and_nobody_else_hears_that_it_is_over_when_its_time_has_passed():
+    state = heard_by_all().risk()
+    assert state.index() == {"at_risk": True, "ends_at": at("+7 09:00")}
+    assert hear_of_the_end(state, "+7 09:00") == []
+    assert hear_of_the_end(state, "+7 09:01") == EVERYBODY
+    state = after(state, told_to_be_over(state.notices[0].key, "desk#0", RULES), "+7 09:02")
+    assert hear_of_the_end(state, "+7 09:03") == ["ada#0", "lead#1"]
+    nobody = watch(*OWNED, under=ALL).risk()
+    assert hear_of_the_end(nobody, "+8 09:00") == []
+
+
+def test_more_of_the_same_puts_the_end_off():
+    played = heard_by_all()
+    played.take(call("+5 09:00", 4, team="billing"))
+    assert hear_of_the_end(played.risk(), "+7 09:01") == []
+    assert hear_of_the_end(played.risk(), "+8 09:01") == EVERYBODY
+
+
+def test_what_turns_out_never_to_have_stood_ends_when_that_is_learnt():
+    played = heard_by_all()
+    played.take(merged("+5 10:00", contact_id="c-3"))
+    assert played.risk().index()["ends_at"] == at("+5 10:00")
+    assert hear_of_the_end(played.risk(), "+5 10:01") == EVERYBODY
+
+
+def test_a_better_score_ends_what_a_low_one_raised_as_of_its_own_time():
+    played = heard_by_all(call("09:00", 1, agent_id="ada"), scored("12:00", 1), under=under("owner"))
+    assert played.risk().index() == {"at_risk": True}
+    played.take(scored("+3 12:00", 5))
+    assert played.risk().index()["ends_at"] == at("+3 12:00")
+
+
+def test_what_stands_again_before_its_end_was_told_has_not_ended():
+    played = heard_by_all()
+    played.take(merged("+2 09:06", contact_id="c-3"))
+    played.take(call("+2 08:59", 4, team="billing"), "+2 09:10")
+    assert hear_of_the_end(played.risk(), "+2 09:20") == []
+    assert waiting(played) == [("repeat_contacts", ())]
+
+
+def test_what_stands_again_after_its_end_was_told_is_told_anew_and_ends_again():
+    played = heard_by_all()
+    played.take(merged("+2 09:06", contact_id="c-3"))
+    state = played.risk()
+    for place in EVERYBODY:
+        state = after(state, told_to_be_over(state.notices[0].key, place, RULES))
+    assert hear_of_the_end(state, "+3 09:00") == []
+    played.kept[RiskState, "K-1"] = state
+    played.take(call("+2 08:59", 4, team="billing"), "+2 09:10")
+    assert waiting(played) == [("repeat_contacts", ("desk#0", "lead#1"))]
+
+
+def test_who_perhaps_was_told_is_told_again_and_of_the_end_in_any_case():
+    state = watch(*OWNED, under=ALL).risk()
+    [notice] = state.notices
+    state = after(state, told(notice.key, said("ada#0"), RULES, perhaps=True))
+    assert state.notices[0].waiting == tuple(EVERYBODY)
+    assert state.notices[0].heard == ()
+    state = after(state, not_told(notice.key, EVERYBODY, RULES))
+    assert hear_of_the_end(state, "+8 09:00") == ["ada#0"]
+
+
+@pytest.mark.parametrize("events", [OWNED, [call("09:00", 1, team="billing", agent_id="ada"), scored("12:00", 1)]])
+def test_a_policy_that_asks_for_it_no_more_ends_it(events: list[Event[Data]]):
+    state = heard_by_all(*events).risk()
+    other = policy(targets("first_response: {within: 4h}")).file.risk
+    state = after(state, looked_at(other), "+3 09:00")
+    assert hear_of_the_end(state, "+3 09:01") == EVERYBODY
+    assert looked_at(other)(state, States(), at("+4 09:00")).states == ()
+
+
+def test_of_somebody_erased_nothing_is_told_but_that_it_is_over_without_a_word_of_why():
+    [forgotten] = forget_risk(watch(*OWNED, under=ALL).risk(), at("+3 09:00"))
     assert forgotten.index() == {"at_risk": False}
     assert forgotten.notices == ()
-    assert settle(("breaches", "", 0), "ada#0", told=True)(None, States(), at("09:00")).states == ()
+    [forgotten] = forget_risk(heard_by_all().risk(), at("+3 09:00"))
+    [notice] = forgotten.notices
+    assert (notice.about, notice.said[0].why) == ("", "")
+    assert hear_of_the_end(forgotten, "+3 09:01") == EVERYBODY
+    for place in EVERYBODY:
+        forgotten = after(forgotten, told_to_be_over(notice.key, place, RULES), "+3 09:02")
+    assert forgotten.notices == ()
+    assert told(("breaches", "", 0), said("ada#0"), RULES)(None, States(), at("09:00")).states == ()
 
 
 def test_a_name_that_nobody_has_is_a_caution():
@@ -236,6 +345,63 @@ def test_alertmanager_gets_an_alert_that_ends_by_itself():
     assert alert["labels"]["alertname"] == "customer_at_risk"
     assert alert["endsAt"] > alert["startsAt"]
     assert message(at_risk()).posts("webhook") == []
+
+
+def over(one: AtRisk, name: str = "", ended_at: str = "+2 09:30") -> AtRisk:
+    notice = one.notice._replace(ends=to_millis(at(ended_at)))
+    return AtRisk.over(one.customer_id, one.customer, notice, said("desk#0", name=name)._replace(why=WHY))
+
+
+def test_the_end_is_told_in_the_same_words_and_resolved_under_the_same_fingerprint():
+    begun, ended_ = message(at_risk(**ROSSI)), message(over(at_risk(**ROSSI)))
+    assert ended_.text == begun.text.replace("AT RISK", "RISK OVER", 1)
+    body = ended_.body()
+    assert (body["status"], body["groupKey"]) == ("resolved", begun.body()["groupKey"])
+    [alert], [before] = body["alerts"], begun.body()["alerts"]
+    assert (alert["status"], alert["endsAt"]) == ("resolved", format_instant(at("+2 09:30")))
+    assert {n: alert[n] for n in ("labels", "fingerprint", "startsAt")} == {
+        n: before[n] for n in ("labels", "fingerprint", "startsAt")
+    }
+    assert begun.name != ended_.name
+    both = message(over(at_risk()), replace(over(at_risk()), customer_id="K-2"))
+    assert both.text.startswith("RISK OVER · 2 customers · first: RISK OVER · K-1 · ")
+
+
+@pytest.mark.parametrize("via", ["pagerduty", "alertmanager", "webhook"])
+def test_what_a_place_was_told_of_each_is_kept_for_the_end(via: str):
+    one = at_risk()
+    [(of, kept)] = message(one).said(via, 7)
+    assert of is one
+    assert kept[:4] == ("desk#0", "c-3", "c-3", WHY)
+    assert kept.policy == 7
+    assert bool(kept.name) == (via != "webhook")
+
+
+def test_pagerduty_resolves_the_incident_and_that_of_very_many_with_the_last_of_them():
+    one = at_risk()
+    [(_, kept)] = message(one).said("pagerduty", 1)
+    assert message(over(one, kept.name)).posts("pagerduty") == [
+        {"event_action": "resolve", "dedup_key": "K-1/risk/repeat_contacts/c-3"}
+    ]
+    many = message(*(replace(one, customer_id=f"K-{n}") for n in range(20)))
+    names = {kept.name for _, kept in many.said("pagerduty", 1)}
+    assert names == {many.posts("pagerduty")[0]["dedup_key"]}
+    [name] = names
+    more = message(*many.those, replace(one, customer_id="K-99"))
+    assert {kept.name for _, kept in more.said("pagerduty", 1)} == names
+    last = message(over(one, name))
+    assert last.posts("pagerduty") == [{"event_action": "resolve", "dedup_key": name}]
+    assert replace(last, shared=frozenset(names)).posts("pagerduty") == []
+
+
+def test_alertmanagers_alert_ends_under_the_labels_that_it_was_told_of():
+    one = at_risk()
+    [(_, kept)] = message(one).said("alertmanager", 1)
+    [[begun]] = message(one).posts("alertmanager")
+    another = replace(one, notice=one.notice._replace(owner="bob", team="shop"))
+    [[alert]] = message(over(another, kept.name)).posts("alertmanager")
+    assert alert["labels"] == begun["labels"]
+    assert alert["endsAt"] == format_instant(at("+2 09:30"))
 
 
 def test_silences_match_by_team_owner_customer_contact_and_group():

@@ -20,15 +20,16 @@ from rapport.runtime.lease import Lease
 from sla_monitor import telemetry
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
-from sla_monitor.domain.log import EPOCH, instant
+from sla_monitor.domain.log import EPOCH
 from sla_monitor.domain.policy_checks import missing
 from sla_monitor.domain.risk import receiver_of
+from sla_monitor.domain.risk_message import AtRisk
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, names_in, places_in
-from sla_monitor.risk_waiting import PLACES, unheard
+from sla_monitor.risk_waiting import PLACES, over, row_of, unheard
 from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
 log = shared.logger()
@@ -146,7 +147,7 @@ class Auditor:
         held: Counter[str] = Counter()
         if lagging or silent:
             waiting = {"status": "pending", "due": {"$lte": now}}
-            held.update([why async for _, why in self._with_reasons(waiting)])
+            held.update([why async for _, why, _ in self._with_reasons(waiting)])
         if lagging:
             says = f"events lag by {length(now - min(lagging.values()))} in {len(lagging)} partitions"
             yield Finding("events_lag", f"{says}; {held[LAGS]} breaches are held back until they have been read")
@@ -165,24 +166,41 @@ class Auditor:
             yield Finding("steps_overdue", f"{count} contacts have deadlines or steps that are overdue to be looked at")
 
     async def _overdue_messages(self, border: datetime, failing: set[str]) -> list[datetime]:
-        """Since when those wait that fell due before the border and are held back by nothing."""
+        """Since when those wait that might have been told before the border and are held back by nothing."""
         where = {"status": "pending", "due": {"$lt": border}, "receiver": {"$nin": sorted(failing)}}
-        return [one.due async for one, why in self._with_reasons(where) if not why]
+        return [
+            since
+            async for one, why, facts in self._with_reasons(where)
+            if not why and (since := max(one.due, self._holding.silenced_until(facts))) < border
+        ]
 
     async def _overdue_risks(self, border: datetime, failing: set[str]) -> list[datetime]:
         """The same of messages about customers at risk; whoever has just been told of others has to wait a little."""
         told = {row["_id"]: row["told_at"] async for row in self._means.database[PLACES].find({})}
-        return [
-            since
-            async for one in unheard(self._means)
-            if one.at_risk and not self._holding.silencing(one.at_risk.facts)
-            for place in one.notice.waiting
+        since = [
+            max(
+                one.since,
+                self._holding.silenced_until(one.facts),
+                told.get(row_of(place, over=one.said is not None), EPOCH),
+            )
+            async for place, one in self._risks()
             if receiver_of(place) not in failing
-            if (since := max(instant(one.notice.learnt), told.get(place, EPOCH))) < border
         ]
+        return [instant for instant in since if instant < border]
 
-    async def _with_reasons(self, where: Mapping[str, Any]) -> AsyncIterator[tuple[NotificationState, str]]:
-        """Of the messages that wait the oldest that are still true, each with what holds it back, if anything does."""
+    async def _risks(self) -> AsyncIterator[tuple[str, AtRisk]]:
+        """What is to be told of customers at risk, with the place that is to hear it."""
+        async for one in unheard(self._means):
+            if one.at_risk:
+                for place in one.notice.waiting:
+                    yield place, one.at_risk
+        async for place, at_risk in over(self._means):
+            yield place, at_risk
+
+    async def _with_reasons(
+        self, where: Mapping[str, Any]
+    ) -> AsyncIterator[tuple[NotificationState, str, Mapping[str, Any]]]:
+        """Of the messages that wait the oldest that are still true: what holds it back, if anything, and its facts."""
         waiting = await self._means.store.find(NotificationState, where, sort=[("due", 1)], limit=_LOOKED_AT)
         ids = [one.alert_id for one in waiting]
         fields = dict.fromkeys((*FIELDS, "state"), 1)
@@ -191,7 +209,7 @@ class Auditor:
         for one in waiting:
             alert = alerts.get(one.alert_id, {})
             if one.kind != "breach" or alert.get("state") == "breached":
-                yield one, self._holding.why(one, alert)
+                yield one, self._holding.why(one, alert), alert
 
     async def _unreached(self, now: datetime) -> list[str]:
         """Alerts whose last step has rung and of which nobody has a message, nor will have one."""

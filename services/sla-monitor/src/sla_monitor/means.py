@@ -10,6 +10,7 @@ from rapport.runtime.store import Store
 from sla_monitor.delivery import Delivery
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Health
+from sla_monitor.store import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +23,5 @@ class Means:
     policies: Policies
     delivery: Delivery
     health: Health
+    reading: Reading
     clock: Clock

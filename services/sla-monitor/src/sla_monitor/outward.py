@@ -43,7 +43,7 @@ def reach_out(
     delivery = Delivery(now, timeout=settings.send_timeout, allow_internal=settings.allow_internal_receivers)
     silences = Silences(service.database, now)
     links = Links(settings, service.database, now, lifetime=settings.link_lifetime, url=settings.public_url)
-    means = Means(processor, store, service.database, policies, delivery, health, now)
+    means = Means(processor, store, service.database, policies, delivery, health, reading, now)
     composer = Composer(store, policies, links, now, settings.public_url)
     sources = Sources(now, url=settings.intake_url, key=settings.intake_key)
     holding = partial(

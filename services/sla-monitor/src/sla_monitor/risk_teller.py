@@ -1,8 +1,8 @@
-"""Tells people that a conflict with a customer is near, as the policy's `risk: notify` says."""
+"""Tells people that a conflict with a customer is near, as the policy's `risk: notify` says, and when it is over."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -11,18 +11,24 @@ from rapport.runtime.addresses import kind_of
 from rapport.runtime.lease import Lease
 
 from sla_monitor import telemetry
-from sla_monitor.delivery import Letter
-from sla_monitor.domain.log import instant
-from sla_monitor.domain.risk import RiskState, receiver_of
-from sla_monitor.domain.risk_notices import NEWS, AtRisk, RiskMessage, settle
+from sla_monitor.delivery import Letter, Outcome
+from sla_monitor.domain.policy import Risk
+from sla_monitor.domain.risk import RiskState, raised, receiver_of
+from sla_monitor.domain.risk_message import AtRisk, RiskMessage
+from sla_monitor.domain.risk_notices import NEWS, Decide, Key, followed, looked_at, not_told, told, told_to_be_over
+from sla_monitor.domain.signals import STORM_KEY
+from sla_monitor.domain.silences import muted_until
 from sla_monitor.means import Means
 from sla_monitor.receivers import place_of
-from sla_monitor.risk_waiting import PLACES, unheard
+from sla_monitor.risk_waiting import PLACES, in_parts, over, row_of, unheard
 from sla_monitor.silences import Silences
 
 log = shared.logger()
 
 _EVERY: Final = timedelta(seconds=1)
+
+Queue = tuple[str, bool]
+"""A place, and whether it is to hear of ends."""
 
 
 class RiskTeller:
@@ -30,8 +36,9 @@ class RiskTeller:
     Runs on every replica; the one that holds the lease tells.
 
     What waits for one place goes out together, as alerts do: after the grouping's
-    `wait`, and not before its `interval` has passed since the last. Each place has a
-    task of its own. A crash after sending tells again under the same name.
+    `wait`, and not before its `interval` has passed since the last; ends apart from
+    what they end. Each place has a task of its own. A crash after sending tells again
+    under the same name.
     """
 
     def __init__(self, means: Means, *, silences: Silences, public_url: str) -> None:
@@ -41,6 +48,8 @@ class RiskTeller:
         self._places = means.database[PLACES]
         self._lease = Lease(means.database, "risks", means.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looked_with: int | None = None
+        """The version of the policy by whose rules all ends were looked at."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -55,74 +64,138 @@ class RiskTeller:
     async def _look(self) -> None:
         if await self._lease.held() is None:
             await self._stop()
+            self._looked_with = None
             telemetry.RISKS_WAITING.set(0)
             return
         for place in [place for place, task in self._tasks.items() if task.done()]:
             self._tasks.pop(place).result()
-        for place, those in (await self._ready()).items():
+        if self._looked_with != self._version:
+            await self._look_at_all()
+        for (place, _), those in sorted((await self._ready()).items(), key=lambda one: one[0]):
             if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
                 self._tasks[place] = asyncio.create_task(self._tell(place, those))
 
-    async def _ready(self) -> Mapping[str, list[AtRisk]]:
-        """What may be told now, by place, the longest standing first. What is true no more is settled."""
-        waiting: dict[str, list[AtRisk]] = defaultdict(list)
-        silences, now, count = await self._silences.active(), self._means.clock.now(), 0
-        async for one in unheard(self._means):
-            notice, at_risk = one.notice, one.at_risk
-            if at_risk is None or now - instant(notice.learnt) > NEWS:
-                await self._settle(one.customer_id, notice.key, notice.waiting, told=False)
-                continue
-            count += len(notice.waiting)
-            if not any(silence.mutes(at_risk.facts) for silence in silences):
-                for place in notice.waiting:
-                    waiting[place].append(at_risk)
-        telemetry.RISKS_WAITING.set(count)
-        return await self._whose_time_has_come(waiting) if waiting else {}
+    @property
+    def _version(self) -> int:
+        return self._means.policies.book.latest.number
 
-    async def _whose_time_has_come(self, waiting: Mapping[str, list[AtRisk]]) -> Mapping[str, list[AtRisk]]:
+    async def _look_at_all(self) -> None:
+        """By other rules what stood may be over: a policy changes no customer's state."""
+        version = self._version
+        async for states in in_parts(self._means, {"at_risk": True}):
+            for state in states:
+                if (
+                    followed(state.notices, raised(state.signals, self._rules), self._means.clock.now())
+                    != state.notices
+                ):
+                    await self._act(state.id, looked_at(self._rules))
+        self._looked_with = version
+
+    async def _ready(self) -> Mapping[Queue, list[AtRisk]]:
+        """What may be told now, the longest standing first. What is true no more is settled."""
+        waiting: dict[Queue, list[AtRisk]] = defaultdict(list)
+        async for one in unheard(self._means):
+            if one.at_risk is None:
+                await self._not_told(one.customer_id, one.notice.key, one.notice.waiting)
+            else:
+                for place in one.notice.waiting:
+                    waiting[place, False].append(one.at_risk)
+        async for place, at_risk in over(self._means):
+            waiting[place, True].append(at_risk)
+        telemetry.RISKS_WAITING.set(sum(map(len, waiting.values())))
+        return await self._whose_time_has_come(await self._not_held_back(waiting)) if waiting else {}
+
+    async def _not_held_back(self, waiting: Mapping[Queue, Sequence[AtRisk]]) -> Mapping[Queue, list[AtRisk]]:
+        """What no silence mutes. What could have been told for a day is given up."""
+        now = self._means.clock.now()
+        silences = await self._silences.since(now - NEWS)
+        found: dict[Queue, list[AtRisk]] = defaultdict(list)
+        for (place, ends), those in waiting.items():
+            for one in those:
+                muted = muted_until(silences, one.facts)
+                if now - max(one.since, muted) > NEWS:
+                    await self._settle([one], place)
+                elif muted <= now:
+                    found[place, ends].append(one)
+        return found
+
+    async def _whose_time_has_come(self, waiting: Mapping[Queue, list[AtRisk]]) -> Mapping[Queue, list[AtRisk]]:
         grouping, now = self._means.policies.book.latest.file.grouping, self._means.clock.now()
-        last = {row["_id"]: row["told_at"] async for row in self._places.find({"_id": {"$in": list(waiting)}})}
+        rows = {queue: row_of(queue[0], over=queue[1]) for queue in waiting}
+        last = {row["_id"]: row["told_at"] async for row in self._places.find({"_id": {"$in": list(rows.values())}})}
         ready = {}
-        for place, those in waiting.items():
-            may_go = min(instant(one.notice.learnt) for one in those) + grouping.wait
-            if place in last:
-                may_go = max(may_go, last[place] + grouping.interval)
+        for queue, those in waiting.items():
+            may_go = min(one.since for one in those) + grouping.wait
+            if rows[queue] in last:
+                may_go = max(may_go, last[rows[queue]] + grouping.interval)
             if may_go <= now:
-                ready[place] = sorted(those, key=lambda one: (one.cause.millis, one.id))
+                ready[queue] = sorted(those, key=lambda one: (one.cause.millis, one.id))
         return ready
 
     async def _tell(self, place: str, those: Sequence[AtRisk]) -> None:
         name, _, entry = place.rpartition("#")
-        found = place_of(self._means.policies.book, name, int(entry), None)
+        book = self._means.policies.book
+        found = place_of(book, name, int(entry), those[0].said.policy if those[0].said else None)
         if found is None:
             log.warning("nobody is told of a risk", receiver=name, why="the policy knows it no longer")
-            await self._settle_all(place, those, told=False)
+            await self._settle(those, place)
             return
-        now = self._means.clock.now()
-        message = RiskMessage(place, tuple(those), now, self._public_url, found.fields)
-        letter = Letter(
-            message.name, message.text[:120], message.text, message.body(), tuple(message.posts(kind_of(found.url)))
-        )
+        now, via = self._means.clock.now(), kind_of(found.url)
+        shared_names = await self._shared(those)
+        message = RiskMessage(place, tuple(those), now, self._public_url, found.fields, shared_names)
+        letter = Letter(message.name, message.text[:120], message.text, message.body(), tuple(message.posts(via)))
         with shared.timed(telemetry.SEND_SECONDS, receiver=name):
             outcome = await self._means.delivery.send(found.url, letter)
         said = "sent" if outcome.ok else "retried" if outcome.again else "failed"
         telemetry.MESSAGES.labels(name, said).inc()
-        log.info("risks told", receiver=name, customers=len(those), outcome=said, detail=outcome.detail)
+        log.info(
+            "risks told", receiver=name, over=message.over, customers=len(those), outcome=said, detail=outcome.detail
+        )
         await self._means.health.note(name, outcome)
         if outcome.ok:
-            await self._places.update_one({"_id": place}, {"$set": {"told_at": now}}, upsert=True)
-        if outcome.ok or not outcome.again:
-            await self._settle_all(place, those, told=outcome.ok)
+            row = row_of(place, over=message.over)
+            await self._places.update_one({"_id": row}, {"$set": {"told_at": now}}, upsert=True)
+        await self._record(message, via, outcome)
 
-    async def _settle_all(self, place: str, those: Sequence[AtRisk], *, told: bool) -> None:
+    async def _shared(self, those: Iterable[AtRisk]) -> frozenset[str]:
+        """Names of storms under which others still stand: such an incident is over with the last of them."""
+        ours = {(one.customer_id, one.notice.key) for one in those}
+        names = {one.said.name for one in those if one.said and one.said.name.startswith(STORM_KEY)}
+        found = set()
+        for name in names:
+            async for states in in_parts(self._means, {"storms": name}):
+                for state in states:
+                    known = {notice.key for notice in state.notices for said in notice.said if said.name == name}
+                    if any((state.id, key) not in ours for key in known):
+                        found.add(name)
+        return frozenset(found)
+
+    # --- what is recorded ---------------------------------------------------------------
+
+    async def _record(self, message: RiskMessage, via: str, outcome: Outcome) -> None:
+        if not message.over and (outcome.ok or outcome.perhaps):
+            for one, said in message.said(via, self._version):
+                await self._act(one.customer_id, told(one.notice.key, said, self._rules, perhaps=not outcome.ok))
+        if (message.over and outcome.ok) or not (outcome.ok or outcome.again):
+            await self._settle(message.those, message.place)
+
+    async def _settle(self, those: Iterable[AtRisk], place: str) -> None:
+        """Nothing more is to be told to that place of these."""
         for one in those:
-            await self._settle(one.customer_id, one.notice.key, (place,), told=told)
+            if one.said:
+                await self._act(one.customer_id, told_to_be_over(one.notice.key, place, self._rules))
+            else:
+                await self._not_told(one.customer_id, one.notice.key, (place,))
 
-    async def _settle(
-        self, customer_id: str, key: tuple[str, str, int], places: Collection[str], *, told: bool
-    ) -> None:
-        for place in places:
-            await self._means.processor.act(RiskState, customer_id, settle(key, place, told=told))
+    async def _not_told(self, customer_id: str, key: Key, places: Sequence[str]) -> None:
+        await self._act(customer_id, not_told(key, places, self._rules))
+
+    @property
+    def _rules(self) -> Risk:
+        return self._means.policies.book.latest.file.risk
+
+    async def _act(self, customer_id: str, decide: Decide) -> None:
+        await self._means.processor.act(RiskState, customer_id, decide)
 
     async def _stop(self) -> None:
         tasks, self._tasks = self._tasks, {}

@@ -8,12 +8,13 @@ from typing import Any, Final
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
-from sla_monitor.domain.silences import Silence, judge
+from sla_monitor.domain.silences import Silence, judge, muted_until
 from sla_monitor.domain.states import NotificationState
 from sla_monitor.sources import Sources
 from sla_monitor.store import Reading
 
 _KEPT: Final = timedelta(days=90)
+_LATELY: Final = timedelta(days=1)
 LAGS: Final = "its events lag"
 IS_SILENT: Final = "its source is silent"
 _HELD_KINDS: Final = ("warning", "breach")
@@ -62,8 +63,12 @@ class Silences:
         return [_silence(row) async for row in self._rows.find({}).sort([("ends_at", -1), ("_id", 1)]).limit(1000)]
 
     async def active(self) -> list[Silence]:
-        now = self._clock.now()
-        return [_silence(r) async for r in self._rows.find({"starts_at": {"$lte": now}, "ends_at": {"$gt": now}})]
+        return await self.since(self._clock.now())
+
+    async def since(self, instant: datetime) -> list[Silence]:
+        """Those that have begun, and that had not ended at that instant."""
+        where = {"starts_at": {"$lte": self._clock.now()}, "ends_at": {"$gt": instant}}
+        return [_silence(row) async for row in self._rows.find(where)]
 
 
 def _silence(row: Mapping[str, Any]) -> Silence:
@@ -97,7 +102,7 @@ class Holding:
         self._sources = sources
         self._lag_limit = lag_limit
         self._silent_hold = silent_hold
-        self._active: list[Silence] = []
+        self._lately: list[Silence] = []
         self.lagging: dict[int, datetime] = {}
         """Partitions that lag, each with the instant up to which it has been read."""
 
@@ -107,7 +112,7 @@ class Holding:
         return self._sources.silent
 
     async def refresh(self) -> None:
-        self._active = await self._silences.active()
+        self._lately = await self._silences.since(self._clock.now() - _LATELY)
         border = self._clock.now() - self._lag_limit
         self.lagging = {p: read for p, read in (await self._reading.stamps()).items() if read < border}
 
@@ -124,4 +129,9 @@ class Holding:
 
     def silencing(self, facts: Mapping[str, Any]) -> Silence | None:
         """The silence that mutes what has these facts, if one does."""
-        return next((silence for silence in self._active if silence.mutes(facts)), None)
+        now = self._clock.now()
+        return next((one for one in self._lately if one.ends_at > now and one.mutes(facts)), None)
+
+    def silenced_until(self, facts: Mapping[str, Any]) -> datetime:
+        """When the last silence that muted what has these facts has ended, of those of a day."""
+        return muted_until(self._lately, facts)

@@ -6,6 +6,7 @@ or what it was about; what comes late from before is not learnt again.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import Data, Event
@@ -25,9 +26,18 @@ def forget_customer(known: CustomerState | None, customer_id: str, partition: in
     return CustomerState(id=customer_id, partition=known.partition if known else partition, erased=at, erasing=True)
 
 
-def forget_risk(known: RiskState | None) -> tuple[RiskState, ...]:
-    """Nothing speaks for a conflict with somebody whom we do not know."""
-    return (known.but(signals=(), told=(), notices=()),) if known and (known.signals or known.told) else ()
+def forget_risk(known: RiskState | None, now: datetime) -> tuple[RiskState, ...]:
+    """Nothing speaks for a conflict with somebody unknown to us; whoever was told of one hears that it is over."""
+    if known is None or not (known.signals or known.told):
+        return ()
+    told = tuple(
+        notice._replace(
+            about="", waiting=(), said=tuple(one._replace(why="") for one in notice.said), ends=to_millis(now)
+        )
+        for notice in known.notices
+        if notice.said
+    )
+    return (known.but(signals=(), told=(), notices=told),)
 
 
 def forget_contacts(

@@ -12,13 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from rapport.contracts.fields import RiskCause
 from rapport.decision import Index, State
 
-from sla_monitor.domain.log import to_millis
+from sla_monitor.domain.log import instant, to_millis
 from sla_monitor.domain.policy import Risk
+from sla_monitor.domain.signals import STORM_KEY
 
 KEPT: Final = 100
 """Signals that are remembered of a customer, the newest of each cause."""
@@ -64,6 +65,19 @@ class Told(NamedTuple):
     millis: int
 
 
+class Said(NamedTuple):
+    """What a place has (or may have) been told of a cause, until it has heard that this is over."""
+
+    place: str
+    trigger: str
+    contact: str | None
+    why: str
+    name: str = ""
+    """Under which name or labels its product knows it, where that has one of its own."""
+    policy: int | None = None
+    """The version of the policy that knew the place."""
+
+
 class Notice(NamedTuple):
     """A cause that somebody is to hear of; places are receivers or people as `name#entry`."""
 
@@ -75,23 +89,29 @@ class Notice(NamedTuple):
     team: str | None
     waiting: tuple[str, ...]
     heard: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
+    """Where it is believed to stand, and where therefore its end will be told."""
+    ends: int = 0
+    """The last instant at which it stands, as far as one can say; 0 while only another signal can end it."""
 
     @property
     def key(self) -> tuple[str, str, int]:
         return self.cause, self.about, self.millis
 
     @property
-    def is_dropped(self) -> bool:
-        """Whether it was not told because it had cleared, or could not be."""
-        return not self.waiting and not self.heard
+    def is_past(self) -> bool:
+        """Whether nobody waits to hear of it or believes that it stands: it was not told, or told to be over."""
+        return not self.waiting and not self.said and (not self.heard or self.ends > 0)
 
     def tells(self, one: Raised) -> bool:
         return one.stood(self.cause, self.about, self.millis)
 
-    def settled(self, place: str, *, told: bool) -> Notice:
-        """With nothing more to be said to that place."""
-        waiting = tuple(other for other in self.waiting if other != place)
-        return self._replace(waiting=waiting, heard=(*self.heard, place) if told else self.heard)
+    def is_over(self, now: datetime) -> bool:
+        return 0 < self.ends < to_millis(now)
+
+    def without(self, *places: str) -> Notice:
+        """With nothing more to be said to these places of its having been raised."""
+        return self._replace(waiting=tuple(one for one in self.waiting if one not in places))
 
 
 def receiver_of(place: str) -> str:
@@ -107,16 +127,27 @@ class RiskState(State, frozen=True, kw_only=True):
     """
 
     collection: ClassVar[str] = "risks"
-    indexes: ClassVar[tuple[Index, ...]] = (Index(("at_risk",)), Index(("waits", "_id"), only={"waits": True}))
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index(("at_risk",)),
+        Index(("waits", "_id"), only={"waits": True}),
+        Index(("ends_at",), only={"ends_at": {"$exists": True}}),
+        Index(("storms",), only={"storms": {"$exists": True}}),
+    )
 
     signals: tuple[Signal, ...] = ()
     told: tuple[Told, ...] = ()
     notices: tuple[Notice, ...] = ()
     sequence: int = 0
 
-    def index(self) -> dict[str, bool]:
-        waits = {"waits": True} if any(notice.waiting for notice in self.notices) else {}
-        return {"at_risk": bool(self.told), **waits}
+    def index(self) -> dict[str, Any]:
+        ends = [notice.ends for notice in self.notices if notice.said and notice.ends]
+        storms = {said.name for notice in self.notices for said in notice.said if said.name.startswith(STORM_KEY)}
+        return {
+            "at_risk": bool(self.told),
+            **({"waits": True} if any(notice.waiting for notice in self.notices) else {}),
+            **({"ends_at": instant(min(ends))} if ends else {}),
+            **({"storms": sorted(storms)} if storms else {}),
+        }
 
 
 def with_signals(
@@ -149,9 +180,11 @@ def raised(signals: Sequence[Signal], rules: Risk) -> list[Raised]:
     if rules.handovers:
         for _, some in groupby(sorted(of["handovers"], key=lambda s: (s.about, s.millis)), key=lambda s: s.about):
             found += _passed_around(list(some), rules.handovers.count)
-    for _, some in groupby(sorted(of["low_score"], key=lambda s: (s.about, *_order(s))), key=lambda s: s.about):
-        found += _turning(some)
-    found += _turning(of["negative_outcome"])
+    for survey, some in groupby(sorted(of["low_score"], key=lambda s: (s.about, *_order(s))), key=lambda s: s.about):
+        if getattr(rules.low_score, survey, None) is not None:
+            found += _turning(some)
+    if rules.negative_outcome:
+        found += _turning(of["negative_outcome"])
     return sorted(found, key=lambda one: (one.millis, one.cause, one.about))
 
 

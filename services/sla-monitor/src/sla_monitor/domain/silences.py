@@ -1,9 +1,11 @@
 """Silences: for a time, alerts that match are told to nobody. No clock stops, and what still holds is told after."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from sla_monitor.domain.log import EPOCH
 
 FIELDS: Final = ("team", "policy", "owner", "target", "customer_id", "contact_id", "group")
 LONGEST: Final = timedelta(days=90)
@@ -39,6 +41,11 @@ class Silence:
     def mutes(self, facts: Mapping[str, Any]) -> bool:
         """Whether an alert with these facts matches."""
         return all(str(facts.get(name)) in values for name, values in self.match.items())
+
+
+def muted_until(silences: Iterable[Silence], facts: Mapping[str, Any]) -> datetime:
+    """Until when these silences mute (or have muted) an alert with these facts; long ago where none does."""
+    return max((silence.ends_at for silence in silences if silence.mutes(facts)), default=EPOCH)
 
 
 def judge(match: Mapping[str, tuple[str, ...]], starts_at: datetime, ends_at: datetime, now: datetime) -> None:

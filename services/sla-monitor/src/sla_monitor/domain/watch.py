@@ -15,7 +15,7 @@ from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import Raised, RiskState, Told, raised, untold, with_signals
-from sla_monitor.domain.risk_notices import owed, unheard, with_notices
+from sla_monitor.domain.risk_notices import followed, owed, unheard, with_notices
 from sla_monitor.domain.risk_signals import Seen, of_decision, of_survey
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
@@ -61,7 +61,7 @@ class WatchDomain:
         decision = self._deadlines.on_event(event, partition, states, now)
         customer_id = vars(event.data).get("customer_id")
         if event.type == ERASED:
-            forgotten = forget_risk(states.get(RiskState, vars(event.data)["customer_id"]))
+            forgotten = forget_risk(states.get(RiskState, vars(event.data)["customer_id"]), now)
             return Decision(states=(*decision.states, *forgotten), why=ERASED)
         if self._rules is None:
             return decision
@@ -116,7 +116,7 @@ class WatchDomain:
         state = known.but(
             signals=signals,
             told=told,
-            notices=with_notices(known.notices, [one for one in notices if one]),
+            notices=with_notices(followed(known.notices, found, now), [one for one in notices if one]),
             sequence=known.sequence + len(news),
         )
         return Decision(
