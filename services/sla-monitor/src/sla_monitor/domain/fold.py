@@ -138,7 +138,7 @@ class Folding(Owed):
                 self.promises_moved += 1
         else:
             if known is not None and not known.ended:
-                self._cancel(known, entry, at, "replaced")
+                self._broken.append(known)
             known = self._needs["promise"] = Clock("promise", entry.name, at, rule=self.rule, hours=WALL)
             self.clocks.append(known)
         known.cause = entry.type
@@ -246,10 +246,9 @@ class Folding(Owed):
         """The contact is over; what still runs is cancelled."""
         if self.opening is not None:
             self.status, self.resolved_at, self.waiting_since = status, at, None
-        for clock in self._needs.values():
-            if not clock.ended:
-                self._cancel(clock, entry, at, cause)
+        self._cancel_all(entry, at, cause)
         self._needs.clear()
+        self._broken.clear()
         if self.waiting_on is not None:
             on, since, _ = self._waits[-1]
             self._waits[-1] = (on, since, at)

@@ -30,6 +30,7 @@ class Owed:
     """Needs begin, pause and end, under the policy for what the contact is at that moment."""
 
     __slots__ = (
+        "_broken",
         "_contact",
         "_customer",
         "_needs",
@@ -51,6 +52,8 @@ class Owed:
         self._contact: Facts = {}
         self._customer: Facts = _NOBODY
         self._needs: dict[Target, Clock] = {}
+        self._broken: list[Clock] = []
+        """Promises that the customer waits for beside the one that was made after they had been broken."""
         self._waits: list[tuple[str, datetime, datetime | None]] = []
         self.clocks: list[Clock] = []
         self.facts: Facts = {}
@@ -129,11 +132,25 @@ class Owed:
 
     def _end(self, target: Target, entry: Entry, at: datetime) -> None:
         clock = self._needs.pop(target, None)
-        if clock is None or clock.ended:
+        if clock is not None:
+            self._meet(clock, entry, at)
+        if target == "promise":
+            for broken in self._broken:
+                self._meet(broken, entry, at)
+            self._broken.clear()
+
+    def _meet(self, clock: Clock, entry: Entry, at: datetime) -> None:
+        if clock.ended:
             return
         if clock.paused_since is not None:
             clock.resume(at, clock.recorded)
         clock.met_at, clock.cause, clock.ended_recorded, clock.ended_by = at, entry.type, recorded(entry), entry.name
+
+    def _cancel_all(self, entry: Entry, at: datetime, cause: str) -> None:
+        """Nobody waits for anything any more."""
+        for clock in (*self._needs.values(), *self._broken):
+            if not clock.ended:
+                self._cancel(clock, entry, at, cause)
 
     def _cancel(self, clock: Clock, entry: Entry, at: datetime, cause: str) -> None:
         clock.cancelled_at, clock.cause, clock.ended_recorded, clock.ended_by = at, cause, recorded(entry), entry.name
@@ -155,9 +172,7 @@ class Owed:
         """Match the policies again, and recompute from its original start what still runs."""
         changed = self._choose(at)
         if not self.is_watched:
-            for clock in self._needs.values():
-                if not clock.ended:
-                    self._cancel(clock, entry, at, _edit(entry))
+            self._cancel_all(entry, at, _edit(entry))
         elif changed and self.is_open:
             self._report_from_opening(at)
             for clock in self._needs.values():
