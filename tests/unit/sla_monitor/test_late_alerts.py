@@ -42,6 +42,38 @@ def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_aga
     assert (played.alert("resolution/1").state, played.alert("resolution/1").warned_at) == ("warned", at("16:00"))
 
 
+OWNED = SOLVE.replace("receivers:", 'people: {ada: {url: "json://ada"}}\nreceivers:')
+
+
+def warned(played):
+    """Of which deadlines the owner was warned, and as of when."""
+    return [(when(one.deadline), when(one.due)) for one in played.notifications if one.kind == "warning"]
+
+
+def test_the_owner_is_warned_of_the_deadline_that_is_left_when_a_breach_was_withdrawn():
+    played = play([received("09:00", agent_id="ada")], under=OWNED, looks=["12:05", "13:01"])
+    played.take(waiting("10:00"), now="13:10")
+    played.take(resumed("10:20"), now="13:10")
+    assert warned(played) == [("13:00", "12:00"), ("13:20", "12:20")]
+    played.look("13:15")
+    assert len(warned(played)) == 2
+
+
+def test_the_owner_is_warned_when_time_brings_near_what_was_not_missed_after_all():
+    played = play([received("09:00", agent_id="ada")], under=OWNED, looks=["12:05", "13:01"])
+    played.take(waiting("10:00"), now="13:10")
+    played.take(resumed("14:00"))
+    played.look("16:00")
+    assert warned(played) == [("13:00", "12:00"), ("17:00", "16:00")]
+    assert played.told("sla.warned") == [("sla.warned", "12:00")]
+
+
+def test_the_owner_who_was_warned_of_the_very_deadline_is_not_warned_again():
+    played = play([received("09:00", agent_id="ada")], under=OWNED, looks=["12:05", "13:01"])
+    played.take(waiting("12:30"), now="13:10")
+    assert (played.alert("resolution/1").state, warned(played)) == ("warned", [("13:00", "12:00")])
+
+
 def test_who_hears_that_an_alert_was_closed_by_hand_hears_later_too_that_its_next_round_is_over():
     played = play([received("09:00")], under=SOLVE, looks=["13:01"])
     book, now = played.domain.book, at("13:05")

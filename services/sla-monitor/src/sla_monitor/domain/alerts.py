@@ -19,7 +19,7 @@ from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
 from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.rules import Facts
-from sla_monitor.domain.states import Alert, AlertState, ContactState, NotificationState
+from sla_monitor.domain.states import DEEDS, Alert, AlertState, ContactState, NotificationState
 from sla_monitor.domain.telling import WITHDRAWN, Numbered
 
 Taken = Literal["acknowledged", "cleared"]
@@ -73,8 +73,8 @@ class Alerting:
             alert = _come_back(one, alert, escalation, alert.until)
         if alert.state == "breached":
             alert = self._ring(one, alert, escalation)
-        if "warned" in one.news and alert.state == "warned":
-            self._warn_owner(one, alert, escalation)
+        if alert.state == "warned" and ("warned" in one.news or _comes_near_anew(one, known, alert)):
+            alert = self._warn_owner(one, alert, escalation)
         if alert is not known or alert.state not in ("cleared", "closed"):
             self.alerts[one.key] = alert
             self.states.append(self.project(one, alert, escalation))
@@ -226,15 +226,16 @@ class Alerting:
             self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known)
         return alert
 
-    def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> None:
+    def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
         """Warnings go to the owner and the list; they never page."""
         at, clock = one.warned[-1], one.clock
         if clock.recorded is not None and at <= clock.recorded:
-            return
+            return alert
+        due = clock.due_at or at
+        step = f"warned/{len(one.warned)}" + (f".{alert.rounds}" if alert.rounds else "")
         for name, entry in escalation.reached(("owner",), alert.owner or self.folding.owner, None, at):
-            due = clock.due_at or at
-            known = self._heard_of(one)
-            self._notify(one.key, alert, due, "warning", name, entry, at, f"warned/{len(one.warned)}", known)
+            self._notify(one.key, alert, due, "warning", name, entry, at, step, self._heard_of(one))
+        return alert.but(warned_of=[*alert.warned_of, due][-DEEDS:])
 
     def _heard_of(self, one: Numbered) -> datetime | None:
         """When the event that its clock began with was taken in, where that came late."""
@@ -357,6 +358,11 @@ def _warned(one: Numbered, known: Alert | None) -> Alert:
     """It comes near its deadline, for the first time or again."""
     alert = known.but(rounds=known.rounds + 1, raised_at=None) if known else Alert(state="warned")
     return alert.but(state="warned", warned_at=one.warned[-1], by=None, reason=None)
+
+
+def _comes_near_anew(one: Numbered, known: Alert | None, alert: Alert) -> bool:
+    """Whether it stands as a warning after its breach was withdrawn, of a deadline of which nobody was warned yet."""
+    return known is not None and alert.rounds > known.rounds and one.clock.due_at not in alert.warned_of
 
 
 def _is_settled(one: Numbered, alert: Alert) -> bool:

@@ -85,6 +85,8 @@ class Alert(Part, frozen=True, kw_only=True):
     raised_at: datetime | None = None
     """The breach instant; None while there is only a warning."""
     warned_at: datetime | None = None
+    warned_of: list[datetime] = field(default_factory=list)
+    """The deadlines of which its owner has been warned."""
     paged: bool = False
     level: int = 0
     """How many steps of the escalation have rung."""
