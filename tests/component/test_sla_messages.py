@@ -104,6 +104,14 @@ def test_a_message_that_nobody_needs_any_more_is_not_sent():
     assert moot(waiting(kind="cleared"), alert()) == "the alert is breached again"
 
 
+def test_whoever_was_rung_for_a_breach_that_was_withdrawn_hears_that_though_its_deadline_is_near():
+    near = alert(state="warned", breached_at=None, warned_at=at(700), due_at=at(900))
+    assert moot(waiting(kind="cleared"), near) == ""
+    over = message(near, kind="cleared")
+    assert over.text.startswith("CLEARED · first response · #C-1 ")
+    assert over.body()["status"] == "resolved"
+
+
 def test_one_alert_is_told_in_one_line_and_in_alertmanagers_form():
     one = message(alert())
     assert one.text.startswith('BREACHED 12 min · first response · #C-1 "Invoice wrong" · Ms Rossi (gold)')

@@ -80,7 +80,8 @@ class Standing:
         alerts = {alert.id: alert for alert in await self._means.store.find(AlertState, {"_id": {"$in": ids}})}
         groups: dict[GroupKey, list[NotificationState]] = defaultdict(list)
         for one in rows:
-            if one.alert_id in alerts:
+            known = alerts.get(one.alert_id)
+            if known and not (one.kind == "breach" and known.state == "warned"):
                 groups[key_of(one)].append(one)
         post: list[Any] = []
         for key, members in groups.items():

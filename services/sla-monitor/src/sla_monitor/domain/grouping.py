@@ -125,8 +125,8 @@ def moot(notification: NotificationState, alert: AlertState | None) -> str:
     """Why a message need not be sent any more, seen right before it would be; empty while it must."""
     if alert is None:
         return "the alert is gone"
-    if notification.kind == "cleared":
-        return "" if not alert.active else f"the alert is {alert.state} again"
+    if notification.kind == "cleared":  # a warning rings nobody: whoever was rung is to hear that nothing is missed
+        return "" if not alert.active or alert.state == "warned" else f"the alert is {alert.state} again"
     if notification.kind == "acknowledged":
         return "" if alert.state == "acknowledged" else f"the alert is {alert.state}"
     wanted = "warned" if notification.kind == "warning" else "breached"

@@ -79,6 +79,8 @@ class Message:
 
     def _line(self, alert: AlertState, *, linked: bool = True) -> str:
         links = {"Acknowledge": self.link} if linked and self.link else {}
+        if self.key.kind == "cleared" and alert.active:
+            alert = alert.but(state="cleared")
         if self.fields is None:
             return text(alert, self.customers.get(alert.customer_id), self.at, links)
         bare = {name: None for name in ("subject", "owner", "channel", "reference", "url") if name not in self.fields}
