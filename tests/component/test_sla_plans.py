@@ -77,3 +77,16 @@ async def test_nothing_that_people_on_call_look_at_reads_a_whole_collection(sla:
     await sla.tell("customer.tier_changed", customer_id="K-1", tier="gold")
     for collection in (ContactState.collection, AlertState.collection):
         assert await asked(sla, collection, planSummary="COLLSCAN") == []
+
+
+@pytest.mark.parametrize("parameters", [{}, {"team": "a"}, {"cursor": "next"}])
+async def test_a_list_without_an_order_of_its_own_reads_what_it_shows(sla: RunningSla, parameters: dict[str, str]):
+    if "cursor" in parameters:
+        parameters = {"cursor": (await sla.get("/v1/contacts", limit=50)).json()["cursor"]}
+        await sla.service.database.command("profile", 0)
+        await sla.service.database["system.profile"].drop()
+        await sla.service.database.command("profile", 2)
+    listed = (await sla.get("/v1/contacts", limit=10, **parameters)).json()["contacts"]
+    assert [one["due_at"] for one in listed] == sorted(one["due_at"] for one in listed)
+    lists = await asked(sla, ContactState.collection, **{"command.find": {"$exists": True}, "command.limit": 11})
+    assert sum(row["docsExamined"] for row in lists) in (11, 12)

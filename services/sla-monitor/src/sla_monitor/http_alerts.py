@@ -18,8 +18,13 @@ from sla_monitor.board import Board
 from sla_monitor.commands import Command, Commands, Refused
 from sla_monitor.domain.states import AlertState, AlertStatus, alerts_of
 from sla_monitor.feed import Feed, shown
-from sla_monitor.paging import Order, Sought, page, prefix, words_of
+from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
 
+_STANDING_FIRST = tuple(
+    Part({"active": active, "raised": raised}, "due_at", falling=True, ids_falling=True)
+    for active in (True, False)
+    for raised in (True, False)
+)
 _SORTABLE = ("due_at", "state", "team", "owner", "policy")
 _MOST = 1000
 
@@ -121,11 +126,15 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         group: str | None = None,
         q: Sought | None = None,
         due_before: AskedInstant | None = None,
-        sort: str = "-due_at",
+        sort: str | None = None,
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
         cursor: str | None = None,
     ) -> dict[str, Any]:
-        """Alerts by what is asked for, the latest deadline first. `status` may come several times, or be `active`."""
+        """
+        Alerts by what is asked for: what stands before what is over, missed before near, the latest deadline first.
+
+        `status` may come several times, or be `active`. An order of your own reads all that is asked for.
+        """
         filters = Filters(
             status=status,
             agent=agent,
@@ -137,7 +146,8 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
             due_before=due_before,
         )
         where = {"$and": [team_condition(key, team), filters.condition()]}
-        found, following = await page(store, AlertState, where, Order.of(sort, _SORTABLE), limit=limit, cursor=cursor)
+        order = order_of(sort, _SORTABLE) if sort else _STANDING_FIRST
+        found, following = await page(store, AlertState, where, order, limit=limit, cursor=cursor)
         return {"alerts": [shown(alert) for alert in found], "cursor": following}
 
     @router.get("/alerts/stream", response_class=StreamingResponse)

@@ -15,9 +15,15 @@ from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.contact_view import detail, summary
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, NotificationState, Status
-from sla_monitor.paging import Order, Sought, page, prefix, words_of
+from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
 from sla_monitor.policies import Policies
 
+_AS_THEY_FALL_DUE = (
+    Part({"in_work": True, "breached": True}, "due_at"),
+    Part({"in_work": True, "breached": False, "next_due_at": {"$ne": None}}, "next_due_at"),
+    Part({"breached": False, "next_due_at": None}),
+)
+"""By the board's index; what is not late has nothing due before what is due next."""
 _SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
 
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -38,13 +44,18 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
         policy: str | None = None,
         q: Sought | None = None,
         due_before: AskedInstant | None = None,
-        sort: str = "due_at",
+        sort: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: str | None = None,
     ) -> dict[str, Any]:
-        """Contacts by what is asked for, the next to fall due first. `status` may come several times."""
+        """
+        Contacts by what is asked for: late ones, what falls due next, and what has no deadline ahead.
+
+        `status` may come several times. An order of your own reads all that is asked for.
+        """
         where = {"$and": [team_condition(key, team), *_filters(status, agent, customer_id, policy, q, due_before)]}
-        found, following = await page(store, ContactState, where, Order.of(sort, _SORTABLE), limit=limit, cursor=cursor)
+        order = order_of(sort, _SORTABLE) if sort else _AS_THEY_FALL_DUE
+        found, following = await page(store, ContactState, where, order, limit=limit, cursor=cursor)
         return {"contacts": [summary(contact) for contact in found], "cursor": following}
 
     @router.get("/{contact_id:path}")

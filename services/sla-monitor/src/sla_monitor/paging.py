@@ -1,4 +1,4 @@
-"""Lists by `sort`, `limit` and `cursor`: in order of a field and then the id, what lacks the field last."""
+"""Lists by `sort`, `limit` and `cursor`; without `sort` in an order that an index has."""
 
 import base64
 import binascii
@@ -46,39 +46,57 @@ def words_of(known: Iterable[str]) -> AfterValidator:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A field to sort by, and whether the largest comes first."""
+class Part:
+    """Those of a list that come one after the other by a field and then the id; each has the field."""
 
-    field: str
+    where: Mapping[str, Any]
+    field: str = "_id"
     falling: bool = False
+    ids_falling: bool = False
+    """As an index has to be read that runs the other way."""
 
-    @classmethod
-    def of(cls, text: str, fields: Sequence[str]) -> "Order":
-        """`due_at` or `-due_at`; 422 for what can't be sorted by."""
-        name = text.removeprefix("-")
-        if name not in fields:
-            names = ", ".join(fields)
-            raise Problem(422, f"sort must be one of {names}, with - for falling", errors=[("/query/sort", "unknown")])
-        return cls(name, falling=text.startswith("-"))
+    @property
+    def sort(self) -> list[tuple[str, int]]:
+        by_id = ("_id", -1 if self.ids_falling else 1)
+        return [by_id] if self.field == "_id" else [(self.field, -1 if self.falling else 1), by_id]
+
+    def beyond(self, value: Any, name: str) -> dict[str, Any]:
+        """What comes after that one."""
+        following = {"_id": {"$lt" if self.ids_falling else "$gt": name}}
+        if self.field == "_id":
+            return following
+        further = "$lt" if self.falling else "$gt"
+        either = {"$or": [{self.field: {further: value}}, {self.field: value, **following}]}
+        return {"$and": [{self.field: {f"{further}e": value}}, either]}  # the bound that an index is read from
+
+
+Order = Sequence[Part]
+"""The parts of a list; together they have every state, and none twice."""
+
+
+def order_of(text: str, fields: Sequence[str]) -> Order:
+    """`due_at` or `-due_at`, what lacks the field last; 422 for what can't be sorted by."""
+    name = text.removeprefix("-")
+    if name not in fields:
+        names = ", ".join(fields)
+        raise Problem(422, f"sort must be one of {names}, with - for falling", errors=[("/query/sort", "unknown")])
+    return Part({name: {"$ne": None}}, name, falling=text.startswith("-")), Part({name: None})
 
 
 async def page(
     store: Store, kind: type[S], where: Mapping[str, Any], order: Order, *, limit: int, cursor: str | None
 ) -> tuple[list[S], str | None]:
     """A page of states, and the cursor that leads on where there are more."""
-    after = _read(cursor) if cursor else None
-    found: list[S] = []
-    direction = -1 if order.falling else 1
-    if after is None or after[0] is not None:
-        there = {"$and": [where, {order.field: {"$ne": None}}, _beyond(order, after)]}
-        found = await store.find(kind, there, sort=[(order.field, direction), ("_id", 1)], limit=limit + 1)
-        after = None
-    if len(found) <= limit:
-        rest = {"_id": {"$gt": after[1]}} if after else {}
-        lacking = {"$and": [where, {order.field: None}, rest]}
-        found += await store.find(kind, lacking, sort=[("_id", 1)], limit=limit + 1 - len(found))
-    shown = found[:limit]
-    return shown, _write(shown[-1], order) if len(found) > limit else None
+    first, *after = _read(cursor, order) if cursor else (0,)
+    found: list[tuple[int, S]] = []
+    for number, part in enumerate(order[first:], first):
+        rest = part.beyond(*after) if after and number == first else {}
+        conditions = {"$and": [where, part.where, rest]}
+        some = await store.find(kind, conditions, sort=part.sort, limit=limit + 1 - len(found))
+        found += [(number, state) for state in some]
+        if len(found) > limit:
+            return [state for _, state in found[:limit]], _write(*found[limit - 1], order)
+    return [state for _, state in found], None
 
 
 def prefix(text: str) -> dict[str, Any]:
@@ -86,25 +104,20 @@ def prefix(text: str) -> dict[str, Any]:
     return {"$regex": f"^{re.escape(text)}"}
 
 
-def _beyond(order: Order, after: tuple[Any, str] | None) -> dict[str, Any]:
-    if after is None:
-        return {}
-    value, name = after
-    comparison = "$lt" if order.falling else "$gt"
-    return {"$or": [{order.field: {comparison: value}}, {order.field: value, "_id": {"$gt": name}}]}
-
-
-def _write(state: State, order: Order) -> str:
-    value = state.index().get(order.field)
+def _write(number: int, state: State, order: Order) -> str:
+    value = state.index().get(order[number].field)
     marked = {"t": int(value.timestamp() * 1000 + 0.5)} if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([marked, state.id]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([number, marked, state.id]).encode()).decode()
 
 
-def _read(cursor: str) -> tuple[Any, str]:
+def _read(cursor: str, order: Order) -> tuple[int, Any, str]:
+    wrong = Problem(422, "this cursor is none of ours", errors=[("/query/cursor", "unknown")])
     try:
-        value, name = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        number, value, name = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(value, dict):
             value = datetime.fromtimestamp(value["t"] / 1000, UTC)
-        return value, str(name)
     except (binascii.Error, ValueError, TypeError, KeyError, OverflowError):
-        raise Problem(422, "this cursor is none of ours", errors=[("/query/cursor", "unknown")]) from None
+        raise wrong from None
+    if not isinstance(number, int) or number not in range(len(order)):
+        raise wrong
+    return number, value, str(name)
