@@ -354,23 +354,23 @@ async def _until(service: Service, stopped: asyncio.Event) -> int:
     """Run until told to stop or failed; past 20 s of stopping, go without waiting any longer."""
     stopping = asyncio.create_task(stopped.wait())
     body = asyncio.create_task(_body(service, stopping))
-    await asyncio.wait({stopping, body}, return_when=asyncio.FIRST_COMPLETED)
+    ends: set[asyncio.Future[Any]] = {stopping, body, service.failed}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    error = service.failed.result() if service.failed.done() else None
     if service.starting:
         body.cancel()
-    done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS if stopping.done() else None)
+    done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS)
+    if error is not None:
+        expected = isinstance(error, Misconfigured | TooManyDeadLetters | WrongCluster | Stuck)
+        log.error("failed", error=str(error), exc_info=None if expected else error)
     if not done:
         log.error("not stopped in time; going all the same", seconds=_STOP_SECONDS)
-        return 1
-    return 0 if body.cancelled() else body.result()
+    elif not body.cancelled():
+        body.result()
+    return 0 if done and error is None else 1
 
 
-async def _body(service: Service, stopping: "asyncio.Task[Any]") -> int:
+async def _body(service: Service, stopping: "asyncio.Task[Any]") -> None:
     async with service.running():
         await asyncio.wait({stopping, service.failed}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping")
-        if not service.failed.done():
-            return 0
-    error = service.failed.result()
-    expected = isinstance(error, Misconfigured | TooManyDeadLetters | WrongCluster | Stuck)
-    log.error("failed", error=str(error), exc_info=None if expected else error)
-    return 1
