@@ -340,16 +340,21 @@ def test_pagerduty_gets_a_warning_for_each_and_one_incident_for_very_many():
     assert storm["payload"]["summary"].startswith("20 customers AT RISK · ")
 
 
-def test_alertmanager_gets_an_alert_that_ends_by_itself():
-    [[alert]] = message(at_risk()).posts("alertmanager")
+def test_alertmanager_gets_an_alert_that_ends_by_itself_unless_it_is_told_again():
+    one = at_risk(**ROSSI)
+    [[alert]] = message(one).posts("alertmanager")
     assert alert["labels"]["alertname"] == "customer_at_risk"
     assert alert["endsAt"] > alert["startsAt"]
+    [(_, kept)] = message(one).said("alertmanager", 1)
+    [[again]] = message(AtRisk.known(one.customer_id, one.customer, one.notice, kept)).again(at("+2 11:30"))
+    assert again == {**alert, "endsAt": format_instant(at("+2 11:30"))}
     assert message(at_risk()).posts("webhook") == []
 
 
 def over(one: AtRisk, name: str = "", ended_at: str = "+2 09:30") -> AtRisk:
     notice = one.notice._replace(ends=to_millis(at(ended_at)))
-    return AtRisk.over(one.customer_id, one.customer, notice, said("desk#0", name=name)._replace(why=WHY))
+    known = said("desk#0", name=name)._replace(why=WHY)
+    return AtRisk.known(one.customer_id, one.customer, notice, known, over=True)
 
 
 def test_the_end_is_told_in_the_same_words_and_resolved_under_the_same_fingerprint():

@@ -181,7 +181,7 @@ class Auditor:
             max(
                 one.since,
                 self._holding.silenced_until(one.facts),
-                told.get(row_of(place, over=one.said is not None), EPOCH),
+                told.get(row_of(place, over=one.is_over), EPOCH),
             )
             async for place, one in self._risks()
             if receiver_of(place) not in failing

@@ -68,7 +68,9 @@ def reach_out(
         every=settings.audit_every,
         overdue=settings.overdue_after,
     )
-    risks = RiskTeller(means, silences=silences, public_url=settings.public_url)
+    risks = RiskTeller(
+        means, silences=silences, public_url=settings.public_url, tell_again_every=settings.tell_again_every
+    )
     for part in (silences, links):
         service.on_start(part.prepare)
     if settings.intake_url:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from rapport.runtime import telemetry as shared
@@ -16,11 +16,11 @@ from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.risk import RiskState, raised, receiver_of
 from sla_monitor.domain.risk_message import AtRisk, RiskMessage
 from sla_monitor.domain.risk_notices import NEWS, Decide, Key, followed, looked_at, not_told, told, told_to_be_over
-from sla_monitor.domain.signals import STORM_KEY
+from sla_monitor.domain.signals import STANDS_FOR, STORM_KEY
 from sla_monitor.domain.silences import muted_until
 from sla_monitor.means import Means
-from sla_monitor.receivers import place_of
-from sla_monitor.risk_waiting import PLACES, in_parts, over, row_of, unheard
+from sla_monitor.receivers import Place, names_in, place_of, places_in
+from sla_monitor.risk_waiting import PLACES, in_parts, over, row_of, standing_in, unheard
 from sla_monitor.silences import Silences
 
 log = shared.logger()
@@ -41,7 +41,7 @@ class RiskTeller:
     under the same name.
     """
 
-    def __init__(self, means: Means, *, silences: Silences, public_url: str) -> None:
+    def __init__(self, means: Means, *, silences: Silences, public_url: str, tell_again_every: timedelta) -> None:
         self._means = means
         self._silences = silences
         self._public_url = public_url
@@ -50,6 +50,8 @@ class RiskTeller:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looked_with: int | None = None
         """The version of the policy by whose rules all ends were looked at."""
+        self._tell_again_every = tell_again_every
+        self._told_again_at: datetime | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -74,6 +76,10 @@ class RiskTeller:
         for (place, _), those in sorted((await self._ready()).items(), key=lambda one: one[0]):
             if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
                 self._tasks[place] = asyncio.create_task(self._tell(place, those))
+        now = self._means.clock.now()
+        if self._told_again_at is None or now - self._told_again_at >= self._tell_again_every:
+            self._told_again_at = now
+            await self._tell_again()
 
     @property
     def _version(self) -> int:
@@ -157,6 +163,25 @@ class RiskTeller:
             await self._places.update_one({"_id": row}, {"$set": {"told_at": now}}, upsert=True)
         await self._record(message, via, outcome)
 
+    async def _tell_again(self) -> None:
+        """Alertmanager forgets, and takes for over what it hears no more of."""
+        file = self._means.policies.book.latest.file
+        places = {f"{name}#{entry}": at for name in names_in(file) for entry, at in enumerate(places_in(file, name))}
+        products = {name: place for name, place in places.items() if kind_of(place.url) == "alertmanager"}
+        known = await standing_in(products, self._means) if products else {}
+        for place, those in known.items():
+            if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
+                self._tasks[place] = asyncio.create_task(self._post_again(place, products[place], those))
+
+    async def _post_again(self, name: str, place: Place, those: Sequence[AtRisk]) -> None:
+        now = self._means.clock.now()
+        message = RiskMessage(name, tuple(those), now, self._public_url, place.fields)
+        letter = Letter("standing", "standing", "standing", {}, tuple(message.again(now + STANDS_FOR)))
+        outcome = await self._means.delivery.send(place.url, letter)
+        await self._means.health.note(receiver_of(name), outcome)
+        if not outcome.ok:
+            log.warning("not told again of what stands", receiver=receiver_of(name), detail=outcome.detail)
+
     async def _shared(self, those: Iterable[AtRisk]) -> frozenset[str]:
         """Names of storms under which others still stand: such an incident is over with the last of them."""
         ours = {(one.customer_id, one.notice.key) for one in those}
@@ -182,7 +207,7 @@ class RiskTeller:
     async def _settle(self, those: Iterable[AtRisk], place: str) -> None:
         """Nothing more is to be told to that place of these."""
         for one in those:
-            if one.said:
+            if one.is_over:
                 await self._act(one.customer_id, told_to_be_over(one.notice.key, place, self._rules))
             else:
                 await self._not_told(one.customer_id, one.notice.key, (place,))

@@ -1,6 +1,7 @@
 """What somebody waits to hear of customers at risk, as whoever tells them and whoever looks after that see it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,7 +57,20 @@ async def over(means: Means) -> AsyncIterator[tuple[str, AtRisk]]:
         for state in states:
             if state.partition in read:
                 for notice, said in ended(state, read[state.partition]):
-                    yield said.place, AtRisk.over(state.id, customers.get(state.id), notice, said)
+                    yield said.place, AtRisk.known(state.id, customers.get(state.id), notice, said, over=True)
+
+
+async def standing_in(places: Collection[str], means: Means) -> Mapping[str, list[AtRisk]]:
+    """What these places believe to stand, and does, as they were told of it."""
+    found: dict[str, list[AtRisk]] = defaultdict(list)
+    async for states in in_parts(means, {"at_risk": True}):
+        customers, now = await _customers(means, states), means.clock.now()
+        for state in states:
+            for notice in state.notices:
+                for said in notice.said if not notice.is_over(now) else ():
+                    if said.place in places:
+                        found[said.place].append(AtRisk.known(state.id, customers.get(state.id), notice, said))
+    return found
 
 
 async def in_parts(means: Means, where: Mapping[str, Any]) -> AsyncIterator[Sequence[RiskState]]:

@@ -15,6 +15,7 @@ from sla_monitor.domain.signals import (
     Signal,
     fingerprint,
     pagerduty_action,
+    standing,
     to_alertmanager,
     to_pagerduty,
     webhook_body,
@@ -26,6 +27,7 @@ GROUP: Final = "risk"
 """What silences and receivers know these messages by."""
 
 _LISTED: Final = 100
+_AGAIN_AT_ONCE: Final = 500
 _STANDS: Final = "AT RISK"
 _OVER: Final = "RISK OVER"
 
@@ -39,19 +41,22 @@ class AtRisk:
     notice: Notice
     cause: Raised
     said: Said | None = None
-    """What the place was told of it that is to hear that it is over; None while it stands."""
+    """What its place was told of it before, where it was."""
+    is_over: bool = False
 
     @classmethod
-    def over(cls, customer_id: str, customer: CustomerState | None, notice: Notice, said: Said) -> Self:
-        """As that place knows it, and over."""
+    def known(
+        cls, customer_id: str, customer: CustomerState | None, notice: Notice, said: Said, *, over: bool = False
+    ) -> Self:
+        """As its place was told of it."""
         reasons = (said.why,) if said.why else ()
-        known = Raised(notice.cause, notice.millis, notice.ends, notice.about, said.contact, said.trigger, reasons)
-        return cls(customer_id, customer, notice, known, said)
+        cause = Raised(notice.cause, notice.millis, notice.ends, notice.about, said.contact, said.trigger, reasons)
+        return cls(customer_id, customer, notice, cause, said, over)
 
     @property
     def since(self) -> datetime:
         """Since when there is something to tell."""
-        return instant(self.notice.ends if self.said else self.notice.learnt)
+        return instant(self.notice.ends if self.is_over else self.notice.learnt)
 
     @property
     def id(self) -> str:
@@ -87,7 +92,7 @@ class RiskMessage:
 
     @property
     def over(self) -> bool:
-        return self.those[0].said is not None
+        return self.those[0].is_over
 
     @property
     def name(self) -> str:
@@ -127,6 +132,11 @@ class RiskMessage:
         if via == "pagerduty":
             return to_pagerduty(signals, group=GROUP, client=self.public_url, storm=self._storm, text=self.text)
         return []
+
+    def again(self, until: datetime) -> list[list[Any]]:
+        """For Alertmanager, which forgets: what it was told, under the names by which it is known, until then."""
+        listed = [standing(self._signal(one), one.said.name, until) for one in self.those if one.said]
+        return [listed[at : at + _AGAIN_AT_ONCE] for at in range(0, len(listed), _AGAIN_AT_ONCE)]
 
     def said(self, via: str, policy: int) -> list[tuple[AtRisk, Said]]:
         """What its place has been told by it of each, where it was of that kind and in that version of the policy."""
@@ -187,7 +197,7 @@ class RiskMessage:
             summary=self._line(one),
             due_at=since,
             starts_at=since,
-            ends_at=instant(one.notice.ends) if one.said else None,
+            ends_at=instant(one.notice.ends) if one.is_over else None,
             link=self._link(one),
         )
 
