@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -186,14 +186,16 @@ class RiskTeller:
         """Names of storms under which others still stand: such an incident is over with the last of them."""
         ours = {(one.customer_id, one.notice.key) for one in those}
         names = {one.said.name for one in those if one.said and one.said.name.startswith(STORM_KEY)}
-        found = set()
-        for name in names:
-            async for states in in_parts(self._means, {"storms": name}):
-                for state in states:
-                    known = {notice.key for notice in state.notices for said in notice.said if said.name == name}
-                    if any((state.id, key) not in ours for key in known):
-                        found.add(name)
-        return frozenset(found)
+        return frozenset([name for name in names if await self._stands_for_others(name, ours)])
+
+    async def _stands_for_others(self, name: str, ours: Collection[tuple[str, Key]]) -> bool:
+        """Whom it stands for has no index, which would cost with every signal: it is asked for seldom."""
+        async for states in in_parts(self._means, {"at_risk": True, "storms": name}):
+            for state in states:
+                known = {notice.key for notice in state.notices for said in notice.said if said.name == name}
+                if any((state.id, key) not in ours for key in known):
+                    return True
+        return False
 
     # --- what is recorded ---------------------------------------------------------------
 

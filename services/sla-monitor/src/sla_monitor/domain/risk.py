@@ -131,7 +131,6 @@ class RiskState(State, frozen=True, kw_only=True):
         Index(("at_risk",)),
         Index(("waits", "_id"), only={"waits": True}),
         Index(("ends_at",), only={"ends_at": {"$exists": True}}),
-        Index(("storms",), only={"storms": {"$exists": True}}),
     )
 
     signals: tuple[Signal, ...] = ()
