@@ -18,11 +18,9 @@ from sla_monitor.domain.states import ContactState, NotificationState, Status
 from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
 from sla_monitor.policies import Policies
 
-_AS_THEY_FALL_DUE = (
-    Part({"in_work": True, "breached": True}, "due_at"),
-    Part({"in_work": True, "breached": False, "next_due_at": {"$ne": None}}, "next_due_at"),
-    Part({"breached": False, "next_due_at": None}),
-)
+_LATE = {"in_work": True, "breached": True}
+_AHEAD = {"in_work": True, "breached": False, "next_due_at": {"$ne": None}}
+_AS_THEY_FALL_DUE = (Part(_LATE, "due_at"), Part(_AHEAD, "next_due_at"), Part({"$nor": [_LATE, _AHEAD]}))
 """By the board's index; what is not late has nothing due before what is due next."""
 _SORTABLE = ("due_at", "opened_at", "status", "team", "owner", "policy")
 
