@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from rapport.decision import Decision, State
-from rapport.runtime.store import document_of
+from rapport.runtime.documents import document_of
 from rapport.runtime.sweep import sweep_for_ever
 from rapport.runtime.waking import AT_ONCE
 

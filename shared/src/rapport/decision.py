@@ -74,6 +74,10 @@ class State(Part, frozen=True, kw_only=True):
     def index(self) -> dict[str, Any]:
         return {}
 
+    def leads_to(self) -> Iterable[Ref]:
+        """States that may be read wherever this one is found, since only it knows their ids; these lead no further."""
+        return ()
+
     def stored(self) -> str:
         """The text that it is kept as, without what has its default."""
         return msgspec.json.encode(self).decode()
@@ -109,12 +113,13 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[S]):
-    """What changes, what is told, and why; empty when nothing does. States are replaced whole."""
+    """What changes, what is told, and why; empty when nothing does. States are replaced whole; `gone` are no more."""
 
     states: tuple[S, ...] = ()
     events: tuple[Tell, ...] = ()
     counts: tuple[Counted, ...] = ()
     why: str = ""
+    gone: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,7 @@ class States:
     _known: set[tuple[type[State], str]] = field(default_factory=set)
     _existed: set[tuple[type[State], str]] = field(default_factory=set)
     _changed: dict[tuple[type[State], str], State] = field(default_factory=dict)
+    _gone: set[tuple[type[State], str]] = field(default_factory=set)
 
     def loaded(self, refs: Iterable[Ref], found: Iterable[State]) -> None:
         self._known.update((ref.kind, ref.id) for ref in refs)
@@ -178,9 +184,14 @@ class States:
         yield from self._by_kind[kind].values()  # type: ignore[misc] # stored under its own kind
 
     def apply(self, decision: Decision[Any]) -> None:
+        for ref in decision.gone:
+            self._by_kind[ref.kind].pop(ref.id, None)
+            self._changed.pop((ref.kind, ref.id), None)
+            self._gone.add((ref.kind, ref.id))
         for state in decision.states:
             kind = type(state)
             self._changed[kind, state.id] = state
+            self._gone.discard((kind, state.id))
             if not kind.projection:
                 self._known.add((kind, state.id))
                 self._by_kind[kind][state.id] = state
@@ -197,6 +208,11 @@ class States:
     @property
     def changed(self) -> Iterable[State]:
         return self._changed.values()
+
+    @property
+    def gone(self) -> Iterable[Ref]:
+        """Those that were found when the batch was loaded and are no more."""
+        return [Ref(*place) for place in self._gone & self._existed]
 
 
 class Domain(Protocol):

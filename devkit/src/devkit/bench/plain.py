@@ -8,9 +8,9 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from rapport.contracts import TOPIC_OF, decode, encode, topics
 from rapport.decision import Domain, Ref, States
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.documents import document_of
 from rapport.runtime.mongo import connect
 from rapport.runtime.settings import Settings
-from rapport.runtime.store import document_of
 
 
 async def plain_rate(domain: Domain, settings: Settings, count: int) -> float:

@@ -25,9 +25,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rapport.contracts import contact_events, encode, tell, topics
 from rapport.decision import Ref, States
 from rapport.runtime.clock import SystemClock
+from rapport.runtime.documents import document_of
 from rapport.runtime.mongo import Client, connect
 from rapport.runtime.publisher import Outgoing, Publisher, partition_of
-from rapport.runtime.store import document_of
 from rich.console import Console
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, publish

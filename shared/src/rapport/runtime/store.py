@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from rapport.decision import Counted, Index, Match, Ref, State, States, Touch
 from rapport.runtime import alarms
+from rapport.runtime.documents import writes_of
 from rapport.runtime.mongo import (
     Client,
     Collection,
     Database,
     DuplicateKeyError,
-    InsertOne,
     MongoError,
-    ReplaceOne,
     Session,
     UpdateOne,
     answered_at_once,
@@ -107,7 +105,7 @@ class Change:
 
     @property
     def is_empty(self) -> bool:
-        return not self.moved and not self.outbox and not self.counts and not any(True for _ in self.states.changed)
+        return not (self.moved or self.outbox or self.counts or any(self.states.changed) or any(self.states.gone))
 
 
 class _Awake(NamedTuple):
@@ -170,7 +168,11 @@ class Store:
         return {document["_id"]: Row.of(document) async for document in cursor}
 
     async def load(self, touches: Iterable[Touch]) -> States:
-        """All that is touched, with one query for each collection and field; for what is bounded one each."""
+        """
+        All that is touched, with one query for each collection and field; for what is bounded one each.
+
+        Then what the found states lead to.
+        """
         refs: dict[type[State], set[str]] = defaultdict(set)
         matches: dict[tuple[type[State], str, tuple[tuple[str, Any], ...]], set[str]] = defaultdict(set)
         some: set[Match] = set()
@@ -193,11 +195,17 @@ class Store:
             for touch in some
         ]
         states = States()
-        for found in await asyncio.gather(*by_id, *by_field, *by_rank):
-            states.loaded((), found)
-        for kind, ids in refs.items():
-            states.loaded((Ref(kind, i) for i in ids), ())
+        found = [state for some in await asyncio.gather(*by_id, *by_field, *by_rank) for state in some]
+        states.loaded((Ref(kind, i) for kind, ids in refs.items() for i in ids), found)
+        await self._load_further({ref for state in found for ref in state.leads_to()}, states)
         return states
+
+    async def _load_further(self, refs: set[Ref], states: States) -> None:
+        kinds: dict[type[State], list[str]] = defaultdict(list)
+        for ref in refs:
+            kinds[ref.kind].append(ref.id)
+        for kind, ids in kinds.items():
+            states.loaded(refs, await self._all(kind, {"_id": {"$in": ids}}))
 
     async def _all(self, kind: type[S], where: Mapping[str, Any]) -> list[S]:
         cursor = self._database[kind.collection].find(where, _WHOLE, batch_size=_AT_ONCE)
@@ -261,7 +269,7 @@ class Store:
     async def commit(self, change: Change) -> None:
         """Write all or nothing. `Conflict` when a row is no longer as it was read, `Refused` when it can't be said."""
         try:
-            writes = _state_writes(change)
+            writes = writes_of(change.states, change.counts)
             letters = [_outbox_document(change.rows[p], out) for p, out in change.outbox.items()]
         except (TypeError, ValueError) as error:
             raise Refused(f"{type(error).__name__}: {error}") from error
@@ -339,59 +347,3 @@ def _outgoing(item: Mapping[str, Any]) -> Outgoing:
 
 def _state(kind: type[S], document: Mapping[str, Any]) -> S:
     return kind.restored(document["s"])
-
-
-def document_of(state: State) -> dict[str, Any]:
-    """A state as MongoDB keeps it. TypeError for one that has to wake and never would."""
-    if state.wake_at is not None and not state.wakeful:
-        raise TypeError(f"{type(state).__name__} is not wakeful")
-    return {
-        "_id": state.id,
-        "p": state.partition,
-        "wake_at": _in_whole_milliseconds(state.wake_at),
-        "backfill": state.backfill,
-        **state.index(),
-        "s": state.stored(),
-    }
-
-
-def _in_whole_milliseconds(wake_at: datetime | None) -> datetime | None:
-    """Never sooner, as BSON would have it: nothing is found due that says of itself that it is not yet."""
-    return wake_at and wake_at + timedelta(microseconds=-wake_at.microsecond % 1000)
-
-
-def _state_writes(change: Change) -> dict[str, list[Any]]:
-    """By collection, what is new first: each kind of write is one command, and the first that fails ends it."""
-    new: dict[str, list[Any]] = defaultdict(list)
-    changed: dict[str, list[Any]] = defaultdict(list)
-    for state in change.states.changed:
-        document = document_of(state)
-        if change.states.existed(state):
-            changed[state.collection].append(ReplaceOne({"_id": state.id}, document))
-        elif state.projection:
-            changed[state.collection].append(ReplaceOne({"_id": state.id}, document, upsert=True))
-        else:
-            new[state.collection].append(InsertOne(document))
-    for (name, key), (row, add) in _merged(change.counts).items():
-        changed[name].append(UpdateOne({"_id": key}, {"$inc": add, "$setOnInsert": row}, upsert=True))
-    return {name: new[name] + changed[name] for name in (*new, *changed)}
-
-
-def _merged(
-    counts: Iterable[tuple[int, Counted]],
-) -> dict[tuple[str, str], tuple[dict[str, Any], dict[str, int]]]:
-    rows: dict[tuple[Any, ...], tuple[Mapping[str, Any], dict[str, int]]] = {}
-    for partition, counted in counts:
-        key = (counted.collection, partition, *counted.row.values())
-        _, add = rows.setdefault(key, (counted.row, {}))
-        for name, amount in counted.add.items():
-            add[name] = add.get(name, 0) + amount
-    return {
-        (collection, _row_id(partition, row)): ({"p": partition, **row}, {n: a for n, a in add.items() if a})
-        for (collection, partition, *_), (row, add) in rows.items()
-        if any(add.values())
-    }
-
-
-def _row_id(partition: int, row: Mapping[str, Any]) -> str:
-    return json.dumps([partition, *row.values()], default=str, ensure_ascii=False, separators=(",", ":"))
