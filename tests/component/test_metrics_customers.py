@@ -9,7 +9,8 @@ import pytest
 from rapport.contracts import cut_to_milliseconds, format_instant
 from rapport.runtime.clock import SystemClock
 
-from tests.support.metrics import answered, event, received, resolved
+from tests.support.metrics import answered, at, event, received, resolved
+from tests.support.metrics_erasing import WORDS, erased, history
 from tests.support.metrics_service import RunningMetrics, running_metrics
 from tests.support.stack import Addresses
 
@@ -133,3 +134,50 @@ async def test_of_whom_nothing_came_or_nothing_for_these_teams_nothing_is_said(m
     assert (await metrics.ask("/v1/customers/K-9", key="team-a")).status_code == 404
     assert (await metrics.ask("/v1/customers/K-0")).status_code == 404
     assert (await metrics.ask("/v1/customers/K-0/export", key="admin")).status_code == 404
+
+
+async def test_an_erased_customer_is_nowhere_in_the_database_and_the_figures_stay(metrics: RunningMetrics):
+    events = history("K/1-E", "C/K/1-E")
+    late = received(at("08:10"), "C/K/1-E", customer_id="K/1-E", subject=WORDS[3])
+    await metrics.feed(*events)
+    await refused(metrics, "K/1-E before")
+    figures = [await metrics.rows(measure=measure, by="channel,tier") for measure in ("contacts", "sla", "csat", "aht")]
+    assert {"K/1-E", *WORDS} == await found_in(metrics, "K/1-E", *WORDS)
+
+    await metrics.feed(erased(EARLIER, "K/1-E"))
+    await metrics.gone("/v1/customers/K/1-E")
+    await metrics.feed(late, events[1])
+    await refused(metrics, "K/1-E after")
+    await until_erased(metrics)
+    assert await found_in(metrics, "K/1-E", *WORDS) == set()
+    again = [await metrics.rows(measure=measure, by="channel,tier") for measure in ("contacts", "sla", "csat", "aht")]
+    assert again == figures
+    fate = await metrics.get("/v1/events", source="/crm", id_=events[1].id)
+    assert (fate["fate"], fate["duplicates"]) == ("folded", 1)
+    assert (await metrics.get(f"/v1/customers/{fate['customer_id']}"))["contacts"]["total"] == 1
+    assert (await metrics.ask("/v1/customers/K/1-E/timeline")).status_code == 404
+    assert (await metrics.get("/v1/balance"))["balanced"]
+
+
+async def refused(metrics: RunningMetrics, name: str) -> None:
+    """An event that metrics can't read, of this id, about K/1-E."""
+    data = {"customer_id": "K/1-E"}
+    await metrics.feed_raw("contact.received", {"source": "/crm", "id": name, "type": "unheard.of", "data": data})
+    await metrics.eventually("/v1/events", source="/crm", id_=name)
+
+
+async def found_in(metrics: RunningMetrics, *texts: str) -> set[str]:
+    """Those of the texts that stand in any document of the database."""
+    database = metrics.service.database
+    held = [
+        str(document) for name in await database.list_collection_names() async for document in database[name].find({})
+    ]
+    return {text for text in texts if any(text in one for one in held)}
+
+
+async def until_erased(metrics: RunningMetrics) -> None:
+    clock = SystemClock()
+    deadline = clock.now() + timedelta(seconds=30)
+    while await metrics.service.database["erasures"].find_one({"erasing": True}):
+        assert clock.now() < deadline, "it takes too long"
+        await clock.sleep(0.05)

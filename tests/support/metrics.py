@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.domain.histories import teller
@@ -17,7 +17,7 @@ from metrics.domain.question import Question, parse
 from metrics.domain.report import Group, Tally, rows
 from rapport.contracts import Data, Event, decode, format_instant
 from rapport.contracts.registry import EVENT_DATA
-from rapport.decision import Decision, Match, Ref, State, States
+from rapport.decision import Decision, Domain, Match, Ref, State, States, Touch
 
 from tests.support.declared import assert_declared
 
@@ -125,28 +125,30 @@ class Memory:
     """The processor and the store, as far as the figures need them."""
 
     def __init__(self, partitions: int = 1, loyalty: Loyalty = NO_LOYALTY) -> None:
-        self.domain = Figures(loyalty)
+        self.domain: Domain = Figures(loyalty)
         self.partitions = partitions
         self.kept: dict[type[State], dict[str, State]] = defaultdict(dict)
         self.counts: dict[tuple[str, tuple[tuple[str, Any], ...]], dict[str, int]] = defaultdict(dict)
         self.told: list[Event[Any]] = []
 
-    def feed(self, *events: Event[Data], now: datetime = NOW) -> "Memory":
+    def feed(self, *events: Event[Data], now: datetime = NOW) -> Self:
         for one in events:
             loaded = self._load(one)
             decision = self.domain.on_event(one, self._partition(one), loaded, now)
             assert_declared(decision, loaded)
-            self._carry_out(decision)
+            self.carry_out(decision)
         return self
 
-    def look(self, now: datetime) -> "Memory":
+    def look(self, now: datetime) -> Self:
         """Wake what is due by then."""
         for state in list(self.kept[CustomerFact].values()):
             if state.wake_at is not None and state.wake_at <= now:
-                self._carry_out(self.domain.on_clock(state, States(), now))
+                self.carry_out(self.domain.on_clock(state, States(), now))
         return self
 
-    def _carry_out(self, decision: Decision[Any]) -> None:
+    def carry_out(self, decision: Decision[Any]) -> None:
+        for ref in decision.gone:
+            self.kept[ref.kind].pop(ref.id, None)
         for state in decision.states:
             again = type(state).restored(state.stored())
             assert again == state, "a state survives being stored"
@@ -161,8 +163,11 @@ class Memory:
         return sum(str(getattr(one.data, "customer_id", "")).encode()) % self.partitions
 
     def _load(self, one: Event[Data]) -> States:
+        return self.loaded(self.domain.touches(one))
+
+    def loaded(self, touches: Iterable[Touch]) -> States:
         states = States()
-        for touch in self.domain.touches(one):
+        for touch in touches:
             if isinstance(touch, Ref):
                 found = self.kept[touch.kind].get(touch.id)
                 states.loaded([touch], [found] if found else [])
@@ -170,6 +175,9 @@ class Memory:
                 states.loaded(
                     [], [s for s in self.kept[touch.kind].values() if s.index().get(touch.field) == touch.value]
                 )
+        for ref in [ref for kind in self.kept for state in states.of(kind) for ref in state.leads_to()]:
+            further = self.kept[ref.kind].get(ref.id)
+            states.loaded([ref], [further] if further else [])
         return states
 
     @property

@@ -61,6 +61,14 @@ class RunningMetrics:
             await clock.sleep(0.05)
         return await self.get(path, **parameters)
 
+    async def gone(self, path: str) -> None:
+        """Wait until nothing is there any more."""
+        clock = SystemClock()
+        deadline = clock.now().timestamp() + _PATIENCE
+        while (await self.ask(path)).status_code != 404:
+            assert clock.now().timestamp() < deadline, "it is still there"
+            await clock.sleep(0.05)
+
     async def get(self, path: str, **parameters: Any) -> Any:
         response = await self.ask(path, **parameters)
         assert response.status_code == 200, response.text

@@ -2,6 +2,7 @@
 
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
+from rapport.runtime.lease import Lease
 from rapport.runtime.service import Service
 
 from metrics import loyalty_file
@@ -9,6 +10,9 @@ from metrics.contacts_page import contacts_page
 from metrics.customers import Customers
 from metrics.customers import routes as customer_routes
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
+from metrics.domain.erasing import Erasure, Forgetful
+from metrics.domain.pseudonyms import Pseudonyms
+from metrics.erasing import Erasures
 from metrics.http import routes
 from metrics.http_traces import traces
 from metrics.pages import pages
@@ -22,14 +26,19 @@ CONSUMED = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.FOLLOWUP_EVENTS, to
 def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service:
     """The service: four topics and what was refused in, figures out."""
     service = Service("metrics", settings, clock)
-    store = service.store(JournalEntry, ContactFact, CustomerFact)
+    store = service.store(JournalEntry, ContactFact, CustomerFact, Erasure)
     loyalty = loyalty_file.read(settings.loyalty)
-    service.consume(Figures(loyalty), topics=CONSUMED, store=store, sends=(topics.METRICS_EVENTS,))
+    domain = Forgetful(Figures(loyalty), Pseudonyms())
+    processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.METRICS_EVENTS,))
     reports = Reports(store)
     rejections = Rejections(service.database, settings.retention_rejections)
-    service.forward(topics.DEAD_LETTERS, keeper(rejections, service.clock, settings.topic_prefix))
+    lease = Lease(service.database, "erasing", service.clock)
+    erasures = Erasures(store, processor, domain, rejections, lease, service.clock)
+    service.forward(topics.DEAD_LETTERS, keeper(rejections, erasures.kept, service.clock, settings.topic_prefix))
     service.on_start(reports.prepare)
     service.on_start(rejections.prepare)
+    service.on_start(erasures.prepare)
+    service.background(erasures.run)
     service.http.include_router(routes(reports, service.clock, settings))
     service.http.include_router(customer_routes(Customers(store, loyalty), reports, service.clock))
     service.http.include_router(traces(reports, rejections, service.clock))

@@ -1,7 +1,8 @@
 """What any service refused for good, by the event that it was: where no journal has it, this is its fate."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -12,10 +13,13 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, UpdateOne
 from rapport.runtime.patience import Patience
 
+from metrics.domain.pseudonyms import Pseudonyms
+
 COLLECTION: Final = "rejections"
 _MOST_OF_ONE: Final = 50
 
 Handler = Callable[[Sequence[Any]], Awaitable[None]]
+Kept = Callable[["Rejection", str], Awaitable["Rejection"]]
 
 _YEARS: Final = range(2, 9000)
 """Years that have an instant in UTC whatever the offset, and to which any retention can be added."""
@@ -23,8 +27,13 @@ _YEARS: Final = range(2, 9000)
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Who refused an event, whence and why. What it said is in the dead letters, not here."""
+    """
+    Who refused an event, whence and why. What it said is in the dead letters, not here.
 
+    `event` is the identity that it came with; of an erased customer's, source and id may be others now.
+    """
+
+    event: str
     source: str
     event_id: str
     service: str
@@ -33,10 +42,23 @@ class Rejection:
     pointer: str
     at: datetime
 
+    def names(self, customer_id: str) -> bool:
+        """Whether the customer's id can be read in it."""
+        return bool(customer_id) and any(customer_id in text for text in (self.source, self.event_id, self.reason))
+
+    def nameless(self, customer_id: str, pseudonyms: Pseudonyms) -> "Rejection":
+        """The same with the customer erased."""
+        return replace(
+            self,
+            source=pseudonyms.instead(self.source, customer_id),
+            event_id=pseudonyms.instead(self.event_id, customer_id),
+            reason=self.reason.replace(customer_id, "(erased)"),
+        )
+
     @property
     def name(self) -> str:
         """Delivered twice, or refused again for the same reason, it is the same rejection."""
-        return identity(identity(self.source, self.event_id), f"{self.service}\0{self.topic}\0{self.reason}")
+        return identity(self.event, f"{self.service}\0{self.topic}\0{self.reason}")
 
 
 def rejection_of(record: Any, topic_prefix: str = "") -> Rejection | None:
@@ -48,6 +70,7 @@ def rejection_of(record: Any, topic_prefix: str = "") -> Rejection | None:
     if not (isinstance(source, str) and isinstance(event_id, str) and source and event_id):
         return None
     return Rejection(
+        event=identity(source, event_id),
         source=source,
         event_id=event_id,
         service=headers.get(names.SERVICE, ""),
@@ -78,22 +101,55 @@ class Rejections:
 
     async def of(self, source: str, event_id: str) -> list[Rejection]:
         """The rejections of one event, the newest first."""
-        found = self._kept.find({"event": identity(source, event_id)}, {"_id": 0, "event": 0, "until": 0})
-        return [Rejection(**document) async for document in found.sort("at", -1).limit(_MOST_OF_ONE)]
+        found = self._kept.find({"event": identity(source, event_id)})
+        return [_rejection(document) async for document in found.sort("at", -1).limit(_MOST_OF_ONE)]
+
+    async def forget(self, customer_id: str, pseudonyms: Pseudonyms) -> None:
+        """Other names for the events that are named after this customer."""
+        named = {"$regex": re.escape(customer_id)}
+        found = self._kept.find({"$or": [{"source": named}, {"event_id": named}, {"reason": named}]})
+        async for document in found:
+            one = _rejection(document).nameless(customer_id, pseudonyms)
+            await self._kept.update_one({"_id": document["_id"]}, {"$set": asdict(one)})
 
     def _document(self, one: Rejection) -> dict[str, Any]:
-        return {"event": identity(one.source, one.event_id), "until": one.at + self._retention, **asdict(one)}
+        return {"until": one.at + self._retention, **asdict(one)}
 
 
-def keeper(rejections: Rejections, clock: Clock, topic_prefix: str) -> Handler:
+def nameless(one: Rejection, customer_id: str, pseudonyms: Pseudonyms) -> Rejection:
+    """The rejection of an event of a customer who has been erased."""
+    return replace(
+        one,
+        source=pseudonyms.instead(one.source, customer_id),
+        event_id=pseudonyms.instead(one.event_id, customer_id),
+        reason=one.reason.replace(customer_id, "(erased)"),
+    )
+
+
+def keeper(rejections: Rejections, kept: Kept, clock: Clock, topic_prefix: str) -> Handler:
+    """`kept` is how a rejection may be kept that is about the customer of this id."""
     patiently = Patience("metrics", clock)
+
+    async def remember(records: Sequence[Any]) -> None:
+        found = [(rejection_of(record, topic_prefix), _customer(record)) for record in records]
+        await rejections.add([await kept(one, customer_id) for one, customer_id in found if one])
 
     async def on_dead_letters(records: Sequence[Any]) -> None:
         """Remember which events were refused, by whom and why."""
-        found = [one for one in (rejection_of(record, topic_prefix) for record in records) if one]
-        await patiently("rejections", lambda: rejections.add(found))
+        await patiently("rejections", lambda: remember(records))
 
     return on_dead_letters
+
+
+def _customer(record: Any) -> str:
+    """Whom a refused record is about: as it says itself, else its key."""
+    data = _document(record.value).get("data")
+    said = data.get("customer_id") if isinstance(data, dict) else None
+    return said if isinstance(said, str) else (record.key or b"").decode(errors="replace")
+
+
+def _rejection(document: Mapping[str, Any]) -> Rejection:
+    return Rejection(**{field.name: document[field.name] for field in fields(Rejection)})
 
 
 def _document(value: bytes | None) -> Mapping[str, Any]:

@@ -80,16 +80,17 @@ def is_counted(event: Event[Data]) -> bool:
 def after_counted(customer: CustomerFact, event: Event[Data]) -> CustomerFact:
     data = event.data
     if isinstance(data, SurveySent):
-        return _marked(customer.but(surveys=with_survey(customer.surveys, event.order, data)))
+        return marked(customer.but(surveys=with_survey(customer.surveys, event.order, data)))
     if not isinstance(data, SurveyAnswered):
-        return _marked(customer.but(followups=with_followup(customer.followups, event)))
+        return marked(customer.but(followups=with_followup(customer.followups, event)))
     told, held = answer_of(data, event.order), customer.answers.get(data.survey_id)
     if held is not None and held >= told:
         return customer
-    return _marked(customer.but(answers={**customer.answers, data.survey_id: told}))
+    return marked(customer.but(answers={**customer.answers, data.survey_id: told}))
 
 
-def _marked(customer: CustomerFact) -> CustomerFact:
+def marked(customer: CustomerFact) -> CustomerFact:
+    """The customer with what their own surveys, answers and follow-ups add to the figures."""
     marks = (
         *survey_marks(customer.answers.values()),
         *followup_marks(customer.followups.values()),

@@ -69,7 +69,7 @@ class Figures:
         return journal.taken(event, partition, (new,), events=events)
 
 
-_STRANGER: Final = CustomerFact(id="", partition=0)
+STRANGER: Final = CustomerFact(id="", partition=0)
 """Of whom nothing has been told."""
 
 
@@ -98,7 +98,7 @@ def _whose(customer_id: str, event: Event[Data], states: States) -> CustomerFact
     """The customer of the contact, or None where the event is another customer's."""
     if getattr(event.data, "customer_id", "") != customer_id:
         return None
-    return states.get(CustomerFact, customer_id) or _STRANGER
+    return states.get(CustomerFact, customer_id) or STRANGER
 
 
 def _fold_customer(event: Event[Data], partition: int, states: States) -> Decision[Any]:

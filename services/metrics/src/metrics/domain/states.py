@@ -1,10 +1,11 @@
 """What metrics keeps: every event, one fact per contact, and what it knows of customers."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from msgspec import field
-from rapport.decision import Index, State
+from rapport.decision import Index, Ref, State
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
@@ -12,6 +13,7 @@ from metrics.domain.followups import Followed
 from metrics.domain.loyalty import Purchase, Return
 from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
+from metrics.domain.pseudonyms import is_erased
 from metrics.domain.story import Status, Story
 from metrics.domain.surveys import Survey
 from metrics.domain.visit import Visit
@@ -151,6 +153,9 @@ class ContactFact(State, frozen=True, kw_only=True):
     dimensions: dict[str, str] = field(default_factory=dict)
     visit: Visit = Visit()
     marks: tuple[Mark, ...] = ()
+
+    def leads_to(self) -> Iterable[Ref]:
+        return (Ref(CustomerFact, self.customer_id),) if is_erased(self.customer_id) else ()
 
     def index(self) -> dict[str, Any]:
         opened = None if self.opened_at is None else instant(self.opened_at)

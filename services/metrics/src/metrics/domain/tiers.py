@@ -11,10 +11,10 @@ from rapport.decision import Tell
 from metrics.domain.deadlines import millis
 from metrics.domain.loyalty import Loyalty, Purchase, Return, in_millionths, points_at, standing, steps, untold
 from metrics.domain.naming import identity_of
+from metrics.domain.pseudonyms import is_anonymous, is_erased
 from metrics.domain.states import CustomerFact, instant
 
 SOURCE: Final = "/rapport/metrics"
-_ANONYMOUS: Final = "anonymous:"
 
 
 def is_about_purchases(event: Event[Data]) -> bool:
@@ -46,7 +46,7 @@ def announced(
     changes the past alone: only a step to another tier than they were told to have
     now is news. Other rules than before hold from now on.
     """
-    if not rules.tiers or customer.id.startswith(_ANONYMOUS):
+    if not rules.tiers or is_anonymous(customer.id) or is_erased(customer.id):
         return customer.but(wake_at=None), ()
     if cause is not None and (cause.backfill or customer.backfill):
         history = max(customer.history, millis(cause.time)) if cause.backfill else customer.history

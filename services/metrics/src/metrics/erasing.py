@@ -1,0 +1,122 @@
+"""Rewriting what is held of erased customers, however much it is, beside the daily work."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NoReturn
+
+from rapport.decision import Decision, State, States, Touch
+from rapport.runtime import telemetry as shared
+from rapport.runtime.clock import Clock
+from rapport.runtime.lease import Lease
+from rapport.runtime.patience import Patience
+from rapport.runtime.processor import Processor
+from rapport.runtime.store import Store
+
+from metrics.domain import ContactFact, JournalEntry
+from metrics.domain.erasing import Erasure, Forgetful
+from metrics.domain.pseudonyms import Pseudonyms
+from metrics.domain.rewriting import Rewriting
+from metrics.rejections import Rejection, Rejections
+
+log = shared.logger()
+
+Document = Mapping[str, Any]
+
+_LOOK_EVERY: Final = 5.0
+_AT_ONCE: Final = 25
+"""Documents in one transaction: few enough that events never wait long behind it."""
+
+_NAMELESS: Final = {"$regex": "^anonymous:(?!erased:)"}
+_ABOUT: Final = {"contact_id": 1}
+
+
+class Erasures:
+    """
+    Whoever holds the lease rewrites what is held of the customers that are marked as being erased.
+
+    Stopped half-way it begins that customer anew; rewriting twice changes nothing.
+    """
+
+    def __init__(
+        self, store: Store, processor: Processor, domain: Forgetful, rejections: Rejections, lease: Lease, clock: Clock
+    ) -> None:
+        self._store = store
+        self._processor = processor
+        self._domain = domain
+        self._rejections = rejections
+        self._clock = clock
+        self._lease = lease
+
+    async def prepare(self) -> None:
+        """Have the secret of this database, which is made once."""
+        kept = self._store.collection("secrets")
+        made = {"$setOnInsert": {"secret": secrets.token_bytes(32)}}
+        await kept.update_one({"_id": "pseudonyms"}, made, upsert=True)
+        found = await kept.find_one({"_id": "pseudonyms"})
+        self._domain.pseudonyms = Pseudonyms(found["secret"])
+
+    async def kept(self, rejection: Rejection, customer_id: str) -> Rejection:
+        """The rejection of an event of this customer's, without their id if they have been erased."""
+        pseudonyms = self._domain.pseudonyms
+        if not rejection.names(customer_id) or not await self._store.get(Erasure, pseudonyms.key_of(customer_id)):
+            return rejection
+        return rejection.nameless(customer_id, pseudonyms)
+
+    async def run(self) -> NoReturn:
+        """Until cancelled."""
+        patiently = Patience("metrics", self._clock)
+        while True:
+            if not await patiently("erasing", self._one):
+                await self._clock.sleep(_LOOK_EVERY)
+
+    async def _one(self) -> bool:
+        """One customer; False when there is none, or another replica sees to it."""
+        found = await self._store.find(Erasure, {"erasing": True}, limit=1)
+        if not found or await self._lease.held() is None:
+            return False
+        [erasure] = found
+        rewriting = Rewriting(erasure.id, erasure.customer_id, self._domain.pseudonyms)
+        theirs = {"customer_id": {"$in": [*erasure.names, *([erasure.customer_id] if erasure.customer_id else [])]}}
+        async for some in self._some(ContactFact, theirs):
+            await self._nameless(rewriting, some)
+            await self._contacts(rewriting, some)
+            await self._nameless(rewriting, some)
+        if erasure.customer_id is not None:
+            async for some in self._some(JournalEntry, theirs):
+                await self._entries(rewriting, some)
+            await self._rejections.forget(erasure.customer_id, self._domain.pseudonyms)
+        await self._act(rewriting, partial(rewriting.done, erasure), ())
+        log.info("what is held of an erased customer is rewritten")
+        return True
+
+    async def _nameless(self, rewriting: Rewriting, contacts: Sequence[Document]) -> None:
+        """What was said on these contacts before anybody knew whose they are."""
+        where = {"contact_id": {"$in": [one["_id"] for one in contacts]}, "customer_id": _NAMELESS}
+        async for some in self._some(JournalEntry, where):
+            await self._entries(rewriting, some)
+
+    async def _contacts(self, rewriting: Rewriting, documents: Sequence[Document]) -> None:
+        ids = [one["_id"] for one in documents]
+        await self._act(rewriting, partial(rewriting.contacts, ids), rewriting.contacts_touched(ids))
+
+    async def _entries(self, rewriting: Rewriting, documents: Sequence[Document]) -> None:
+        ids = [one["_id"] for one in documents]
+        touches = rewriting.entries_touched((one["_id"], one.get("contact_id")) for one in documents)
+        await self._act(rewriting, partial(rewriting.entries, ids), touches)
+
+    async def _act(
+        self, rewriting: Rewriting, decide: Callable[[States], Decision[Any]], touches: Sequence[Touch]
+    ) -> None:
+        await self._processor.act(Erasure, rewriting.key, lambda _, states, __: decide(states), touches=touches)
+        await self._lease.held()
+
+    async def _some(self, kind: type[State], where: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
+        some: list[Document] = []
+        async for document in self._store.collection(kind.collection).find(where, _ABOUT):
+            some.append(document)
+            if len(some) == _AT_ONCE:
+                yield some
+                some = []
+        if some:
+            yield some
