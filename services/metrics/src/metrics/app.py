@@ -2,7 +2,6 @@
 
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
-from rapport.runtime.lease import Lease
 from rapport.runtime.service import Service
 
 from metrics import loyalty_file
@@ -32,8 +31,7 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.METRICS_EVENTS,))
     reports = Reports(store)
     rejections = Rejections(service.database, settings.retention_rejections)
-    lease = Lease(service.database, "erasing", service.clock)
-    erasures = Erasures(store, processor, domain, rejections, lease, service.clock)
+    erasures = Erasures(store, processor, domain, rejections, service.clock)
     service.forward(topics.DEAD_LETTERS, keeper(rejections, erasures.kept, service.clock, settings.topic_prefix))
     service.on_start(reports.prepare)
     service.on_start(rejections.prepare)

@@ -8,7 +8,6 @@ from typing import Any, Final, NoReturn
 from rapport.decision import Decision, State, States, Touch
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
-from rapport.runtime.lease import Lease
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor
 from rapport.runtime.store import Store
@@ -24,7 +23,7 @@ log = shared.logger()
 Document = Mapping[str, Any]
 
 _LOOK_EVERY: Final = 5.0
-_AT_ONCE: Final = 25
+_AT_ONCE: Final = 50
 """Documents in one transaction: few enough that events never wait long behind it."""
 
 _NAMELESS: Final = {"$regex": "^anonymous:(?!erased:)"}
@@ -33,20 +32,20 @@ _ABOUT: Final = {"contact_id": 1}
 
 class Erasures:
     """
-    Whoever holds the lease rewrites what is held of the customers that are marked as being erased.
+    Each replica rewrites what is held of erased customers of its own partitions, in turns with what comes in there.
 
-    Stopped half-way it begins that customer anew; rewriting twice changes nothing.
+    Stopped half-way it begins that customer anew; rewriting twice, or on two
+    replicas at once, changes nothing.
     """
 
     def __init__(
-        self, store: Store, processor: Processor, domain: Forgetful, rejections: Rejections, lease: Lease, clock: Clock
+        self, store: Store, processor: Processor, domain: Forgetful, rejections: Rejections, clock: Clock
     ) -> None:
         self._store = store
         self._processor = processor
         self._domain = domain
         self._rejections = rejections
         self._clock = clock
-        self._lease = lease
 
     async def prepare(self) -> None:
         """Have the secret of this database, which is made once."""
@@ -71,9 +70,10 @@ class Erasures:
                 await self._clock.sleep(_LOOK_EVERY)
 
     async def _one(self) -> bool:
-        """One customer; False when there is none, or another replica sees to it."""
-        found = await self._store.find(Erasure, {"erasing": True}, limit=1)
-        if not found or await self._lease.held() is None:
+        """One customer; False when there is none."""
+        ours = {"erasing": True, "p": {"$in": sorted(self._processor.owned)}}
+        found = await self._store.find(Erasure, ours, limit=1)
+        if not found:
             return False
         [erasure] = found
         rewriting = Rewriting(erasure.id, erasure.customer_id, self._domain.pseudonyms)
@@ -108,8 +108,9 @@ class Erasures:
     async def _act(
         self, rewriting: Rewriting, decide: Callable[[States], Decision[Any]], touches: Sequence[Touch]
     ) -> None:
-        await self._processor.act(Erasure, rewriting.key, lambda _, states, __: decide(states), touches=touches)
-        await self._lease.held()
+        await self._processor.act(
+            Erasure, rewriting.key, lambda _, states, __: decide(states), touches=touches, patient=True
+        )
 
     async def _some(self, kind: type[State], where: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
         some: list[Document] = []

@@ -143,8 +143,9 @@ def keeper(rejections: Rejections, kept: Kept, clock: Clock, topic_prefix: str) 
 
 def _customer(record: Any) -> str:
     """Whom a refused record is about: as it says itself, else its key."""
-    data = _document(record.value).get("data")
-    said = data.get("customer_id") if isinstance(data, dict) else None
+    document = _document(record.value)
+    data = document.get("data")
+    said = (data if isinstance(data, dict) else document).get("customer_id")  # in binary mode the value is the data
     return said if isinstance(said, str) else (record.key or b"").decode(errors="replace")
 
 

@@ -240,6 +240,7 @@ class Processor:
         *,
         touches: Iterable[Touch] = (),
         partition: int | None = None,
+        patient: bool = False,
     ) -> Decision[Any]:
         """
         Carry out somebody's decision about one state, whichever replica owns it.
@@ -247,7 +248,8 @@ class Processor:
         `decide` gets None for an unknown id and may be called again after a
         conflict; what it raises goes to the caller. `partition` is where a new
         state would belong. It waits for MongoDB, not for Kafka: the owner of the
-        partition publishes what is told.
+        partition publishes what is told. Work in the background is `patient`: it takes
+        turns with this replica's batches, where a click would come before a long one.
         """
         known = await self._store.get(kind, state_id)
         home = known.partition if known else partition
@@ -265,14 +267,16 @@ class Processor:
         async def plan(_: Mapping[int, Row]) -> Plan:
             return Plan(touched, decide_now)
 
-        await self._carry_out({home}, plan, by="act")
+        await self._carry_out({home}, plan, by="act", at_most=None if patient else _CLICK_WAITS)
         return made
 
     # --- the one transaction --------------------------------------------------------
 
-    async def _carry_out(self, partitions: set[int], plan: Planner, *, by: str = "records") -> None:
+    async def _carry_out(
+        self, partitions: set[int], plan: Planner, *, by: str = "records", at_most: float | None = None
+    ) -> None:
         taken = 0
-        async with self._held(partitions, at_most=_CLICK_WAITS if by == "act" else None):
+        async with self._held(partitions, at_most):
             for count, wait in enumerate(backoff(0.002, 2)):
                 conflict = await self._attempt(partitions, plan, by)
                 if conflict is None:
