@@ -369,10 +369,15 @@ async def test_the_trace_of_the_request_goes_on_unless_the_event_has_its_own(int
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     await intake.post(event(), traceparent=f"00-{trace}-00f067aa0ba902b7-01")
     own = f"00-{'1' * 32}-{'2' * 16}-01"
-    await intake.post(event(traceparent=own), traceparent=f"00-{trace}-00f067aa0ba902b7-01")
-    first, second = intake.kafka.events()
-    assert first["traceparent"][3:35] == trace
-    assert second["traceparent"] == own
+    theirs = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "tracestate": "them=1,us=2"}
+    await intake.post(event(traceparent=own), **theirs)
+    await intake.post(event(traceparent=own, tracestate="own=1"), **theirs)
+    await intake.post(event(), **theirs)
+    first, second, third, fourth = intake.kafka.events()
+    assert (first["traceparent"][3:35], first.get("tracestate")) == (trace, None)
+    assert (second["traceparent"], second.get("tracestate")) == (own, None)
+    assert (third["traceparent"], third.get("tracestate")) == (own, "own=1")
+    assert (fourth["traceparent"][3:35], fourth["tracestate"]) == (trace, "them=1,us=2")
 
 
 async def test_openapi_describes_the_three_modes(intake: Intake):

@@ -62,7 +62,7 @@ def test_an_event_of_ours_survives_bytes():
 
 
 def test_an_event_carries_the_trace_of_its_cause():
-    cause = decode(record().replace(b'"id"', b'"traceparent": "00-aa-bb-01", "id"'))
+    cause = decode(record().replace(b'"id"', b'"traceparent": "00-aa-bb-01", "tracestate": "us=1", "id"'))
     told = tell(
         "sla.breached",
         EVENT_DATA["sla.breached"].model_construct(customer_id="K"),
@@ -71,7 +71,7 @@ def test_an_event_carries_the_trace_of_its_cause():
         time=AT,
         cause=cause,
     )
-    assert (told.causationid, told.traceparent) == ("1", "00-aa-bb-01")
+    assert (told.causationid, told.traceparent, told.tracestate) == ("1", "00-aa-bb-01", "us=1")
 
 
 def test_unknown_extensions_and_fields_are_no_error():

@@ -80,8 +80,10 @@ _EVENTS_INTRO: Final = """\
 CloudEvents 1.0. `source` and `id` are the identity: the same pair again changes nothing anywhere. Instants are
 RFC 3339 with an offset, kept as UTC, cut to milliseconds. Unknown attributes are kept and passed on as strings (42 as
 "42"), unknown fields of `data` as they are; an unknown `type` is refused and kept as a dead letter. A field that is not
-required may also be null, which is as good as leaving it out; in `customer.updated` it clears the field. On Kafka, a
-record is one event in structured JSON and its key is the `customer_id`."""
+required may also be null, which is as good as leaving it out; in `customer.updated` it clears the field. An empty text
+is neither: where the limits begin with 1 it is refused, with the name of the field, since figures and policies would
+take it for a team or topic of its own. On Kafka, a record is one event in structured JSON and its key is the
+`customer_id`."""
 
 
 def _fields(model: type[BaseModel], leave_out: Iterable[str] = ()) -> list[tuple[str, ...]]:

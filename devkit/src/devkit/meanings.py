@@ -20,6 +20,7 @@ MEANINGS: Final[dict[str, str]] = {
     "recordedtime": "when intake took it in",
     "sequence": "order among events of one time; of our own events, rising per contact or customer",
     "traceparent": "W3C trace context",
+    "tracestate": "what tracing systems have noted of that trace",
     "backfill": "history, not news: verdicts and figures, but no page and no follow-up",
     # who and what
     "customer_id": "the customer; `anonymous:<anything>` where nobody is known yet",

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from intake import reading
-from intake.domain import MAX_EVENT, Caller, Door, Refusal, Refused
+from intake.domain import MAX_EVENT, Caller, Door, Refusal, Refused, Trace
 from intake.records import posted_records
 
 from tests.support.intake import NOW, data, event
 
-DOOR = Door(Caller(), NOW, timedelta(hours=24), "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+DOOR = Door(Caller(), NOW, timedelta(hours=24), Trace("00-" + "a" * 32 + "-" + "b" * 16 + "-01", "us=1,them=2"))
 
 
 @pytest.mark.parametrize(

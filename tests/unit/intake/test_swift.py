@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intake.domain import Accepted, Caller, Door, admit, wave_through
+from intake.domain import Accepted, Caller, Door, Trace, admit, wave_through
 from rapport.cloudevents import MalformedEvent, from_http
 from rapport.contracts import CONTACT_EVENT_DATA
 
 from tests.support.intake import NOW, STRUCTURED, data, event
 from tests.unit.intake.test_admission import FULL
 
-DOOR = Door(Caller(), NOW, timedelta(hours=24), "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+DOOR = Door(Caller(), NOW, timedelta(hours=24), Trace("00-" + "a" * 32 + "-" + "b" * 16 + "-01", "us=1,them=2"))
 
 
 def the_long_way(raw: bytes, door: Door = DOOR) -> Accepted | None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from rapport.runtime.publisher import Outgoing
 
 from intake import telemetry
-from intake.domain import Accepted, Caller, Door
+from intake.domain import Accepted, Caller, Door, Trace
 from intake.reading import Came, judged
 from intake.records import HTTP, Verdict, posted_records
 from intake.sources import Sources
@@ -28,7 +28,9 @@ class Gate:
         self._live_window = live_window
         self._ack_timeout = ack_timeout
 
-    async def take_in(self, events: Sequence[Came], caller: Caller, now: datetime, trace: str | None) -> list[Verdict]:
+    async def take_in(
+        self, events: Sequence[Came], caller: Caller, now: datetime, trace: Trace | None
+    ) -> list[Verdict]:
         """
         What became of each event, in their order, once Kafka has acknowledged all that had to be stored.
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from intake.answers import answer
 from intake.body import limit_of, read
 from intake.customers import Customers
-from intake.domain import Caller
+from intake.domain import Caller, Trace
 from intake.gate import Gate
 from intake.load import Load
 from intake.openapi import POST_EVENTS
@@ -40,7 +40,9 @@ def routes(gate: Gate, customers: Customers, load: Load, clock: Clock) -> APIRou
             await turns.take(key.name, len(events))
             if key.resolve_customers:
                 events = await customers.resolve(events)
-            verdicts = await gate.take_in(events, _caller(key), clock.now(), request.state.traceparent)
+            verdicts = await gate.take_in(
+                events, _caller(key), clock.now(), Trace(request.state.traceparent, request.state.tracestate)
+            )
             if key.resolve_customers or key.may("admin"):
                 await customers.note(verdicts)
             else:

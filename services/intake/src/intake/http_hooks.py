@@ -25,7 +25,7 @@ from intake.answers import answer
 from intake.body import read
 from intake.connectors import Hook, Hooks, WrongSignature, check
 from intake.customers import Customers
-from intake.domain import Accepted, Caller, Door, Refused
+from intake.domain import Accepted, Caller, Door, Refused, Trace
 from intake.gate import Gate, Publishes
 from intake.hooked import as_events, kept_headers, parted, whose
 from intake.letters import HOOKS
@@ -85,7 +85,9 @@ def routes(
                 if refused:
                     letter = _letter(hook, request, body, refused[0], whose(came, reading), now)
                     await publisher.publish([letter], within=answer_within)
-                verdicts = await gate.take_in(sound, _caller(known), now, request.state.traceparent)
+                verdicts = await gate.take_in(
+                    sound, _caller(known), now, Trace(request.state.traceparent, request.state.tracestate)
+                )
                 if key.resolve_customers:
                     await customers.note(verdicts)
                 else:

@@ -70,6 +70,7 @@ def event_schemas() -> dict[str, Any]:
                 "description": "orders events of one contact and instant",
             },
             "traceparent": {**_EXTENSION, "description": "W3C trace context"},
+            "tracestate": {**_EXTENSION, "description": "what tracing systems have noted of that trace"},
             "backfill": {"type": ["boolean", "null"], "description": "history, not news"},
             "data": {"type": "object"},
         },
@@ -134,6 +135,7 @@ _ATTRIBUTES: Final = {
     "subject": "what it is about, in CloudEvents' sense",
     "sequence": "orders events of one contact and instant",
     "traceparent": "W3C trace context",
+    "tracestate": "what tracing systems have noted of that trace",
     "backfill": "history, not news: true or false",
 }
 _HEADERS: Final[list[dict[str, Any]]] = [

@@ -73,6 +73,7 @@ class Event(BaseModel, Generic[D]):
     recordedtime: _Instant | None = None
     sequence: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
     backfill: bool = False
     data: D
 

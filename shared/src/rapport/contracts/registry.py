@@ -45,6 +45,7 @@ _TOLD: Final = {
     "backfill",
     "causationid",
     "traceparent",
+    "tracestate",
     "data",
 }
 """The fields that an event of ours has beyond its defaults."""
@@ -105,6 +106,7 @@ def tell(
         "recordedtime": None,
         "sequence": None if sequence is None else str(sequence),
         "traceparent": cause.traceparent if cause else None,
+        "tracestate": cause.tracestate if cause else None,
         "backfill": backfill,
         "data": data,
     }

@@ -19,7 +19,7 @@ _ABOUT: Final = {
     topics.DEAD_LETTERS: "Records that could not be processed, byte for byte, with why and whence in their headers.",
 }
 _REQUIRED: Final = ("specversion", "id", "source", "type", "time")
-_SENT: Final = (*_REQUIRED, "subject", "causationid", "sequence", "traceparent", "backfill")
+_SENT: Final = (*_REQUIRED, "subject", "causationid", "sequence", "traceparent", "tracestate", "backfill")
 """The attributes that a sender may give."""
 
 _KEY: Final = {
@@ -173,6 +173,7 @@ def _message(event_type: str, schemas: dict[str, Any]) -> dict[str, Any]:
                 "recordedtime": {"type": "string", "format": "date-time", "description": "when intake took it in"},
                 "sequence": {"type": "string"},
                 "traceparent": {"type": "string"},
+                "tracestate": {"type": "string"},
                 "backfill": {"type": "boolean", "description": "history, not news"},
                 "data": {"$ref": f"#/components/schemas/{model.__name__}"},
             },

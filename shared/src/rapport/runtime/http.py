@@ -289,9 +289,9 @@ class _RequestLine:
                 status = message["status"]
             await send(message)
 
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"] if k.startswith(b"trace")}
-        trace = telemetry.traceparent(headers)
-        scope.setdefault("state", {})["traceparent"] = trace
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"] if k.startswith(b"trace")]
+        trace, tracestate = telemetry.trace_context(headers)
+        scope.setdefault("state", {}).update(traceparent=trace, tracestate=tracestate)
         try:
             await self._app(scope, receive, note_status)
         except Exception:

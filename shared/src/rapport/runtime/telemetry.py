@@ -3,9 +3,9 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
@@ -82,12 +82,39 @@ _propagator = TraceContextTextMapPropagator()
 _ids = RandomIdGenerator()
 
 
-def traceparent(headers: Mapping[str, str]) -> str:
-    """The W3C trace context of our part of a request: the caller's trace, or a new one where there is none."""
-    trace_id, flags = 0, 1
-    if headers:
-        given = trace.get_current_span(_propagator.extract(dict(headers))).get_span_context()
-        if given.is_valid:
-            trace_id, flags = given.trace_id, int(given.trace_flags)
+_LONG_MEMBER: Final = 128
+_LONGEST_STATE: Final = 512
+"""Characters of a tracestate that everybody has to pass on; long members are the first that may be left out."""
+
+
+def trace_context(headers: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """
+    W3C's traceparent and tracestate of our part of a request.
+
+    The caller's trace, or a new one where there is none; what tracing systems
+    have noted of it is empty where there is nothing, or no trace that it belongs to.
+    """
+    trace_id, flags, state = 0, 1, ""
+    given: dict[str, str] = {}
+    for name, value in headers:  # a tracestate may come in several headers, a traceparent may not
+        given[name] = f"{given[name]},{value}" if name in given else value
+    if given:
+        caller = trace.get_current_span(_propagator.extract(given)).get_span_context()
+        if caller.is_valid:
+            trace_id, flags, state = (
+                caller.trace_id,
+                int(caller.trace_flags),
+                _shortened(caller.trace_state.to_header()),
+            )
     trace_id = trace_id or _ids.generate_trace_id()
-    return f"00-{trace_id:032x}-{_ids.generate_span_id():016x}-{flags:02x}"
+    return f"00-{trace_id:032x}-{_ids.generate_span_id():016x}-{flags:02x}", state
+
+
+def _shortened(state: str) -> str:
+    """As W3C has it: long members go first, then the last ones."""
+    if len(state) <= _LONGEST_STATE:
+        return state
+    members = [member for member in state.split(",") if len(member) <= _LONG_MEMBER]
+    while sum(map(len, members)) + len(members) - 1 > _LONGEST_STATE:
+        members.pop()
+    return ",".join(members)

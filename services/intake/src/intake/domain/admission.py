@@ -95,9 +95,20 @@ class Refused(NamedTuple):
         return Fault(first.pointer, self.kind or first.reason)
 
 
+class Trace(NamedTuple):
+    """Of which trace a request is a part, as W3C's traceparent and tracestate write it."""
+
+    parent: str
+    state: str = ""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {"traceparent": self.parent, **({"tracestate": self.state} if self.state else {})}
+
+
 class Door:
     """
-    What is the same for all events that arrive together. `trace` is the traceparent of the request, if any.
+    What is the same for all events that arrive together. `trace` is the request's, where they came in one.
 
     `end` is how the JSON of their records ends; `end_of_traced`, where an event
     has a traceparent of its own.
@@ -105,16 +116,15 @@ class Door:
 
     __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "recorded", "trace")
 
-    def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: str | None = None) -> None:
+    def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: Trace | None = None) -> None:
         self.caller = caller
         self.latest = now + AHEAD
         self.live_since = now - live_window
         self.recorded = format_instant(now)
-        self.trace = trace
+        self.trace = trace.attributes if trace else {}
         self.end_of_traced = b',"recordedtime":"%b"}' % self.recorded.encode()
-        self.end = (
-            self.end_of_traced if trace is None else b',"traceparent":%b%b' % (to_json(trace), self.end_of_traced)
-        )
+        added = b"".join(b',"%b":%b' % (name.encode(), to_json(text)) for name, text in self.trace.items())
+        self.end = added + self.end_of_traced
 
 
 def too_large(event_id: str) -> Refused:
@@ -226,8 +236,8 @@ def _envelope(event: CloudEvent, door: Door, faults: list[Fault]) -> dict[str, A
             faults.append(Fault("/time", "future_time"))
         elif moment < door.live_since:
             envelope["backfill"] = True
-    if door.trace is not None and "traceparent" not in attributes:
-        envelope["traceparent"] = door.trace
+    if "traceparent" not in attributes:
+        envelope |= door.trace
     envelope["recordedtime"] = door.recorded
     return envelope
 

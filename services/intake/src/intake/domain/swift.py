@@ -58,8 +58,8 @@ def wave_through(raw: bytes, door: Door) -> Accepted | None:
     Whatever is accepted here would be accepted by `admit`, as a record that says
     the same; a law in the tests holds the two against each other. The document
     itself is kept, down to how its numbers are written: `datacontenttype`,
-    `partitionkey`, `recordedtime`, `traceparent` and `backfill` are added at its
-    end. So none of them may be there already and mean something else, no member
+    `partitionkey`, `recordedtime`, `traceparent`, `tracestate` and `backfill` are
+    added at its end. So none of them may be there already and mean something else, no member
     may come twice, and what has another canonical form (a time, a null) goes the
     long way.
     """
