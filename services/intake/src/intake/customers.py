@@ -71,7 +71,7 @@ def filled_in(event: CloudEvent, known: Mapping[str, Named]) -> CloudEvent:
         return event
     for contact_id in _contacts(event.attributes.get("type", ""), event.data):
         if named := known.get(contact_id):
-            return replace(event, data={**event.data, "customer_id": named.customer_id})
+            return CloudEvent(event.attributes, {**event.data, "customer_id": named.customer_id}, event.typed)
     return event
 
 

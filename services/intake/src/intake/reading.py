@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -21,6 +22,20 @@ _UNSUPPORTED: Final = (
     "or application/json with the event's attributes in ce- headers"
 )
 _slices: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+@dataclass(slots=True)
+class InBinaryMode(CloudEvent):
+    """An event whose data is the body of its request, byte for byte."""
+
+    body: bytes = b""
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The headers that say the rest of it in Kafka's binary mode."""
+        names = {"datacontenttype": "content-type"}
+        return [(names.get(name, f"ce_{name}"), value.encode()) for name, value in self.attributes.items()]
+
 
 Came = CloudEvent | bytes
 """An event, or the JSON document that is one if all is well."""
@@ -47,13 +62,14 @@ def events_in(headers: Mapping[str, str], content_type: str, body: bytes) -> tup
 def _in_binary_mode(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:
     """The event; whoever sent a whole one under the wrong name is told the right one."""
     try:
-        return from_http(headers, body)
+        [event] = from_http(headers, body)
     except MalformedEvent as error:
         meant = None if any(name.startswith("ce-") for name in headers) else _meant(body)
         if meant is None:
             raise
         hint = f"is required in a header ce-specversion; an event that is all in the body has Content-Type: {meant}"
         raise MalformedEvent(error.pointer, hint) from None
+    return [InBinaryMode(event.attributes, event.data, event.typed, body)]
 
 
 def _meant(body: bytes) -> str | None:

@@ -11,7 +11,7 @@ from rapport.runtime.dead_letter import dead_letter
 from rapport.runtime.publisher import STRUCTURED, Outgoing
 
 from intake.domain import Accepted, Door, Fault, Refusal, Refused, admit, malformed
-from intake.reading import Came
+from intake.reading import Came, InBinaryMode
 
 SERVICE: Final = "intake"
 HTTP: Final = "http"
@@ -43,17 +43,22 @@ def posted_records(verdicts: Sequence[Verdict], events: Sequence[Came], now: dat
     """
     What has to be stored before a request may be answered, from the verdict on each event that came.
 
-    What violates the contract goes to the dead letters, a JSON document byte for
-    byte (but for one whose customer was filled in, by whom it has to be found
-    again); what is malformed, forbidden or too large does not, since the sender
+    What violates the contract goes to the dead letters, a JSON document or the
+    body in binary mode byte for byte (but for one whose customer was filled in, by
+    whom it has to be found again); what is malformed, forbidden or too large does not, since the sender
     still has it.
     """
     for verdict, came in zip(verdicts, events, strict=True):
         if isinstance(verdict, Accepted):
             yield accepted_record(verdict)
         elif verdict.refusal is Refusal.CONTRACT:
-            document = came if isinstance(came, bytes) else to_structured(came)
-            yield _dead(Posted(document), verdict.lasting, now)
+            yield _dead(_posted(came), verdict.lasting, now)
+
+
+def _posted(came: Came) -> Posted:
+    if isinstance(came, InBinaryMode):
+        return Posted(came.body, headers=came.headers)
+    return Posted(came if isinstance(came, bytes) else to_structured(came))
 
 
 def judge(record: Any, door: Door) -> Verdict:
