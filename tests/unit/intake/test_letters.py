@@ -120,6 +120,15 @@ def test_source_and_id_are_told_as_far_as_they_can_be_read():
     assert letter(Record(written(type="a.b"), None, (MODE,))).source == "/crm"
     binary = letter(Record(b"{", headers=(("ce_id", b"e-9"), ("ce_source", b"/tel"), ("ce_type", b"x"))))
     assert (binary.event_id, binary.source, binary.event_type) == ("e-9", "/tel", "x")
+
+
+def test_whom_it_is_about_is_told_in_each_mode():
+    structured, binary = b'{"data": {"customer_id": "K-5"}}', b'{"customer_id": "K-5"}'
+    for value in (structured, binary):
+        assert letter(Record(value, None, (("ce_id", b"e-9"),))).customer_id == "K-5"
+
+
+def test_what_is_no_name_is_none():
     assert letter(Record(b'{"id": 7, "source": ["x"]}', headers=(MODE,))).event_id == ""
 
 

@@ -118,7 +118,7 @@ def _attributes(document: Mapping[str, Any], headers: Mapping[str, bytes]) -> tu
 def _customer(document: Mapping[str, Any], key: bytes | None) -> str:
     """Whom it is about: as structured or binary mode says, else the record's key."""
     data = document.get("data") or _in_base64(document.get("data_base64"))
-    said = data.get("customer_id") if isinstance(data, dict) else document.get("customer_id")
+    said = (data if data and isinstance(data, dict) else document).get("customer_id")
     return _text(said) or (key or b"").decode(errors="replace")[:_LONGEST_NAME]
 
 
