@@ -154,7 +154,7 @@ async def test_an_erased_customer_is_nowhere_in_the_database_and_the_figures_sta
     assert again == figures
     fate = await metrics.get("/v1/events", source="/crm", id_=events[1].id)
     assert (fate["fate"], fate["duplicates"]) == ("folded", 1)
-    assert (await metrics.get(f"/v1/customers/{fate['customer_id']}"))["contacts"]["total"] == 1
+    assert (await metrics.get(f"/v1/customers/{fate['customer_id']}"))["contacts"]["total"] == 2
     assert (await metrics.ask("/v1/customers/K/1-E/timeline")).status_code == 404
     assert (await metrics.get("/v1/balance"))["balanced"]
 
