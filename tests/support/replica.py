@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,7 +108,14 @@ def told_about(contact: str, values: Iterable[bytes | None]) -> list[tuple[str, 
 class Site:
     """One database, of the toy service unless other states are named, and the replicas that work on it."""
 
-    def __init__(self, mongodb: str, name: str, clock: Clock, kinds: Sequence[type[State]] = (Tally,)) -> None:
+    def __init__(
+        self,
+        mongodb: str,
+        name: str,
+        clock: Clock,
+        kinds: Sequence[type[State]] = (Tally,),
+        editions: Container[str] = (),
+    ) -> None:
         # errors by their names: structlog's own rendering shows locals, and ours may hold megabytes
         structlog.configure(processors=[structlog.processors.JSONRenderer(default=lambda value: type(value).__name__)])
         self.client = connect(mongodb)
@@ -116,7 +123,8 @@ class Site:
         self.clock = clock
         self.published = Published()
         self.kinds = kinds
-        self.store = Store(self.client, self.database, kinds)
+        self.editions = editions
+        self.store = self.new_store()
         self.sessions: list[Any] = []
         start_session = self.client.start_session
 
@@ -126,6 +134,10 @@ class Site:
             return session
 
         self.client.start_session = remembered
+
+    def new_store(self) -> Store:
+        """The store of a process that has just started."""
+        return Store(self.client, self.database, self.kinds, self.editions)
 
     async def prepare(self) -> None:
         await self.store.prepare(PARTITIONS)
@@ -147,7 +159,7 @@ class Site:
         made = Processor(
             "tally",
             options.pop("domain", None) or TallyDomain(),
-            Store(self.client, self.database, self.kinds),
+            self.new_store(),
             publisher or self.published,  # type: ignore[arg-type] # the same call
             clock or self.clock,
             **options,

@@ -78,6 +78,10 @@ class State(Part, frozen=True, kw_only=True):
         """States that may be read wherever this one is found, since only it knows their ids; these lead no further."""
         return ()
 
+    def made_in(self, epoch: int) -> Self:  # noqa: ARG002 - most don't say
+        """The state as it is kept when it is made in an epoch (`rapport.runtime.editions`)."""
+        return self
+
     def stored(self) -> str:
         """The text that it is kept as, without what has its default."""
         return msgspec.json.encode(self).decode()

@@ -35,6 +35,11 @@ def due(until: datetime, partitions: Sequence[int], *, live: bool) -> dict[str, 
     }
 
 
+def due_anywhere(until: datetime) -> dict[str, Any]:
+    """The states of all partitions to wake up to an instant."""
+    return {"backfill": {"$in": _LIVE_OR_NOT}, "wake_at": {"$gt": _LONG_AGO, "$lte": until}}
+
+
 def later(than: datetime, partitions: Sequence[int]) -> dict[str, Any]:
     """The states of these partitions that wake after an instant."""
     return {"backfill": {"$in": _LIVE_OR_NOT}, "wake_at": {"$gt": than}, "p": {"$in": partitions}}

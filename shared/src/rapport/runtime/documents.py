@@ -6,10 +6,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
-from rapport.decision import Counted, State, States
-from rapport.runtime.mongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from rapport.decision import Counted, Index, State, States
+from rapport.runtime.mongo import Collection, DeleteOne, InsertOne, ReplaceOne, UpdateOne
+
+_NONE: Final[Mapping[int, int]] = MappingProxyType({})
+
+
+async def ensure(collection: Collection, index: Index) -> None:
+    """Have the index, where it is missing."""
+    options: dict[str, Any] = {"partialFilterExpression": dict(index.only)} if index.only else {}
+    if index.name:
+        options["name"] = index.name
+    await collection.create_index([(key.lstrip("-"), -1 if key[0] == "-" else 1) for key in index.keys], **options)
 
 
 def document_of(state: State) -> dict[str, Any]:
@@ -31,18 +42,24 @@ def _in_whole_milliseconds(wake_at: datetime | None) -> datetime | None:
     return wake_at and wake_at + timedelta(microseconds=-wake_at.microsecond % 1000)
 
 
-def writes_of(states: States, counts: Iterable[tuple[int, Counted]]) -> dict[str, list[Any]]:
-    """By collection, what is new first: each kind of write is one command, and the first that fails ends it."""
+def writes_of(
+    states: States, counts: Iterable[tuple[int, Counted]], epochs: Mapping[int, int] = _NONE
+) -> dict[str, list[Any]]:
+    """
+    By collection, what is new first: each kind of write is one command, and the first that fails ends it.
+
+    `epochs` are those of the partitions that are in one; what is new may say in which it was made.
+    """
     new: dict[str, list[Any]] = defaultdict(list)
     changed: dict[str, list[Any]] = defaultdict(list)
     for state in states.changed:
-        document = document_of(state)
         if states.existed(state):
-            changed[state.collection].append(ReplaceOne({"_id": state.id}, document))
+            changed[state.collection].append(ReplaceOne({"_id": state.id}, document_of(state)))
         elif state.projection:
-            changed[state.collection].append(ReplaceOne({"_id": state.id}, document, upsert=True))
+            changed[state.collection].append(ReplaceOne({"_id": state.id}, document_of(state), upsert=True))
         else:
-            new[state.collection].append(InsertOne(document))
+            epoch = epochs.get(state.partition)
+            new[state.collection].append(InsertOne(document_of(state.made_in(epoch) if epoch else state)))
     for ref in states.gone:
         changed[ref.kind.collection].append(DeleteOne({"_id": ref.id}))
     for (name, key), (row, add) in _merged(counts).items():

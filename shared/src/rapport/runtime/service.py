@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -87,8 +87,9 @@ class Service:
 
     # --- putting together -----------------------------------------------------------
 
-    def store(self, *kinds: type[State]) -> Store:
-        store = Store(self.client, self.database, kinds)
+    def store(self, *kinds: type[State], editions: Container[str] = ()) -> Store:
+        """Collections named in `editions` have several, of which one stands."""
+        store = Store(self.client, self.database, kinds, editions)
         self._stores.append(store)
         return store
 

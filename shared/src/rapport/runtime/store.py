@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-from rapport.decision import Counted, Index, Match, Ref, State, States, Touch
+from rapport.decision import Counted, Match, Ref, State, States, Touch
 from rapport.runtime import alarms
-from rapport.runtime.documents import writes_of
+from rapport.runtime.documents import ensure, writes_of
+from rapport.runtime.editions import Editions
 from rapport.runtime.mongo import (
     Client,
     Collection,
@@ -70,7 +72,7 @@ class Row:
 
     `seq` rises with every transaction that changes a state of the partition.
     `offsets` holds the next offset per topic, `last` the offset and digest of
-    the newest settled record per topic.
+    the newest settled record per topic. `epoch` is 0 where there is none.
     """
 
     partition: int
@@ -78,6 +80,7 @@ class Row:
     offsets: dict[str, int] = field(default_factory=dict)
     last: dict[str, tuple[int, str]] = field(default_factory=dict)
     backfilled_at: datetime | None = None
+    epoch: int = 0
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Row:
@@ -87,10 +90,11 @@ class Row:
             dict(document.get("offsets", {})),
             {topic: (offset, digest) for topic, (offset, digest) in document.get("last", {}).items()},
             document.get("backfilled_at"),
+            document.get("epoch", 0),
         )
 
     def copy(self) -> Row:
-        return Row(self.partition, self.seq, dict(self.offsets), dict(self.last), self.backfilled_at)
+        return Row(self.partition, self.seq, dict(self.offsets), dict(self.last), self.backfilled_at, self.epoch)
 
 
 @dataclass(slots=True)
@@ -116,17 +120,34 @@ class _Awake(NamedTuple):
 
 
 class Store:
-    """The documents of one service."""
+    """The documents of one service. Collections named in `editions` have several, of which one stands."""
 
-    def __init__(self, client: Client, database: Database, kinds: Sequence[type[State]]) -> None:
+    def __init__(
+        self, client: Client, database: Database, kinds: Sequence[type[State]], editions: Container[str] = ()
+    ) -> None:
         self._client = client
         self._database = database
         self.kinds = tuple(kinds)
+        self.editions = Editions(editions)
         self._rows = database["partitions"]
         self._outbox = database["outbox"]
 
     def collection(self, name: str) -> Collection:
-        return self._database[name]
+        return self._database[self.editions.name(name)]
+
+    def of_edition(self, edition: int) -> Store:
+        """The same documents in one edition, whether it stands or not."""
+        other = copy(self)
+        other.editions = self.editions.of(edition)
+        return other
+
+    async def look_which_stands(self) -> None:
+        """See which edition stands; all rows say the same."""
+        self.editions.seen((await self._rows.find_one({"_id": 0}) or {}).get("edition", 0))
+
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
+        """For writes that only a service has: all or nothing."""
+        return transaction(self._client)
 
     def one_instant(self) -> AbstractAsyncContextManager[Session]:
         """A session in which all that is read is as it was when the first of it was."""
@@ -134,21 +155,28 @@ class Store:
 
     async def prepare(self, partitions: int) -> None:
         """Indexes and one row per partition number, where they are missing."""
-        for kind in self.kinds:
-            collection = self._database[kind.collection]
-            for index in kind.indexes:
-                await _ensure(collection, index)
-            if kind.wakeful:
-                await alarms.prepare(collection)
+        await self.look_which_stands()
+        await self.prepare_kinds()
         await self._outbox.create_index([("p", 1), ("_id.seq", 1)])
+        first = await self._rows.find_one({"_id": 0}) or {}
+        new = {"seq": 0, **{name: first[name] for name in ("edition", "epoch") if name in first}}
         for partition in range(partitions):
             try:
-                await self._rows.update_one({"_id": partition}, {"$setOnInsert": {"seq": 0}}, upsert=True)
+                await self._rows.update_one({"_id": partition}, {"$setOnInsert": new}, upsert=True)
             except DuplicateKeyError:
                 continue
 
+    async def prepare_kinds(self) -> None:
+        """The indexes of all kinds, where they are missing."""
+        for kind in self.kinds:
+            collection = self.collection(kind.collection)
+            for index in kind.indexes:
+                await ensure(collection, index)
+            if kind.wakeful:
+                await alarms.prepare(collection)
+
     async def get(self, kind: type[S], state_id: str) -> S | None:
-        document = await self._database[kind.collection].find_one({"_id": state_id}, _WHOLE)
+        document = await self.collection(kind.collection).find_one({"_id": state_id}, _WHOLE)
         return _state(kind, document) if document else None
 
     async def find(
@@ -160,12 +188,16 @@ class Store:
         limit: int = 0,
     ) -> list[S]:
         """The states whose indexed fields fit, in order."""
-        cursor = self._database[kind.collection].find(where, _WHOLE, batch_size=_AT_ONCE).sort(list(sort)).limit(limit)
+        cursor = self.collection(kind.collection).find(where, _WHOLE, batch_size=_AT_ONCE).sort(list(sort)).limit(limit)
         return [_state(kind, document) for document in await cursor.to_list(None)]
 
     async def rows(self, partitions: Iterable[int]) -> dict[int, Row]:
         cursor = self._rows.find({"_id": {"$in": sorted(partitions)}})
-        return {document["_id"]: Row.of(document) async for document in cursor}
+        rows = {}
+        async for document in cursor:
+            self.editions.seen(document.get("edition", 0))
+            rows[document["_id"]] = Row.of(document)
+        return rows
 
     async def load(self, touches: Iterable[Touch]) -> States:
         """
@@ -208,7 +240,7 @@ class Store:
             states.loaded(refs, await self._all(kind, {"_id": {"$in": ids}}))
 
     async def _all(self, kind: type[S], where: Mapping[str, Any]) -> list[S]:
-        cursor = self._database[kind.collection].find(where, _WHOLE, batch_size=_AT_ONCE)
+        cursor = self.collection(kind.collection).find(where, _WHOLE, batch_size=_AT_ONCE)
         return [_state(kind, document) for document in await cursor.to_list(None)]
 
     async def due(
@@ -248,12 +280,12 @@ class Store:
         self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
     ) -> list[_Awake]:
         where, shown = alarms.due(until, partitions, live=live), {**_WHOLE, "wake_at": 1}
-        cursor = self._database[kind.collection].find(where, shown, batch_size=limit).sort("wake_at", 1).limit(limit)
+        cursor = self.collection(kind.collection).find(where, shown, batch_size=limit).sort("wake_at", 1).limit(limit)
         return [_Awake(document["wake_at"], _state(kind, document)) for document in await cursor.to_list(None)]
 
     async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
         where = alarms.later(after, list(partitions))
-        document = await self._database[kind.collection].find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
+        document = await self.collection(kind.collection).find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
         return document["wake_at"] if document else None
 
     async def put_off(self, kind: type[State], state_id: str, *, due: datetime, until: datetime) -> None:
@@ -264,24 +296,35 @@ class Store:
         """
         where = {"_id": state_id, "wake_at": {"$lte": due}}
         mark = {"wake_at": until, "failing_since": {"$ifNull": ["$failing_since", "$wake_at"]}}
-        await self._database[kind.collection].update_one(where, [{"$set": mark}])
+        await self.collection(kind.collection).update_one(where, [{"$set": mark}])
 
     async def commit(self, change: Change) -> None:
         """Write all or nothing. `Conflict` when a row is no longer as it was read, `Refused` when it can't be said."""
-        try:
-            writes = writes_of(change.states, change.counts)
+        with _refusing((TypeError, ValueError)):
+            epochs = {p: row.epoch for p, row in change.rows.items() if row.epoch}
+            writes = writes_of(change.states, change.counts, epochs)
             letters = [_outbox_document(change.rows[p], out) for p, out in change.outbox.items()]
-        except (TypeError, ValueError) as error:
-            raise Refused(f"{type(error).__name__}: {error}") from error
         async with transaction(self._client) as session:
             await self._move_rows(change, session)
-            try:
-                for name, some in writes.items():
-                    await finished(self._database[name].bulk_write(some, session=session))
-                if letters:
+            await self._write(writes, session)
+            if letters:
+                with _refusing(_NOT_IN_BSON):
                     await finished(self._outbox.insert_many(letters, session=session))
-            except (OverflowError, UnicodeError) as error:  # BSON has 64 bits, and no halves of surrogates
-                raise Refused(f"{type(error).__name__}: {error}") from error
+
+    async def add(self, states: States, counts: Iterable[tuple[int, Counted]], session: Session) -> None:
+        """
+        Write what no row guards, in a transaction that keeps others from it otherwise.
+
+        `Refused` when it can't be said.
+        """
+        with _refusing((TypeError, ValueError)):
+            writes = writes_of(states, counts)
+        await self._write(writes, session)
+
+    async def _write(self, writes: Mapping[str, list[Any]], session: Session) -> None:
+        with _refusing(_NOT_IN_BSON):
+            for name, some in writes.items():
+                await finished(self.collection(name).bulk_write(some, session=session))
 
     async def end_abandoned(self) -> int:
         """Abort what a replica that was killed has left open, and which keeps others from its partitions."""
@@ -316,11 +359,16 @@ class Store:
         await answered_at_once(self._outbox).delete_many({"_id": {"$in": list(keys)}})
 
 
-async def _ensure(collection: Collection, index: Index) -> None:
-    options: dict[str, Any] = {"partialFilterExpression": dict(index.only)} if index.only else {}
-    if index.name:
-        options["name"] = index.name
-    await collection.create_index([(key.lstrip("-"), -1 if key[0] == "-" else 1) for key in index.keys], **options)
+_NOT_IN_BSON: Final = (OverflowError, UnicodeError)
+"""BSON has 64 bits, and no halves of surrogates."""
+
+
+@contextmanager
+def _refusing(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
+        raise Refused(f"{type(error).__name__}: {error}") from error
 
 
 def outbox_key(row: Row) -> dict[str, int]:
