@@ -12,6 +12,7 @@ from devkit.commands.demo import run_demo
 from devkit.commands.emit import emit
 from devkit.commands.followup import followup
 from devkit.commands.policy import policy
+from devkit.commands.recompute import recompute
 from devkit.commands.replay import replay
 from devkit.commands.torture import torture
 from devkit.commands.up import up
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, emit, replay, ask.fate, ask.watch, bench):
+for command in (up, emit, replay, ask.fate, ask.watch, recompute, bench):
     app.command()(command)
 app.command("demo")(run_demo)
 app.add_typer(dead_letters, name="dead-letters")

@@ -1,5 +1,8 @@
 """Where the parts of metrics meet."""
 
+from functools import partial
+
+from fastapi import Depends
 from rapport.contracts import topics
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
@@ -11,11 +14,15 @@ from metrics.customers import routes as customer_routes
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.domain.erasing import Erasure, Forgetful
 from metrics.domain.pseudonyms import Pseudonyms
+from metrics.domain.replay import FIGURES
 from metrics.erasing import Erasures
 from metrics.http import routes
+from metrics.http_recompute import of_one_edition, recompute_routes
 from metrics.http_traces import traces
 from metrics.pages import pages
+from metrics.recompute import Recompute
 from metrics.rejections import Rejections, keeper
+from metrics.replaying import Replaying
 from metrics.settings import MetricsSettings
 from metrics.store import Reports
 
@@ -25,7 +32,7 @@ CONSUMED = (topics.CONTACT_EVENTS, topics.SLA_EVENTS, topics.FOLLOWUP_EVENTS, to
 def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service:
     """The service: four topics and what was refused in, figures out."""
     service = Service("metrics", settings, clock)
-    store = service.store(JournalEntry, ContactFact, CustomerFact, Erasure)
+    store = service.store(JournalEntry, ContactFact, CustomerFact, Erasure, editions=FIGURES)
     loyalty = loyalty_file.read(settings.loyalty)
     domain = Forgetful(Figures(loyalty), Pseudonyms())
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.METRICS_EVENTS,))
@@ -37,9 +44,13 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     service.on_start(rejections.prepare)
     service.on_start(erasures.prepare)
     service.background(erasures.run)
-    service.http.include_router(routes(reports, service.clock, settings))
-    service.http.include_router(customer_routes(Customers(store, loyalty), reports, service.clock))
-    service.http.include_router(traces(reports, rejections, service.clock))
-    service.http.include_router(contacts_page(reports, service.clock, settings))
-    service.http.include_router(pages(reports, service.clock, settings))
+    recompute = Recompute(service.database, service.clock)
+    service.background(Replaying(store, recompute, service.database, service.clock).for_ever)
+    service.http.include_router(recompute_routes(recompute, store))
+    reading = partial(service.http.include_router, dependencies=[Depends(of_one_edition(store))])
+    reading(routes(reports, service.clock, settings))
+    reading(customer_routes(Customers(store, loyalty), reports, service.clock))
+    reading(traces(reports, rejections, service.clock))
+    reading(contacts_page(reports, service.clock, settings))
+    reading(pages(reports, service.clock, settings))
     return service

@@ -10,6 +10,7 @@ from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.mongo import Collection
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import StreamingResponse
@@ -35,7 +36,10 @@ class Customers:
     def __init__(self, store: Store, loyalty: Loyalty) -> None:
         self._store = store
         self._loyalty = loyalty
-        self._contacts = store.collection(ContactFact.collection)
+
+    @property
+    def _contacts(self) -> Collection:
+        return self._store.collection(ContactFact.collection)
 
     async def profile(self, customer_id: str, teams: Sequence[str], now: datetime) -> dict[str, Any] | None:
         """None of whom nothing has been taken in, or nothing that these teams may see."""

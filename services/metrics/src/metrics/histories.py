@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from heapq import nsmallest
 from typing import Any, Final
 
-from rapport.runtime.mongo import Session
+from rapport.runtime.mongo import Collection, Session
 from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact
@@ -29,8 +29,15 @@ class Histories:
     """Reads the contacts of customers together; changes nothing."""
 
     def __init__(self, store: Store) -> None:
-        self._facts = store.collection(ContactFact.collection)
-        self._customers = store.collection(CustomerFact.collection)
+        self._store = store
+
+    @property
+    def _facts(self) -> Collection:
+        return self._store.collection(ContactFact.collection)
+
+    @property
+    def _customers(self) -> Collection:
+        return self._store.collection(CustomerFact.collection)
 
     async def groups(self, question: Question, limits: Limits, session: Session | None) -> list[Group]:
         """The sums that a report is made of."""
@@ -77,7 +84,8 @@ class Histories:
         """What counts in a report, or in one figure of it, customer by customer; who has nothing in it is left out."""
         tell = teller(question, limits)
         some: list[str] = []
-        async for found in self._facts.aggregate(_whose(question, after), session=session, allowDiskUse=True):
+        whose = _whose(question, after, self._customers.name)
+        async for found in self._facts.aggregate(whose, session=session, allowDiskUse=True):
             some.append(found["_id"])
             if len(some) == _AT_ONCE:
                 for one in await self._of(some, question, tell, figure, session):
@@ -111,11 +119,11 @@ def _marks(told: Sequence[Told]) -> Marks:
     return found
 
 
-def _whose(question: Question, after: str | None) -> list[dict[str, Any]]:
+def _whose(question: Question, after: str | None, customers_in: str) -> list[dict[str, Any]]:
     """Which customers may have something in a report, by id: of what is about contacts those of the contacts in it."""
     match: dict[str, Any] = fact_match(question) if question.measure.dimensions is None else {}
     behind: dict[str, Any] = {"_id": {"$gt": after}} if after is not None else {}
-    customers = {"$unionWith": {"coll": CustomerFact.collection, "pipeline": [{"$match": match}]}}
+    customers = {"$unionWith": {"coll": customers_in, "pipeline": [{"$match": match}]}}
     stages = [{"$match": match}, customers, {"$group": {"_id": "$customer_id"}}, {"$match": behind}]
     return [*stages, {"$sort": {"_id": 1}}]
 

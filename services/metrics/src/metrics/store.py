@@ -49,7 +49,7 @@ class Reports:
 
     async def prepare(self) -> None:
         """Indexes of the rows that only add."""
-        await self._store.collection(HOURS).create_index([("combination", 1), ("hour", 1)])
+        await prepare_hours(self._store)
         await self._store.collection(BALANCE).create_index([("hour", 1)])
 
     def one_instant(self) -> AbstractAsyncContextManager[Session]:
@@ -194,6 +194,10 @@ class Reports:
         where = {"combination": next(iter(COMBINATIONS)), "contacts": {"$exists": True}}
         found = await self._store.collection(HOURS).find_one(where, {"hour": 1}, sort=[("hour", -1)])
         return found["hour"] if found else None
+
+
+async def prepare_hours(store: Store) -> None:
+    await store.collection(HOURS).create_index([("combination", 1), ("hour", 1)])
 
 
 def _place(entry: JournalEntry) -> OrderKey:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from msgspec import field
 from rapport.decision import Index, Ref, State
@@ -43,6 +43,9 @@ DIMENSIONS: Final = (
     "direction",
 )
 
+EPOCHS: Final = "epochs"
+"""The index of what was taken in during a recompute."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,6 +72,7 @@ class JournalEntry(State, frozen=True, kw_only=True):
         Index(("hour", "fate")),
         Index(("customer_id", "-time")),
         Index(("contact_id", "time")),
+        Index(("epoch", "contact_id", "time"), {"epoch": {"$gt": 0}}, EPOCHS),
     )
 
     source: str
@@ -86,6 +90,8 @@ class JournalEntry(State, frozen=True, kw_only=True):
     differing: int = 0
     repeats: tuple[Repeat, ...] = ()
     """The last few arrivals after the first."""
+    epoch: int = 0
+    """Of a recompute, where it was taken in during one."""
 
     @property
     def digest(self) -> str:
@@ -98,8 +104,13 @@ class JournalEntry(State, frozen=True, kw_only=True):
             "hour": self.recorded.replace(minute=0, second=0, microsecond=0),
             "fate": self.fate,
         }
+        given: dict[str, str | int | None]
         given = {"customer_id": self.customer_id, "contact_id": self.contact_id, "cause": self.cause}
+        given["epoch"] = self.epoch or None
         return fields | {name: value for name, value in given.items() if value is not None}
+
+    def made_in(self, epoch: int) -> Self:
+        return self.but(epoch=epoch)
 
 
 class Profile(NamedTuple):
