@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from intake.domain import Accepted, Caller, Door, Refused
 from intake.letters import Letter, letter_of
-from intake.records import forwarded, judge
+from intake.reading import events_in, judged
+from intake.records import forwarded, judge, posted_records
 from intake.replay import again
 from intake.showing import shown
 from rapport.contracts import topics
@@ -109,6 +110,17 @@ def test_the_same_refusal_twice_is_the_same_letter_and_another_record_is_another
     assert letter(Record(b"[]", headers=(MODE,))).id != first.id
 
 
+def test_events_that_differ_in_their_attributes_alone_are_letters_of_their_own():
+    def posted(event_id: str) -> Letter:
+        headers = {"ce-specversion": "1.0", "ce-id": event_id, "ce-source": "/crm", "ce-type": "a.b"}
+        events, _ = events_in(headers, "application/json", json.dumps(data()).encode())
+        [record] = posted_records([judged(one, DOOR) for one in events], events, NOW)
+        return letter_of(Republished(record))
+
+    assert [posted(name).event_id for name in ("e-1", "e-2")] == ["e-1", "e-2"]
+    assert len({posted(name).id for name in ("e-1", "e-2", "e-3", "e-1")}) == 3
+
+
 def test_two_that_are_no_json_for_two_reasons_are_counted_as_one():
     reasons = {letter(Record(body, headers=(MODE,))).reason for body in (b"{", b'{"id": "Rossi', b"[1 2]")}
     assert reasons == {"is not JSON"}
@@ -126,6 +138,12 @@ def test_whom_it_is_about_is_told_in_each_mode():
     structured, binary = b'{"data": {"customer_id": "K-5"}}', b'{"customer_id": "K-5"}'
     for value in (structured, binary):
         assert letter(Record(value, None, (("ce_id", b"e-9"),))).customer_id == "K-5"
+
+
+@pytest.mark.parametrize("more", [{"x": 1}, {"customer_id": "K-6"}])
+def test_whom_it_is_about_is_told_though_the_data_has_a_member_of_that_name(more: dict[str, Any]):
+    body = json.dumps({"customer_id": "K-5", "data": more}).encode()
+    assert letter(Record(body, None, (("ce_id", b"e-9"),))).customer_id == "K-5"
 
 
 def test_what_is_no_name_is_none():

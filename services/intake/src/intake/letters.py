@@ -11,9 +11,13 @@ from pydantic_core import from_json
 from rapport.contracts import cut_to_milliseconds
 from rapport.runtime import dead_letter as names
 
+from intake.records import HTTP
+
 _OURS: Final = frozenset(
     (names.REASON, names.POINTER, names.SERVICE, names.TOPIC, names.PARTITION, names.OFFSET, names.AT)
 )
+_ATTRIBUTE: Final = "ce_"
+"""How a header begins that is an attribute in binary mode."""
 _NAMED: Final = ("source", "id", "type")
 _LONGEST_NAME: Final = 200
 _MOST_DIGITS: Final = 18
@@ -58,18 +62,19 @@ def letter_of(record: Any, topic_prefix: str = "") -> Letter:
     """
     The letter in a record of the topic dead-letters; whatever is in it, there is always one.
 
-    The id is made of what was refused, why and whence: published twice, or sent
-    again by a stubborn sender, it is the same letter.
+    The id is made of what was refused, why and whence, by HTTP of the attributes
+    in headers, too: published twice, or sent again by a stubborn sender, it is the same letter.
     """
     said = {name: value.decode(errors="replace") for name, value in record.headers if name in _OURS and value}
     headers = tuple((name, value) for name, value in record.headers if name not in _OURS and value is not None)
     document = _document(record.value)
-    source, event_id, event_type = _attributes(document, dict(headers))
+    attributes = {name: value for name, value in headers if name.startswith(_ATTRIBUTE)}
+    source, event_id, event_type = _attributes(document, attributes)
     reason = said.get(names.REASON, "unknown")
     topic = said.get(names.TOPIC, "").removeprefix(topic_prefix)
     partition, offset = _number(said.get(names.PARTITION)), _number(said.get(names.OFFSET))
     return Letter(
-        id=_name(reason, topic, partition, offset, record),
+        id=_name(reason, topic, partition, offset, record, attributes if topic == HTTP else {}),
         at=_instant(said.get(names.AT), record.timestamp),
         reason=reason,
         pointer=said.get(names.POINTER, ""),
@@ -80,20 +85,22 @@ def letter_of(record: Any, topic_prefix: str = "") -> Letter:
         source=source,
         event_id=event_id,
         event_type=event_type,
-        customer_id=_customer({} if topic.startswith(HOOKS) else document, record.key),
+        customer_id=_customer({} if topic.startswith(HOOKS) else document, attributes, record.key),
         key=record.key,
         value=record.value,
         headers=headers,
     )
 
 
-def _name(reason: str, topic: str, partition: int, offset: int, record: Any) -> str:
+def _name(reason: str, topic: str, partition: int, offset: int, record: Any, attributes: Mapping[str, bytes]) -> str:
     digest = hashlib.blake2b(digest_size=12)
     for part in (reason, topic, str(partition), str(offset)):
         digest.update(part.encode() + b"\0")
     digest.update(record.key or b"")
     digest.update(b"\0")
     digest.update(record.value or b"")
+    for name, value in sorted(attributes.items()):
+        digest.update(b"\0" + name.encode() + b"\0" + value)
     return digest.hexdigest()
 
 
@@ -109,17 +116,19 @@ def _document(value: bytes | None) -> Mapping[str, Any]:
 def _attributes(document: Mapping[str, Any], headers: Mapping[str, bytes]) -> tuple[str, str, str]:
     """Source, id and type, as far as they can be read: from the headers of binary mode, else from JSON."""
     found: Mapping[str, Any] = {
-        name: headers[f"ce_{name}"].decode(errors="replace") for name in _NAMED if f"ce_{name}" in headers
+        name: headers[_ATTRIBUTE + name].decode(errors="replace") for name in _NAMED if _ATTRIBUTE + name in headers
     }
     source, event_id, event_type = (_text((found or document).get(name)) for name in _NAMED)
     return source, event_id, event_type
 
 
-def _customer(document: Mapping[str, Any], key: bytes | None) -> str:
-    """Whom it is about: as structured or binary mode says, else the record's key."""
+def _customer(document: Mapping[str, Any], headers: Mapping[str, bytes], key: bytes | None) -> str:
+    """Whom it is about: as the mode says that it seems to be in, else the other, else the record's key."""
     data = document.get("data") or _in_base64(document.get("data_base64"))
-    said = (data if data and isinstance(data, dict) else document).get("customer_id")
-    return _text(said) or (key or b"").decode(errors="replace")[:_LONGEST_NAME]
+    inner = _text(data.get("customer_id")) if isinstance(data, dict) else ""
+    outer = _text(document.get("customer_id"))
+    said = (outer or inner) if headers else (inner or outer)
+    return said or (key or b"").decode(errors="replace")[:_LONGEST_NAME]
 
 
 def _in_base64(written: object) -> Mapping[str, Any]:
