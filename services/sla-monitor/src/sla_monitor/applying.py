@@ -115,7 +115,7 @@ class Applications:
         ids = [document["_id"] for document in documents]
         published = announcement(self._policies.book.latest)
         decide = partial(_decide, ids=ids, published=published, policies=self._policies)
-        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents))
+        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents), patient=True)
         await self._clock.sleep(_REST)
 
     async def _finish(self, version: int, *, superseded: bool = False) -> None:

@@ -89,7 +89,7 @@ class Closures:
     async def _close(self, closure: Closure, documents: Sequence[Document]) -> None:
         ids = [document["_id"] for document in documents]
         decide = partial(_decide, ids=ids, closure=closure, policies=self._policies)
-        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents))
+        await self._processor.act(ContactState, ids[0], decide, touches=touched(documents), patient=True)
 
 
 def concerned(closure: Closure) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Erasures:
         while after is not None:
             after = await walk(self._contacts, {"customer_id": row["_id"]}, after, self._forget)
             await self._lease.held()
-        await self._processor.act(CustomerState, row["_id"], _done)
+        await self._processor.act(CustomerState, row["_id"], _done, patient=True)
         log.info("a customer's contacts are forgotten")
         return True
 
@@ -68,7 +68,7 @@ class Erasures:
         alerts = self._alerts.find({"$or": [alerts_of(contact_id) for contact_id in ids]}, {"_id": 1})
         touches = [*touched(documents), *[Ref(AlertState, row["_id"]) async for row in alerts]]
         decide = partial(_decide, ids=frozenset(ids), asked=self._policies.book.asked)
-        await self._processor.act(ContactState, ids[0], decide, touches=touches)
+        await self._processor.act(ContactState, ids[0], decide, touches=touches, patient=True)
 
 
 def _decide(
