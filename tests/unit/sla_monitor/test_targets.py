@@ -213,6 +213,16 @@ def test_the_opening_says_whether_the_calendar_was_open_then():
     ]
 
 
+def test_an_earlier_message_that_comes_late_says_anew_whether_the_calendar_was_open_at_the_opening():
+    events = play([received("10:00"), received("08:00")], under=FIRST, looks=[]).events
+    assert [getattr(event.data, "in_hours", None) for event in events] == [True, False]
+
+
+def test_what_moves_a_deadline_later_on_says_of_the_opening_what_was_said_of_it():
+    events = play([received("08:00"), promised("10:00", by="12:00")], under=FIRST, looks=[]).events
+    assert [getattr(event.data, "in_hours", None) for event in events] == [False, False]
+
+
 def test_staff_and_test_customers_have_no_targets():
     for audience in ("staff", "test"):
         assert story(customer("08:00", audience=audience), received("09:00"), under=ALL, looks=["Fri 17:00"]) == []

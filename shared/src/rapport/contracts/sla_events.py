@@ -32,19 +32,23 @@ class UnderPolicy(ContactData):
     team: Label | None = None
 
 
-class SlaOpened(UnderPolicy):
+class Scheduled(UnderPolicy):
+    """What has come to be due, and how the contact's opening lies to its calendar: late news may move it."""
+
+    in_hours: bool | None = Field(None, description="whether the calendar was open when the contact was opened")
+    deadlines: list[Deadline] = Field(default_factory=list)
+
+
+class SlaOpened(Scheduled):
     """The clocks of a contact run; all its deadlines at that moment."""
 
     calendar: Label | None = None
-    in_hours: bool | None = Field(None, description="whether that calendar was open when the contact was opened")
-    deadlines: list[Deadline] = Field(default_factory=list)
 
 
-class SlaRescheduled(UnderPolicy):
+class SlaRescheduled(Scheduled):
     """Deadlines were added or moved; `cause` is the type of the event that did it."""
 
     cause: Text
-    deadlines: list[Deadline] = Field(default_factory=list)
 
 
 class SlaDeadlineEvent(UnderPolicy):

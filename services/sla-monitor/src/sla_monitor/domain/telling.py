@@ -172,17 +172,21 @@ def _deadlines(
     old = all(one.clock.recorded is not None for one in moved)
     if not contact.opened:
         at = folding.opened_at or moved[0].clock.started_at
-        hours = folding.version.calendars.get(folding.calendar or "") if folding.version else None
-        in_hours = hours.is_open(at) if hours else None
-        opened = SlaOpened(**data, calendar=folding.calendar, in_hours=in_hours)
+        opened = SlaOpened(**data, calendar=folding.calendar, in_hours=_in_hours(folding, at))
         said.events.append((at, 0, "sla.opened", opened, f"{contact.id}/all/0/opened/0", old))
         said.opened = True
         return
     why = cause.type if cause else moved[0].clock.cause
     at = cause.time if cause else moved[0].clock.started_at
     revision = cause.identity if cause else str(contact.sequence)
-    rescheduled = SlaRescheduled(**data, cause=why)
+    rescheduled = SlaRescheduled(**data, cause=why, in_hours=_in_hours(folding, folding.opened_at))
     said.events.append((at, 1, "sla.rescheduled", rescheduled, f"{contact.id}/all/0/rescheduled/{revision}", old))
+
+
+def _in_hours(folding: Folding, opened_at: datetime | None) -> bool | None:
+    """Whether the contact's calendar was open then; None where there is none, or no opening is known."""
+    hours = folding.version.calendars.get(folding.calendar or "") if folding.version else None
+    return hours.is_open(opened_at) if hours and opened_at else None
 
 
 def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told, cause: Event[Data] | None) -> Told:
