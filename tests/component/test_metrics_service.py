@@ -249,6 +249,12 @@ async def test_behind_figures_of_customers_are_customers(metrics: RunningMetrics
         ("/v1/report/customers", {"measure": "sla"}, "/measure"),
         ("/v1/report/contacts", {"measure": "arrivals", "filter": "hour:09"}, "/from"),
         ("/v1/report", {"measure": "contacts", "by": "weekday"}, "/by"),
+        ("/v1/drivers", {"granularity": "day"}, "/granularity"),
+        ("/v1/drivers", {"from": "2199-01-01"}, "/from"),
+        ("/v1/report", {"measure": "contacts", "from": "1000-01-01"}, "/from"),
+        ("/", {"to": "9999-12-31"}, "/to"),
+        ("/v1/report/customers", {"measure": "cltv", "format": "csv"}, "/format"),
+        ("/v1/report", {"measure": "retention", "from": "2010-01-01", "granularity": "day"}, "/granularity"),
         ("/v1/report", {"measure": "retention"}, "/from"),
         ("/v1/report", {"measure": "churn", "from": "2026-03-01", "granularity": "hour"}, "/granularity"),
         ("/v1/report", {"measure": "cltv", "from": "2026-03-01"}, "/from"),
@@ -318,6 +324,9 @@ async def test_a_key_of_one_team_sees_only_that(metrics: RunningMetrics):
     seen = (await metrics.ask("/v1/report", key="team-a", measure="contacts", by="team")).json()["rows"]
     assert seen == [{"team": "a", "contacts": 1}]
     assert (await metrics.ask("/v1/report", key="team-a", measure="contacts", filter="team:b")).status_code == 403
+    of_customers = await metrics.ask("/v1/report", key="team-a", measure="cltv")
+    assert (of_customers.status_code, of_customers.json()["errors"][0]["pointer"]) == (403, "/measure")
+    assert "Sales complained of" not in (await metrics.ask("/figures", key="team-a")).text
     assert (await metrics.ask("/v1/report", key="emit", measure="contacts")).status_code == 403
     assert (await metrics.ask("/v1/report", key="nobody", measure="contacts")).status_code == 401
 

@@ -227,7 +227,7 @@ class Memory:
     def history(self, customer_id: str) -> History:
         customer = self.kept[CustomerFact].get(customer_id) or CustomerFact(id=customer_id, partition=0)
         assert isinstance(customer, CustomerFact)
-        indexes = [{"_id": state.id, **state.index()} for state in self.kept[ContactFact].values()]
+        indexes = [{"_id": state.id, "s": state.stored(), **state.index()} for state in self.kept[ContactFact].values()]
         return History(customer, in_order(chapter_of(one) for one in indexes if one["customer_id"] == customer_id))
 
     def _from_rows(self, question: Question, combination: str) -> Iterable[Group]:

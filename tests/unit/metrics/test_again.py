@@ -127,3 +127,32 @@ def test_who_answered_last_time_answers_again():
         "count": 2,
         "unknown": 1,
     }
+
+
+def test_last_time_is_before_this_answer_whichever_contact_was_opened_first():
+    opened = received(at("09:00"), "A"), received(at("09:00", day=1), "B")
+    first, second = (
+        responded(at("09:00", day=2), "B", agent_id="ann"),
+        responded(at("09:00", day=9), "A", agent_id="ann"),
+    )
+    told = Memory().feed(*opened, first, second).report("continuity", granularity="day")
+    assert [(row["period"], row["as_last_time"], row["unknown"]) for row in told] == [
+        ("2026-03-04", 0, 1),
+        ("2026-03-11", 1, 0),
+    ]
+
+
+def test_another_contact_is_a_repeat_while_the_first_was_open_then_not_because_it_was_reopened_later():
+    first = received(at("09:00"), "A"), resolved(at("10:00"), "A")
+    other = received(at("09:00", day=50), "B")
+    reopened = event("contact.reopened", at("09:00", day=60), contact_id="A")
+    assert Memory().feed(*first, other, reopened).report("repeat_contacts", now=LATER)[0]["repeat_contacts"] == 0
+    again = event("contact.reopened", at("09:00", day=49), contact_id="A")
+    assert Memory().feed(*first, other, again).report("repeat_contacts", now=LATER)[0]["repeat_contacts"] == 1
+
+
+def test_who_is_merged_into_another_contact_has_come_twice():
+    twin = received(at("09:01"), "B"), event("contact.merged", at("09:30"), contact_id="B", into="A")
+    memory = Memory().feed(received(at("09:00"), "A"), *twin, resolved(at("10:00"), "A"))
+    assert memory.report("fcr", now=LATER)[0]["settled"] == 0
+    assert memory.report("repeat_contacts", now=LATER)[0]["repeat_contacts"] == 1

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from metrics.domain.question import parse
+from metrics.domain.question import BadQuestion, parse
 
-from tests.support.metrics import Memory, at, opened, received
+from tests.support.metrics import Memory, at, event, opened, received
 
 
 def test_arrivals_are_by_weekday_and_hour_of_the_wall_clock():
@@ -59,3 +59,21 @@ def test_whether_it_came_out_of_hours_is_what_sla_monitor_says():
         "count": 2,
         "unknown": 1,
     }
+
+
+def test_whether_it_came_out_of_hours_is_told_anew_when_an_earlier_message_comes_late():
+    late = received(at("03:00"), "C-1")
+    moved = event(
+        "sla.rescheduled", at("03:00"), contact_id="C-1", cause="contact.received", in_hours=False, sequence=2
+    )
+    told = opened(at("09:00"), {"first_response": at("10:00")}, "C-1", in_hours=True)
+    memory = Memory().feed(received(at("09:00"), "C-1"), told, late, moved)
+    assert memory.report("out_of_hours", by="hour")[0]["hour"] == "03"
+    assert memory.report("out_of_hours")[0]["out_of_hours"] == 1
+
+
+@pytest.mark.parametrize("term", ["hour:9", "weekday:Mon", "weekday:"])
+def test_no_such_hour_or_day_is_refused(term):
+    with pytest.raises(BadQuestion) as refused:
+        parse({"measure": ["arrivals"], "filter": [term]})
+    assert [pointer for pointer, _ in refused.value.errors] == ["/filter"]

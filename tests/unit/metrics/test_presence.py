@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from metrics.domain import CustomerFact
 from metrics.domain.history import History
-from metrics.domain.presence import Stay, stays
+from metrics.domain.presence import stays
 
-from tests.support.metrics import MONDAY, Memory, at, event, received
+from tests.support.metrics import MONDAY, Memory, answered, at, event, received
 
 YEAR = timedelta(days=365)
 
@@ -66,14 +66,26 @@ def test_who_was_lost_in_silence_is_back_by_writing():
     assert days(bought(0), received(at("12:00", 400)), until=500) == [(0, 365), (400, None)]
 
 
+def test_messages_on_one_long_contact_and_answers_to_surveys_are_signs_of_life():
+    wrote = [received(at("12:00", day)) for day in range(0, 900, 300)]
+    assert days(*wrote, until=960) == [(0, None)]
+    assert days(wrote[0], answered(at("12:00", 300), 5, "S-1"), until=600) == [(0, None)]
+
+
+def test_who_never_gave_a_name_is_no_customer():
+    memory = Memory().feed(received(at("12:00"), customer_id="anonymous:chat-1"))
+    assert memory.report("retention", now=at("12:00", 9), from_="2026-03-01")[0]["at_end"] == 0
+
+
+def test_who_is_not_called_a_prospect_any_more_may_write():
+    cleared = event("customer.updated", at("12:00", 2), lifecycle=None)
+    assert days(called("prospect", 1), cleared, received(at("12:00", 3)), until=10) == [(3, None)]
+
+
 def test_a_prospect_is_a_customer_from_their_first_purchase_on():
     assert days(received(at("12:00", 0)), called("prospect", 1), received(at("12:00", 2)), until=10) == []
     assert days(received(at("12:00", 0)), called("prospect", 1), bought(3), until=10) == [(3, None)]
     assert days(called("prospect", 1), called("active", 4), until=10) == [(4, None)]
-
-
-def test_a_stay_holds_from_after_it_began_up_to_its_end():
-    assert [Stay(10, 20).holds(at) for at in (10, 11, 20, 21)] == [False, True, True, False]
 
 
 def test_retention_is_of_those_who_were_there_at_the_start():

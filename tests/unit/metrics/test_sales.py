@@ -115,3 +115,17 @@ def test_a_survey_stands_on_the_day_it_was_sent_under_what_its_contact_is():
     )
     row = memory.report("response_rate", now=LATER, by="channel,survey", granularity="day")[0]
     assert (row["period"], row["channel"], row["survey"], row["answers"]) == ("2026-03-02", "phone", "csat", 1)
+
+
+@pytest.mark.parametrize("about", [{}, {"contact_id": "C-1"}, {"contact_id": "C-2"}])
+def test_an_answer_is_found_whatever_contact_it_names(about):
+    assert (
+        rate(received(at("09:00")), sent("S-1", contact_id="C-1"), answered(at("15:00"), 5, "S-1", **about))["answers"]
+        == 1
+    )
+    assert rate(sent("S-1"), answered(at("15:00"), 5, "S-1", **about))["answers"] == 1
+
+
+def test_a_complaint_about_a_purchase_that_nobody_knows_is_about_no_other():
+    memory = Memory().feed(bought(0, "10.00"), complained(1, purchase_id="P-other"))
+    assert memory.report("after_sale", now=LATER)[0]["complaints"] == 0

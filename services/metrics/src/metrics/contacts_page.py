@@ -30,7 +30,7 @@ def contacts_page(reports: Reports, clock: Clock, settings: MetricsSettings) -> 
     ) -> HTMLResponse:
         """The contacts behind a cell of a report, as `/v1/report/contacts` lists them."""
         found = await behind(request, key, reports, settings, clock.now(), figure, limit, cursor)
-        words = request.url.remove_query_params("cursor").query
+        words = request.url.remove_query_params(["cursor", "format"]).query
         following = request.url.include_query_params(cursor=found.following).query if found.following else None
         return HTMLResponse(
             page.render(

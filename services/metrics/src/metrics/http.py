@@ -50,7 +50,8 @@ REPORT_PARAMETERS = [
     _parameter("filter", "channel:email,team:a|b; an empty value means none given, quotes hold commas and bars"),
     _parameter("format", "json when absent", among=("json", "csv")),
 ]
-_LONGEST_BY_CLOCK: Final = timedelta(days=400)
+_LONGEST_BY_CLOCK: Final = timedelta(days=401)
+_MOST_PERIODS: Final = 500
 PAGE_PARAMETERS = [
     *RANGE_PARAMETERS,
     _parameter("by", "what is held side by side, such as team; that when absent"),
@@ -69,10 +70,10 @@ def asked(request: Request, key: Key, settings: MetricsSettings, *, also: frozen
     return allowed(read(parameters_of(request), also), key, settings)
 
 
-def read(parameters: Mapping[str, list[str]], also: frozenset[str]) -> Question:
+def read(parameters: Mapping[str, list[str]], also: frozenset[str], measure: str | None = None) -> Question:
     """The question that parameters ask; a problem names each that is wrong."""
     try:
-        return parse(parameters, also=also)
+        return parse(parameters, also=also, measure=measure)
     except BadQuestion as error:
         raise problem_of(error) from None
 
@@ -88,6 +89,9 @@ def allowed(question: Question, key: Key, settings: MetricsSettings) -> Question
         raise Problem(403, "figures by agent are switched off here", errors=[(name, "agent is switched off")])
     if not key.teams:
         return question
+    if question.measure.dimensions is not None:
+        reason = f"{question.measure.name} is of customers and no team's; the key {key.name!r} may see its teams only"
+        raise Problem(403, reason, errors=[("/measure", "is no team's")])
     wanted = question.where.get("team", key.teams)
     seen = tuple(team for team in wanted if team in key.teams)
     if not seen:
@@ -136,6 +140,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
+        _check_periods(question, clock.now())
         groups = await reports.groups(question, settings.limits(clock.now()))
         if request.query_params.get("format") == "csv":
             return Response(report.as_csv(question, groups), media_type=_CSV)
@@ -166,7 +171,10 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         question = asked(request, key, settings, also=_PAGED)
         if not question.measure.whole:
             raise _elsewhere(question, "contacts")
+        if request.query_params.get("format") == "csv":
+            raise Problem(422, "customers are listed as JSON only", errors=[("/format", "must be json")])
         _check(figure, question)
+        _check_periods(question, clock.now())
         found = await reports.histories.customers(
             question, settings.limits(clock.now()), figure=figure or None, limit=limit + 1, after=cursor
         )
@@ -178,13 +186,15 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         request: Request, key: Watcher, limit: Annotated[int, Query(ge=1, le=1000, description="most drivers")] = 20
     ) -> Mapping[str, Any]:
         """What customers come for: topics by volume, and how they have grown against as long a time just before."""
-        words = {"by": ["topic"], **parameters_of(request), "measure": ["contacts"]}
-        question = allowed(read(words, frozenset({"limit"})), key, settings)
-        now, before = drivers.ranges(question, clock.now())
+        words = {"by": ["topic"], **parameters_of(request)}
+        question = allowed(read(words, frozenset({"limit"}), "contacts"), key, settings)
+        ranges = drivers.ranges(question, clock.now())
+        if ranges is None:
+            raise Problem(422, "from must be before to, else before now", errors=[("/from", "is not before the end")])
         limits = settings.limits(clock.now())
         async with reports.one_instant() as instant:
-            groups = [await reports.groups(one, limits, session=instant) for one in (now, before)]
-        return drivers.document(now, groups, limit)
+            groups = [await reports.groups(one, limits, session=instant) for one in ranges]
+        return drivers.document(ranges, groups, limit)
 
     return router
 
@@ -201,6 +211,12 @@ def _check_clock(question: Question) -> None:
     if question.where_on_clock and not is_bounded:
         reason = f"contacts by hour or weekday are listed for a range of at most {_LONGEST_BY_CLOCK.days} days"
         raise Problem(422, reason, errors=[("/from", reason)])
+
+
+def _check_periods(question: Question, now: datetime) -> None:
+    if question.measure.over == "periods" and question.periods(now) > _MOST_PERIODS:
+        reason = f"{question.measure.name} is of at most {_MOST_PERIODS} periods at a time"
+        raise Problem(422, reason, errors=[("/granularity", reason)])
 
 
 def _elsewhere(question: Question, what: str) -> Problem:

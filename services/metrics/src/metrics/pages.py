@@ -65,12 +65,17 @@ class _Asking:
         return rows(question, await self.groups(question))
 
     async def totals(self, span: Span, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-        return {name: (await self.ask(span.question(name)))[0] for name in names}
+        """Those of whole histories in one passage."""
+        questions = [self._allow(span.question(name)) for name in names]
+        whole = [question for question in questions if question.measure.whole]
+        groups = await self._reports.histories.groups(whole, self._limits, self._instant) if whole else []
+        made = {question.measure.name: rows(question, some) for question, some in zip(whole, groups, strict=True)}
+        made |= {one.measure.name: await self.ask(one) for one in questions if not one.measure.whole}
+        return {name: found[0] for name, found in made.items()}
 
     async def drivers(self, span: Span) -> Mapping[str, Any]:
-        question = span.question("contacts", "topic")
-        groups = [await self.groups(one) for one in drivers.ranges(question, self._limits.now)]
-        return drivers.document(question, groups, _MOST_DRIVERS)
+        questions = [one.question("contacts", "topic") for one in (span, span.before)]
+        return drivers.document(questions, [await self.groups(one) for one in questions], _MOST_DRIVERS)
 
     async def shown(self, span: Span, by: str) -> _Shown:
         periods = span.granularity
@@ -122,11 +127,12 @@ def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRoute
         """All figures side by side, each against as many days before."""
         now = clock.now()
         view = await _view(request, reports, days, now, settings)
-        names = {one.measure for some in overview.GROUPS.values() for one in some}
+        shown = overview.shown(view.span, of_teams=bool(key.teams))
+        names = {one.measure for some in shown.values() for one in some}
         async with reports.one_instant() as instant:
             asking = _Asking(reports, settings.limits(now), _allowing(key, settings), instant)
             held, before = [await asking.totals(span, names) for span in (view.span, view.span.before)]
-        groups = [(title, overview.lines(view.span, some, held, before)) for title, some in overview.GROUPS.items()]
+        groups = [(title, overview.lines(view.span, some, held, before)) for title, some in shown.items()]
         return HTMLResponse(overview_page.render(**view.words(now), groups=groups, head=overview.HEAD))
 
     return router
@@ -149,8 +155,8 @@ class _View:
 async def _view(
     request: Request, reports: Reports, days: int | None, now: datetime, settings: MetricsSettings
 ) -> _View:
-    words = {"tz": [settings.timezone], "by": ["team"], **parameters_of(request), "measure": ["contacts"]}
-    question = read(words, frozenset({"days"}))
+    words = {"tz": [settings.timezone], "by": ["team"], **parameters_of(request)}
+    question = read(words, frozenset({"days"}), "contacts")
     span = _span(question, days, now, await reports.newest())
     by = next((side for side in question.by if side in _sides(settings)), SIDES[0])
     return _View(span, by, None if question.since or question.until else days or _USUALLY)

@@ -38,6 +38,7 @@ class Place(NamedTuple):
 def place_of(cursor: str) -> Place:
     try:
         opened, name = json.loads(base64.urlsafe_b64decode(cursor))
+        str(name).encode()
         return Place(millis(datetime.fromisoformat(opened)) if opened else None, str(name))
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, OverflowError):
         raise BadCursor("this cursor is none of ours") from None

@@ -66,7 +66,7 @@ class Reports:
         for) from the facts, whose answer is the same and takes longer.
         """
         if question.measure.whole:
-            return await self.histories.groups(question, limits, session)
+            return (await self.histories.groups([question], limits, session))[0]
         if question.is_by_clock:
             hours = question.by_the_hour()
             return by_the_clock(question, hours, await self.groups(hours, limits, facts=facts, session=session))

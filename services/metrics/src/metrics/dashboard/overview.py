@@ -61,8 +61,8 @@ GROUPS: Final[Mapping[str, Sequence[Headline]]] = {
     ),
     "How well": (
         Headline("fcr", "Settled at first contact", "fcr", *_SHARE, "count", "settled"),
-        Headline("continuity", "Answered by somebody they know", "continuity", *_SHARE, "count"),
-        Headline("in_language", "Answered in their language", "share", *_SHARE, "count"),
+        Headline("continuity", "Answered by somebody they know", "continuity", *_SHARE, "count", "count"),
+        Headline("in_language", "Answered in their language", "share", *_SHARE, "count", "count"),
         Headline("handovers", "Handed over", "handovers", *_COUNT),
         Headline("escalations", "Handed up", "escalations", *_COUNT),
         Headline("aht", "Handling time, mean", "mean", *_TIME, "count"),
@@ -76,11 +76,23 @@ GROUPS: Final[Mapping[str, Sequence[Headline]]] = {
     "What we owe and keep": (
         Headline("followups", "Calls overdue", "overdue", *_COUNT, "", "overdue"),
         Headline("followups", "Calls made", "done", *_COUNT, "", "done"),
-        Headline("retention", "Customers kept", "retention", *_SHARE, "at_start"),
+        Headline("retention", "Customers kept", "retention", *_SHARE, "at_start", "kept"),
         Headline("churn", "Customers lost", "lost", *_COUNT, "at_start", "lost"),
         Headline("after_sale", "Sales complained of", "share", *_SHARE, "purchases", "complained"),
     ),
 }
+
+
+def shown(span: Span, *, of_teams: bool) -> dict[str, list[Headline]]:
+    """Those that can be had of what the page is narrowed down to, or of some teams."""
+
+    def can_be_had(one: Headline) -> bool:
+        known = MEASURES[one.measure].dimensions
+        return known is None or (not of_teams and set(span.where) <= {*known, "audience"})
+
+    found = {title: [one for one in some if can_be_had(one)] for title, some in GROUPS.items()}
+    return {title: some for title, some in found.items() if some}
+
 
 HEAD: Final = ("figure", "now", "of", "before", "change")
 

@@ -73,8 +73,8 @@ class Span:
 
     def page(self, by: str, *, preset: int | None = None, where: Where | None = None, path: str = "/") -> str:
         """The address of the page: these days, or the last few of a preset."""
-        days = {"from": self.first.isoformat(), "to": self.last.isoformat(), "tz": self.zone.key}
-        words = days if preset is None else {"days": str(preset)}
+        days = {"from": self.first.isoformat(), "to": self.last.isoformat()}
+        words = {**(days if preset is None else {"days": str(preset)}), "tz": self.zone.key}
         return f"{path}?{urlencode({**words, 'by': by, **self._filtered(self.where if where is None else where)})}"
 
     @property

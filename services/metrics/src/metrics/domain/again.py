@@ -1,5 +1,6 @@
 """Whether a customer had to come again, and whether they met somebody they know."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -44,50 +45,54 @@ def repeat_contacts(history: History) -> Iterator[Told]:
     """
     Of each inbound contact whether it is about what the customer had been in touch about before.
 
-    That is so while an earlier one of theirs on the same topic is open, and for seven
-    days after its resolution; after one that ended otherwise for seven days after its opening.
+    That is so while an earlier one of theirs on the same topic is open, and for seven days
+    after it was resolved; one that was given up or merged counts as over when it was opened.
     """
-    ends = _Latest()
+    about = _Latest()
+    for at, name, chapter, until in sorted(_openings(history), key=lambda one: one[:2]):
+        topic = chapter.about.get("topic")
+        if (at, name) == (chapter.opened_at, chapter.id):
+            figures = {"count": 1, **({"repeat_contacts": 1} if about.of(topic) >= at else {})}
+            agent, team = chapter.about.get("agent"), chapter.about.get("team")
+            yield of_contact(chapter, Mark("repeat_contacts", at, agent, team, None, figures))
+        about.note(topic, until)
+
+
+def _openings(history: History) -> Iterator[tuple[int, str, Chapter, int]]:
+    """Whenever a contact was opened or reopened: when, its id, itself, and up to when another is about its matter."""
     for chapter in history.chapters:
         if not chapter.is_real:
             continue
-        topic = chapter.about.get("topic")
-        figures = {"count": 1}
-        if ends.of(topic) >= chapter.opened_at:
-            figures["repeat_contacts"] = 1
-        mark = Mark(
-            "repeat_contacts", chapter.opened_at, chapter.about.get("agent"), chapter.about.get("team"), None, figures
-        )
-        yield of_contact(chapter, mark)
-        ends.note(topic, _about_it_until(chapter))
+        for since, until in chapter.visit.stretches:
+            if until is None:
+                yield since, chapter.id, chapter, _NEVER
+            else:
+                is_no_end = chapter.status in _NO_CONTACT_OF_ITS_OWN and until == chapter.visit.stretches[-1][1]
+                yield since, chapter.id, chapter, (since if is_no_end else until) + WITHIN
 
 
 def continuity(history: History) -> Iterator[Told]:
     """
-    Of each first answer whether it came from the customer's own agent of then, or from who answered them last time.
+    Of each first answer whether it came from the customer's own agent of then, or from who had answered them last.
 
     Where they have no agent of their own and nobody had answered them before, or it is
     not known who answered, nothing can be said.
     """
-    last_time = None
+    answers = sorted(
+        answer for chapter in history.chapters for answer in chapter.visit.answers if answer[1] is not None
+    )
+    instants = [at for at, _ in answers]
     for chapter in history.chapters:
         visit = chapter.visit
-        if visit.answered_at is not None:
-            own = history.customer.owner_at(visit.answered_at)
-            by, figures = visit.answered_by, {"unknown": 1}
-            if by is not None and (own is not None or last_time is not None):
-                figures = {"count": 1}
-                figures |= {"own_agent": 1} if by == own else {"as_last_time": 1} if by == last_time else {}
-            yield of_contact(chapter, Mark("continuity", visit.answered_at, by, visit.answered_team, None, figures))
-        last_time = visit.last_by or last_time
-
-
-def _about_it_until(chapter: Chapter) -> int:
-    """Up to when another contact is about the matter of this one."""
-    if chapter.status == "open":
-        return _NEVER
-    resolved = chapter.visit.resolved_at
-    return (chapter.opened_at if resolved is None else resolved) + WITHIN
+        if visit.answered_at is None:
+            continue
+        own, by = history.customer.owner_at(visit.answered_at), visit.answered_by
+        before = bisect_left(instants, visit.answered_at)
+        last = answers[before - 1][1] if before else None
+        figures = {"unknown": 1}
+        if by is not None and (own is not None or last is not None):
+            figures = {"count": 1} | ({"own_agent": 1} if by == own else {"as_last_time": 1} if by == last else {})
+        yield of_contact(chapter, Mark("continuity", visit.answered_at, by, visit.answered_team, None, figures))
 
 
 class _Latest:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import QualityReviewed, SurveyAnswered
 from rapport.contracts.followup_events import SurveySent
-from rapport.contracts.sla_events import AlertCleared, SlaOpened, UnderPolicy
+from rapport.contracts.sla_events import AlertCleared, UnderPolicy
 from rapport.decision import Counted
 
 from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
@@ -80,8 +80,9 @@ def _after_deadlines(fact: ContactFact, event: Event[Data], data: UnderPolicy | 
     policy = getattr(data, "policy", None)
     if policy is not None and (fact.policy_word is None or word > fact.policy_word):
         changes |= {"policy": policy, "policy_word": word}
-    if isinstance(data, SlaOpened) and data.in_hours is not None:
-        known = (word, data.in_hours)
+    in_hours = getattr(data, "in_hours", None)
+    if in_hours is not None:
+        known = (word, in_hours)
         changes["in_hours"] = known if fact.in_hours is None else max(known, fact.in_hours)
     return changes
 
@@ -153,7 +154,7 @@ def derived(fact: ContactFact, customer: CustomerFact | None, changes: Mapping[s
                 known.language or dimensions.get("language"),
             ),
             *followup_marks(update.get("followups", fact.followups).values()),
-            *sent_marks(update.get("surveys", fact.surveys), update.get("answers", fact.answers), story),
+            *sent_marks(update.get("surveys", fact.surveys), story),
         ),
     }
     return fact.but(**update)

@@ -94,7 +94,7 @@ def marked(customer: CustomerFact) -> CustomerFact:
     marks = (
         *survey_marks(customer.answers.values()),
         *followup_marks(customer.followups.values()),
-        *sent_marks(customer.surveys, customer.answers),
+        *sent_marks(customer.surveys),
     )
     return customer.but(marks=marks)
 

@@ -13,29 +13,38 @@ from metrics.domain.report import Group, rows
 USUALLY: Final = timedelta(days=30)
 
 
-def ranges(question: Question, now: datetime) -> tuple[Question, Question]:
-    """The question over its range (the last thirty days up to now, where it has none), and over as long just before."""
+def ranges(question: Question, now: datetime) -> tuple[Question, Question] | None:
+    """
+    The question over its range (the last thirty days up to now, where it has none), and over as long just before.
+
+    None where that range is none.
+    """
     until = question.until or now
     since = question.since or until - USUALLY
+    if since >= until:
+        return None
     asked = replace(question, since=since, until=until)
     return asked, replace(question, since=since - (until - since), until=since)
 
 
-def document(question: Question, groups: Sequence[Iterable[Group]], most: int) -> dict[str, Any]:
+def document(questions: Sequence[Question], groups: Sequence[Iterable[Group]], most: int) -> dict[str, Any]:
     """
-    Contacts by what they are about, the most frequent first, beside how many there were just before.
+    Contacts by what they are about, the most frequent first, beside how many there were before.
 
-    `growth` is a share of what was before, null where that was nothing. `groups` are those of both `ranges`.
+    `growth` is a share of what was before, null where that was nothing. `groups` are those of both questions.
     """
-    now, before = ({_about(question, row): row["contacts"] for row in rows(question, some)} for some in groups)
+    question, earlier = questions
+    now, before = (
+        {_about(question, row): row["contacts"] for row in rows(one, some)}
+        for one, some in zip(questions, groups, strict=True)
+    )
     total = sum(now.values())
     names = sorted({*now, *before}, key=lambda name: (-now.get(name, 0), -before.get(name, 0), str(name)))
-    assert question.since is not None  # noqa: S101 - as `ranges` makes it
-    assert question.until is not None  # noqa: S101 - likewise
+    from_, to, started = (at and format_instant(at) for at in (question.since, question.until, earlier.since))
     return {
-        "from": format_instant(question.since),
-        "to": format_instant(question.until),
-        "before": format_instant(question.since - (question.until - question.since)),
+        "from": from_,
+        "to": to,
+        "before": started,
         "by": list(question.by),
         "contacts": total,
         "drivers": [

@@ -1,6 +1,6 @@
 """Reports that are made of whole histories of customers, when they are asked for."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from metrics.domain import again, presence, sales
@@ -49,14 +49,22 @@ def _surveys(_: Question, limits: Limits) -> Callable[[History], Iterable[Told]]
 
     def tell(history: History) -> Iterator[Told]:
         customer = history.customer
-        about: list[tuple[Mark, Chapter | None]] = [
-            (mark, chapter) for chapter in history.chapters for mark in chapter.marks if mark.measure == SENT
+        sent: list[tuple[str, Mark, Chapter | None]] = [
+            (name, mark, chapter)
+            for chapter in history.chapters
+            for name, mark in zip(chapter.surveys, _sent(chapter.marks), strict=True)
         ]
-        about += [(mark, None) for mark in customer.marks if mark.measure == SENT]
-        for mark, chapter in settled(about, customer.bounces.values(), now):
+        sent += [(name, mark, None) for name, mark in zip(customer.surveys, _sent(customer.marks), strict=True)]
+        answered = {*customer.answers, *(name for chapter in history.chapters for name in chapter.answers)}
+        for mark, chapter in settled(sent, answered, customer.bounces.values(), now):
             yield of_customer(customer, mark) if chapter is None else of_contact(chapter, mark)
 
     return tell
+
+
+def _sent(marks: Iterable[Mark]) -> list[Mark]:
+    """One for each survey, in their order."""
+    return [mark for mark in marks if mark.measure == SENT]
 
 
 def _values(question: Question, limits: Limits) -> Callable[[History], Iterable[Told]]:
@@ -74,3 +82,10 @@ _MAKES: Final[Mapping[str, Callable[[Question, Limits], Callable[[History], Iter
     "churn": _presence,
     SENT: _surveys,
 }
+
+MARKS_OF: Final[Mapping[str, Collection[str]]] = {
+    SENT: (SENT,),
+    "retention": presence.HEARD,
+    "churn": presence.HEARD,
+}
+"""By measure the marks of contacts that it is made of."""

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from metrics.domain.deadlines import millis
 from metrics.domain.marks import Mark
-from metrics.domain.states import DIMENSIONS, CustomerFact, instant
+from metrics.domain.states import DIMENSIONS, ContactFact, CustomerFact, instant
 from metrics.domain.story import NO_REAL_CONTACT
 from metrics.domain.visit import Visit
 
@@ -23,6 +23,9 @@ class Chapter(NamedTuple):
     about: Mapping[str, str]
     visit: Visit
     marks: tuple[Mark, ...] = ()
+    surveys: tuple[str, ...] = ()
+    """Those that were sent about it, as far as that was asked for, and `answers` those that were answered."""
+    answers: frozenset[str] = frozenset()
 
     @property
     def is_inbound(self) -> bool:
@@ -69,8 +72,9 @@ def of_customer(customer: CustomerFact, mark: Mark) -> Told:
 
 
 def chapter_of(document: Mapping[str, Any]) -> Chapter:
-    """A contact out of the fields that its fact is found by (`ContactFact.index`, with `_id`)."""
+    """A contact out of the fields that its fact is found by (`ContactFact.index`, with `_id`), and all of it in `s`."""
     opened = document.get("opened_at")
+    fact = ContactFact.restored(document["s"]) if "s" in document else None
     return Chapter(
         document["_id"],
         millis(opened) if opened else 0,
@@ -78,6 +82,8 @@ def chapter_of(document: Mapping[str, Any]) -> Chapter:
         {name: document[name] for name in ABOUT if document.get(name) is not None},
         Visit(**document.get("visit", {})),
         tuple(_mark(mark) for mark in document.get("marks", ())),
+        tuple(fact.surveys) if fact else (),
+        frozenset(fact.answers) if fact else frozenset(),
     )
 
 

@@ -100,8 +100,8 @@ def periods_between(
     since: datetime, until: datetime, granularity: str | None, zone: ZoneInfo, week_start: int
 ) -> Iterator[tuple[datetime, datetime]]:
     """The days, weeks or months of a range, or the range itself; the first and last as far as they lie in it."""
-    if granularity is None:
-        yield since, until
+    if granularity is None or since >= until:
+        yield from [(since, until)] if since < until else ()
         return
     first = period_of_day(local_day(since, zone), granularity, week_start)
     while (begins := max(since, local_midnight(first, zone))) < until:

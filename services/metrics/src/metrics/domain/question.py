@@ -17,11 +17,20 @@ from metrics.domain.states import DIMENSIONS
 Granularity = Literal["hour", "day", "week", "month"]
 Where = Mapping[str, tuple[str | None, ...]]
 
+_OF_A_VIEW: Final = frozenset({"from", "to", "tz", "by", "filter"})
 PARAMETERS: Final = frozenset({"measure", "from", "to", "by", "granularity", "tz", "week_start", "filter", "format"})
 
 _QUARTER: Final = timedelta(minutes=15)
 """All zones are whole quarters of an hour from UTC, and have been since 1972."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_HOURS: Final = tuple(f"{hour:02}" for hour in range(24))
+_LEAST: Final = {
+    "hour": timedelta(hours=1),
+    "day": timedelta(hours=23),
+    "week": timedelta(days=6),
+    "month": timedelta(days=27),
+}
 _SPECIAL: Final = frozenset(',|"')
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _ONE: Final = r'(?:"(?:[^"]|"")*"|[^,"|]*)'
@@ -85,6 +94,12 @@ class Question:
         by = tuple(name for name in self.grouping if name not in CLOCK)
         return replace(self, measure=MEASURES[self.measure.marks], by=by, where=where, granularity="hour")
 
+    def periods(self, now: datetime) -> int:
+        """How many it has at most, where it goes up to now unless it says otherwise."""
+        if self.since is None or self.granularity is None:
+            return 1
+        return ((self.until or now) - self.since) // _LEAST[self.granularity] + 2
+
     @property
     def is_by_clock(self) -> bool:
         return bool(self.measure.clock and self.dimensions & set(CLOCK))
@@ -101,8 +116,9 @@ class Question:
         """The stretches of a bounded range that the filters by local hour and weekday admit."""
         found: list[tuple[datetime, datetime]] = []
         at, until = self.since or _EPOCH, self.until or _EPOCH
+        step = timedelta(hours=1) if is_whole_hour_zone(self.zone.key) else _QUARTER
         while at < until:
-            end = min(until, at + _QUARTER - (at - _EPOCH) % _QUARTER)
+            end = min(until, at + step - (at - _EPOCH) % step)
             if self.admits_hour(at):
                 joins = found and found[-1][1] == at
                 found[-1:] = [(found[-1][0], end)] if joins else [*found[-1:], (at, end)]
@@ -124,9 +140,17 @@ class Question:
         return next((name for name, held in COMBINATIONS.items() if wanted <= set(held)), None)
 
 
-def parse(parameters: Mapping[str, Sequence[str]], *, also: frozenset[str] = frozenset()) -> Question:
-    """The question that query parameters ask; `also` names further parameters that the caller reads itself."""
-    return _Reader(parameters, PARAMETERS | also).question()
+def parse(
+    parameters: Mapping[str, Sequence[str]], *, also: frozenset[str] = frozenset(), measure: str | None = None
+) -> Question:
+    """
+    The question that query parameters ask; `also` names further parameters that the caller reads itself.
+
+    Where the caller asks for a `measure`, only its range, dimensions and filter are asked for.
+    """
+    if measure is None:
+        return _Reader(parameters, PARAMETERS | also).question()
+    return _Reader(parameters, _OF_A_VIEW | also, measure).question()
 
 
 def parse_range(parameters: Mapping[str, Sequence[str]]) -> tuple[datetime | None, datetime | None]:
@@ -140,8 +164,11 @@ def parse_range(parameters: Mapping[str, Sequence[str]]) -> tuple[datetime | Non
 
 
 class _Reader:
-    def __init__(self, parameters: Mapping[str, Sequence[str]], known: frozenset[str]) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Sequence[str]], known: frozenset[str], measure: str | None = None
+    ) -> None:
         self.errors: list[tuple[str, str]] = []
+        self.measure = measure
         self.given = {name: [value for value in values if value] for name, values in parameters.items()}
         for name in parameters:
             if name not in known:
@@ -164,7 +191,7 @@ class _Reader:
         return value
 
     def question(self) -> Question:
-        name = self.choice("measure", tuple(MEASURES))
+        name = self.measure or self.choice("measure", tuple(MEASURES))
         if name is None and not any(pointer == "/measure" for pointer, _ in self.errors):
             self.wrong("measure", f"is missing; there are {', '.join(MEASURES)}")
         measure = MEASURES[name or "contacts"]
@@ -202,15 +229,20 @@ class _Reader:
             return None
         try:
             if _DATE.fullmatch(text):
-                return local_midnight(date.fromisoformat(text), zone)
+                return self.within_reason(name, local_midnight(date.fromisoformat(text), zone))
             at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))  # "+" of a query string is a blank
             if at.tzinfo is not None:
-                return cut_to_milliseconds(at)
+                return self.within_reason(name, cut_to_milliseconds(at))
         except (ValueError, OverflowError):
             self.wrong(name, "must be a date, or an RFC 3339 date and time with an offset")
             return None
         self.wrong(name, "lacks an offset; a date alone means midnight in tz")
         return None
+
+    def within_reason(self, name: str, at: datetime) -> datetime:
+        if not _EPOCH <= at < _FAR:
+            self.wrong(name, f"must be from {_EPOCH.year} to {_FAR.year - 1}")
+        return at
 
     def suits(self, measure: Measure, granularity: str | None) -> None:
         """What is of whole periods, or to date, can't be had of everything."""
@@ -251,8 +283,16 @@ class _Reader:
                     self.wrong("filter", f"{name!r} is no dimension of {measure.name}; there are {', '.join(known)}")
                 elif name in terms:
                     self.wrong("filter", f"{name!r} is given twice; alternatives are written {name}:a|b")
+                elif measure.clock and name in CLOCK:
+                    self.check_clock(name, values)
                 terms[name] = values
         return terms
+
+    def check_clock(self, name: str, values: Sequence[str | None]) -> None:
+        known = WEEKDAYS if name == "weekday" else _HOURS
+        for value in values:
+            if value not in known:
+                self.wrong("filter", f"{value!r} is no {name}; there are {', '.join(known)}")
 
     def terms(self, text: str) -> Iterator[tuple[str, tuple[str | None, ...]]]:
         position = 0

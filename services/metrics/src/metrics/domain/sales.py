@@ -53,8 +53,8 @@ def _complaints(history: History) -> dict[str, list[Chapter]]:
             continue
         named = chapter.visit.purchase
         before = bisect_right(instants, chapter.opened_at)
-        if named in purchases:
-            found.setdefault(str(named), []).append(chapter)
+        if named is not None:
+            found.setdefault(named, []).append(chapter)
         elif before:
             found.setdefault(in_time[before - 1][1], []).append(chapter)
     return found

@@ -13,6 +13,7 @@ NO_REAL_CONTACT = frozenset({"spam", "duplicate"})
 
 _NO_DIMENSION = frozenset({"agent", "team", "outbound", "purchase"})
 
+_NOBODY = object()
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 
@@ -85,6 +86,10 @@ class Story:
     escalations: list[Hands] = field(default_factory=list)
     """When it was handed up, and whose it was."""
     handled: list[Handled] = field(default_factory=list)
+    answers: list[tuple[int, str | None]] = field(default_factory=list)
+    """When it was answered, and by whom."""
+    stretches: list[tuple[int, int | None]] = field(default_factory=list)
+    """From when to when it was open."""
 
     def at(self, millis: int) -> Hands:
         """Whose work the contact was at an instant; before anybody had it, whoever got it first."""
@@ -135,7 +140,11 @@ class Story:
         self.handled.append(Handled(since, agent, team, millis))
 
     def by_the_hour(self) -> "Story":
-        """The same with its messages and work counted by the hour, so that an endless contact stays small."""
+        """
+        The same with its messages and work counted by the hour, so that an endless contact stays small.
+
+        Of answers by one person in a row the last is left.
+        """
         story = self.copy()
         story.handled = []
         for piece in self.handled:
@@ -144,7 +153,14 @@ class Story:
         for minute, count in self.messages.items():
             hour = minute - minute % _HOUR
             story.messages[hour] = story.messages.get(hour, 0) + count
+        followed_by = [*self.answers[1:], (0, _NOBODY)]
+        story.answers = [one for one, other in zip(self.answers, followed_by, strict=False) if one[1] != other[1]]
         return story
+
+    def close(self, at: int) -> None:
+        """It is open no more."""
+        if self.stretches and self.stretches[-1][1] is None:
+            self.stretches[-1] = (self.stretches[-1][0], at)
 
 
 def fold(notes: Iterable[Note], before: Story | None = None) -> Story:
@@ -185,6 +201,7 @@ def _reopen(story: Story, note: Note) -> None:
     if story.status == "resolved":
         story.reopenings.append(Hands(note.millis, story.resolved_by, story.now.team))
     story.status = "open"
+    story.stretches.append((note.millis, None))
     story.resolved_at = story.resolved_by = story.outcome = None
 
 
@@ -199,6 +216,7 @@ def _received(story: Story, note: Note) -> None:
         story.outbound = "outbound" in what
         if story.status == "unknown":
             story.status = "open"
+            story.stretches.append((note.millis, None))
         _passed_to(story, note)
     elif not story.hands:
         _passed_to(story, note)
@@ -216,6 +234,7 @@ def _responded(story: Story, note: Note) -> None:
     agent = note.what.get("agent") or story.now.agent
     _worked(story, note, agent)
     story.last_answered_by = agent
+    story.answers.append((note.millis, agent))
     if story.asked_at is not None and story.answered_at is None:
         story.answered_at, story.answered_by = note.millis, agent
         story.answered_in = note.what.get("language")
@@ -233,6 +252,7 @@ def _resolved(story: Story, note: Note) -> None:
         return
     if story.status != "resolved":
         story.status = "resolved"
+        story.close(note.millis)
         story.resolved_at = note.millis
         story.resolved_by = note.what.get("agent") or story.now.agent
         story.credits.append(Credit(note.millis, story.last_answered_by or story.resolved_by, story.now.team))
@@ -249,8 +269,9 @@ def _reopened(story: Story, note: Note) -> None:
         _reopen(story, note)
 
 
-def _merged(story: Story, _: Note) -> None:
+def _merged(story: Story, note: Note) -> None:
     story.status = "merged"
+    story.close(note.millis)
 
 
 def _abandoned(story: Story, note: Note) -> None:
@@ -258,6 +279,7 @@ def _abandoned(story: Story, note: Note) -> None:
         story.given_up_at, story.given_up_after = note.millis, note.what.get("waited")
     if story.status in ("open", "unknown"):
         story.status = "abandoned"
+        story.close(note.millis)
 
 
 _FOLD = {

@@ -1,6 +1,6 @@
 """Surveys that were sent: who was asked, and which of them answered."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 from rapport.contracts.envelope import OrderKey
@@ -8,12 +8,13 @@ from rapport.contracts.fields import SurveyKind
 from rapport.contracts.followup_events import SurveySent
 
 from metrics.domain.deadlines import millis
-from metrics.domain.marks import Answer, Mark
+from metrics.domain.marks import Mark
 from metrics.domain.story import Story
 
 T = TypeVar("T")
 
 SENT: Final = "response_rate"
+SCORES: Final = ("csat", "ces", "nps")
 _DAY: Final = 86_400_000
 _COMES_BACK_WITHIN: Final = 3 * _DAY
 """A message that comes back later was another one."""
@@ -32,38 +33,37 @@ def with_survey(known: Mapping[str, Survey], order: OrderKey, data: SurveySent) 
     return {**known, data.survey_id: told if held is None or told.order > held.order else held}
 
 
-def sent_marks(
-    surveys: Mapping[str, Survey], answers: Mapping[str, Answer], story: Story | None = None
-) -> Iterator[Mark]:
-    """One mark each, at the instant at which it was sent, for whoever the answer is about."""
-    for name, one in surveys.items():
+def sent_marks(surveys: Mapping[str, Survey], story: Story | None = None) -> Iterator[Mark]:
+    """One mark for each, in their order, at the instant at which it was sent, for whoever the answer is about."""
+    for one in surveys.values():
         at = one.order[0]
         credit = story.credited(at) if story else None
         agent, team = (credit.agent, credit.team) if credit else (None, None)
-        figures = {"sent": 1, "answers": 1} if name in answers else {"sent": 1, "expires": one.expires_at}
-        yield Mark(SENT, at, agent, team, one.survey, figures)
+        yield Mark(SENT, at, agent, team, one.survey, {"sent": 1, "expires": one.expires_at})
 
 
-def settled(marks: Iterable[tuple[Mark, T]], bounces: Iterable[int], now: int) -> Iterator[tuple[Mark, T]]:
+def settled(
+    sent: Iterable[tuple[str, Mark, T]], answered: Collection[str], bounces: Iterable[int], now: int
+) -> Iterator[tuple[Mark, T]]:
     """
     The marks of a customer's surveys as they count, each with what came with it.
 
-    They are answered, come back, expired without an answer, or pending.
-
-    What came back is not told by its name: it was the newest survey without an
-    answer of the three days before.
+    They are answered, come back, expired without an answer, or pending. What came
+    back is not told by its name: it was the newest survey without an answer of the
+    three days before.
     """
-    by_time = sorted(marks, key=lambda one: one[0].at)
+    by_time = sorted(sent, key=lambda one: (one[1].at, one[0]))
+    waiting = [place for place, (name, _, _) in enumerate(by_time) if name not in answered]
     returned: set[int] = set()
     for at in sorted(bounces):
-        for place in range(len(by_time) - 1, -1, -1):
-            mark, _ = by_time[place]
-            if place not in returned and "answers" not in mark.figures and 0 <= at - mark.at <= _COMES_BACK_WITHIN:
-                returned.add(place)
-                break
-    for place, (mark, about) in enumerate(by_time):
-        if "answers" in mark.figures:
-            figures = mark.figures
+        before = [place for place in waiting if 0 <= at - by_time[place][1].at <= _COMES_BACK_WITHIN]
+        returned.update(before[-1:])
+        waiting = [
+            place for place in waiting if place not in returned and by_time[place][1].at >= at - _COMES_BACK_WITHIN
+        ]
+    for place, (name, mark, about) in enumerate(by_time):
+        if name in answered:
+            figures = {"sent": 1, "answers": 1}
         elif place in returned:
             figures = {"sent": 1, "bounced": 1}
         else:

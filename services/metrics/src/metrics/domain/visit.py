@@ -16,13 +16,15 @@ class Visit(NamedTuple):
     answered_at: int | None = None
     answered_by: str | None = None
     answered_team: str | None = None
-    last_by: str | None = None
-    """Who answered last."""
+    answers: tuple[tuple[int, str | None], ...] = ()
+    """When it was answered, and by whom."""
+    stretches: tuple[tuple[int, int | None], ...] = ()
+    """From when to when it was open."""
     purchase: str | None = None
     """The purchase that it is about, if that was told."""
 
     def fields(self) -> dict[str, Any]:
-        return {name: value for name, value in self._asdict().items() if value not in (None, False)}
+        return {name: value for name, value in self._asdict().items() if value not in (None, False, ())}
 
 
 def visit_of(story: Story) -> Visit:
@@ -35,6 +37,7 @@ def visit_of(story: Story) -> Visit:
         answered,
         story.answered_by,
         None if answered is None else story.at(answered).team,
-        story.last_answered_by,
+        tuple(story.answers),
+        tuple(story.stretches),
         story.purchase,
     )
