@@ -55,3 +55,22 @@ def scored(time: str, score: int, survey: str = "csat", survey_id: str | None = 
     return happened(
         "survey.answered", time, survey_id=survey_id or f"s-{time}", survey=survey, score=score, contact_id="c-1"
     )
+
+
+PEOPLE = """
+escalations: {climb: [{after: 0m, notify: [lead]}]}
+receivers:
+  desk: {url: "json://desk"}
+  lead: [{url: "json://night", calendar: night}, {url: "json://lead"}]
+people: {ada: {url: "json://ada"}, bob: {name: Bob}, eve: {url: "json://eve"}}
+teams: {billing: {receiver: desk}}
+"""
+
+
+def under(notify: str) -> str:
+    return targets("first_response: {within: 4h}", rest=f"{RISK.rstrip()}\n  notify: {notify}\n{PEOPLE}")
+
+
+ALL = under("[owner, team, lead]")
+CALLS = [call(f"+{day} 09:00", day + 1, team="billing") for day in (0, 1, 2)]
+OWNED = [*CALLS[:2], call("+2 09:00", 3, team="billing", agent_id="ada")]

@@ -12,7 +12,7 @@ from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.grouping import GroupKey, key_of
 from sla_monitor.domain.message import LISTED
-from sla_monitor.domain.signals import STANDS_FOR
+from sla_monitor.domain.signals import STANDS_FOR, labels_in
 from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, names_in, places_in
@@ -95,4 +95,4 @@ class Standing:
 
 
 def _stands(one: NotificationState, entry: int) -> bool:
-    return one.entry == entry and one.sent_at is not None and one.known_as.startswith("{")
+    return one.entry == entry and one.sent_at is not None and labels_in(one.known_as) is not None

@@ -14,6 +14,7 @@ from sla_monitor.domain.signals import (
     STORM_KEY,
     Signal,
     fingerprint,
+    labels_in,
     pagerduty_action,
     standing,
     to_alertmanager,
@@ -135,7 +136,11 @@ class RiskMessage:
 
     def again(self, until: datetime) -> list[list[Any]]:
         """For Alertmanager, which forgets: what it was told, under the names by which it is known, until then."""
-        listed = [standing(self._signal(one), one.said.name, until) for one in self.those if one.said]
+        listed = [
+            standing(self._signal(one), one.said.name, until)
+            for one in self.those
+            if one.said and labels_in(one.said.name) is not None
+        ]
         return [listed[at : at + _AGAIN_AT_ONCE] for at in range(0, len(listed), _AGAIN_AT_ONCE)]
 
     def said(self, via: str, policy: int) -> list[tuple[AtRisk, Said]]:

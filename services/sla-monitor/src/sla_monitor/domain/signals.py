@@ -100,18 +100,27 @@ def dedup_key(alert_id: str) -> str:
     return alert_id if len(alert_id) <= _LONGEST_KEY else fingerprint(alert_id)
 
 
+def labels_in(name: str) -> dict[str, Any] | None:
+    """The labels that are an alert's name in Alertmanager; None where it is another product's name, or none."""
+    try:
+        labels = json.loads(name)
+    except ValueError:
+        return None
+    return labels if isinstance(labels, dict) else None
+
+
 def to_alertmanager(signals: Sequence[Signal], known: Mapping[str, Iterable[str]], now: datetime) -> list[Any]:
     """
     The bodies of `POST /api/v2/alerts`.
 
     Alertmanager knows an alert by its labels. `known` are those under which it
     has heard of each: what is over ends under all of them, and what has other
-    labels now ends under the old ones.
+    labels now ends under the old ones. What another product in its place knew it by is nothing to it.
     """
     listed: list[dict[str, Any]] = []
     for signal in signals:
         own = signal.name_for("alertmanager")
-        before = sorted(set(known.get(signal.id, ())))
+        before = sorted(name for name in set(known.get(signal.id, ())) if labels_in(name) is not None)
         if signal.ends_at is None:
             listed.append(standing(signal, own, now + STANDS_FOR))
         for name in before if signal.ends_at else [name for name in before if name != own]:
@@ -152,9 +161,10 @@ def to_pagerduty(signals: Sequence[Signal], *, group: str, client: str, storm: s
 
 
 def pagerduty_action(action: Action, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The events that acknowledge or resolve those incidents."""
+    """The events that acknowledge or resolve those incidents, but for what is a name in Alertmanager."""
     for key in dict.fromkeys(keys):
-        yield {"event_action": action, "dedup_key": key}
+        if labels_in(key) is None:
+            yield {"event_action": action, "dedup_key": key}
 
 
 def _severity(signals: Sequence[Signal]) -> str:
