@@ -28,6 +28,7 @@ def message(*those: AtRisk, **more: Any) -> RiskMessage:
 
 
 ROSSI = {"title": "Ms", "name": "Rossi", "tier": "gold"}
+PRODUCTS = ("pagerduty", "alertmanager", "webhook")
 WHY = "3 contacts about the same topic (billing) within 7 days: c-1, c-2, c-3"
 OPEN = "Open: https://rapport.example/contacts/c-3"
 
@@ -122,7 +123,21 @@ def test_the_end_is_told_in_the_same_words_and_resolved_under_the_same_fingerpri
     assert both.text.startswith("RISK OVER · 2 customers · first: RISK OVER · K-1 · ")
 
 
-@pytest.mark.parametrize("via", ["pagerduty", "alertmanager", "webhook"])
+def test_what_could_have_been_told_for_a_day_is_given_up_but_not_the_end_of_an_incident():
+    one = at_risk()
+    ended = {via: over(one, kept.name) for via in PRODUCTS for _, kept in message(one).said(via, 1)}
+    day, later = at("+3 09:30"), at("+3 09:30:00.001")
+    assert [one.is_given_up(at(time)) for time in ("+3 09:00", "+3 09:01")] == [False, True]
+    assert not any(stale.is_given_up(day) for stale in ended.values())
+    assert {via: stale.is_given_up(later) for via, stale in ended.items()} == {
+        "pagerduty": False,
+        "alertmanager": True,
+        "webhook": True,
+    }
+    assert not ended["webhook"].is_given_up(later, muted_until=at("+2 09:31"))
+
+
+@pytest.mark.parametrize("via", PRODUCTS)
 def test_what_a_place_was_told_of_each_is_kept_for_the_end(via: str):
     one = at_risk()
     [(of, kept)] = message(one).said(via, 7)

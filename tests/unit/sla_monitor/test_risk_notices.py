@@ -6,8 +6,10 @@ import pytest
 from rapport.contracts import Data, Event
 from rapport.decision import States
 from sla_monitor.domain.erasing import forget_risk
+from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.policy_checks import cautions
 from sla_monitor.domain.risk import Notice, RiskState, Said, standing
+from sla_monitor.domain.risk_message import AtRisk
 from sla_monitor.domain.risk_notices import Decide, due, ended, heard, looked_at, not_told, told, told_to_be_over
 
 from tests.support.risk import ALL, CALLS, OWNED, Watch, call, scored, under, watch
@@ -180,6 +182,14 @@ def test_a_better_score_ends_what_a_low_one_raised_as_of_its_own_time():
     assert played.risk().index() == {"at_risk": True}
     played.take(scored("+3 12:00", 5))
     assert played.risk().index()["ends_at"] == at("+3 12:00")
+
+
+def test_an_end_that_is_dated_back_is_no_older_than_the_news_of_it():
+    played = heard_by_all(call("09:00", 1, agent_id="ada"), scored("12:00", 1), under=under("owner"))
+    played.take(scored("13:00", 5), "+3 12:00")
+    [notice] = played.risk().notices
+    assert notice.ends == to_millis(at("13:00"))
+    assert AtRisk.known("K-1", None, notice, notice.said[0], over=True).since == at("+3 12:00")
 
 
 def test_what_stands_again_before_its_end_was_told_has_not_ended():

@@ -119,7 +119,7 @@ class RiskTeller:
         for (place, ends), those in waiting.items():
             for one in those:
                 muted = muted_until(silences, one.facts)
-                if now - max(one.since, muted) > NEWS:
+                if one.is_given_up(now, muted):
                     await self._settle([one], place)
                 elif muted <= now:
                     found[place, ends].append(one)

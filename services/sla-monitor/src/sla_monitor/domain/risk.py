@@ -93,6 +93,8 @@ class Notice(NamedTuple):
     """Where it is believed to stand, and where therefore its end will be told."""
     ends: int = 0
     """The last instant at which it stands, as far as one can say; 0 while only another signal can end it."""
+    ends_learnt: int = 0
+    """Since when that has been known."""
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from sla_monitor.domain.grouping import STORM
-from sla_monitor.domain.log import instant
+from sla_monitor.domain.log import EPOCH, instant
 from sla_monitor.domain.risk import Notice, Raised, Said, receiver_of
+from sla_monitor.domain.risk_notices import NEWS
 from sla_monitor.domain.signals import (
     STORM_KEY,
     Signal,
@@ -57,11 +58,22 @@ class AtRisk:
     @property
     def since(self) -> datetime:
         """Since when there is something to tell."""
-        return instant(self.notice.ends if self.is_over else self.notice.learnt)
+        ended = max(self.notice.ends, self.notice.ends_learnt)
+        return instant(ended if self.is_over else self.notice.learnt)
 
     @property
     def id(self) -> str:
         return f"{self.customer_id}/risk/{self.cause.cause}/{self.cause.trigger}"
+
+    def is_given_up(self, now: datetime, muted_until: datetime = EPOCH) -> bool:
+        """
+        Whether it could have been told for a day.
+
+        Never so of the end of an incident: it would stand for good, where Alertmanager's alert ends by itself.
+        """
+        if self.is_over and self.said and self.said.name and labels_in(self.said.name) is None:
+            return False
+        return now - max(self.since, muted_until) > NEWS
 
     @property
     def facts(self) -> Mapping[str, str | None]:

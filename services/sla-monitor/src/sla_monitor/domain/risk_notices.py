@@ -50,7 +50,11 @@ def unheard(known: Sequence[Notice], found: Iterable[Raised], now: datetime) -> 
 
 def followed(known: Iterable[Notice], found: Sequence[Raised], now: datetime) -> tuple[Notice, ...]:
     """The notices, those that somebody was told of with when what they tell ends."""
-    return tuple(one._replace(ends=_end_of(one, found, to_millis(now))) if one.said else one for one in known)
+    return tuple(_with_end(one, _end_of(one, found, to_millis(now)), now) if one.said else one for one in known)
+
+
+def _with_end(notice: Notice, ends: int, now: datetime) -> Notice:
+    return notice._replace(ends=ends, ends_learnt=to_millis(now)) if ends != notice.ends else notice
 
 
 def _end_of(notice: Notice, found: Iterable[Raised], at: int) -> int:
