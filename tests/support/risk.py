@@ -33,7 +33,7 @@ class Watch(Desk):
         refs = [Ref(RiskState, f"K-{number}") for number in range(4)]
         kept = [state for (kind, _), state in self.kept.items() if kind is RiskState]
         states.loaded(refs, kept)
-        states.loaded([Ref(ContactState, f"c-{number}") for number in range(20)], [])
+        states.loaded([Ref(ContactState, f"c-{number}") for number in range(150)], [])
         states.loaded([Ref(CustomerState, f"K-{number}") for number in range(4)], [])
         return states
 

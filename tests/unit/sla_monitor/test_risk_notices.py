@@ -170,6 +170,27 @@ def test_more_of_the_same_puts_the_end_off():
     assert hear_of_the_end(played.risk(), "+8 09:01") == EVERYBODY
 
 
+def test_what_goes_on_for_longer_than_its_signals_are_remembered_is_raised_once_and_has_not_ended():
+    def hour(number: int) -> str:
+        return f"+{number // 24} {number % 24:02}:30"
+
+    for more in (lambda n: call(hour(n), n, team="billing"), lambda n: scored(hour(n), 1, survey_id=f"s-{n}")):
+        played = heard_by_all(*(more(n) for n in range(3)))
+        told = len(played.risk().told)
+        for number in range(3, 140):
+            played.take(more(number))
+        assert len(played.risk().told) == told
+        assert [notice.waiting for notice in played.risk().notices] == [()] * told
+        assert hear_of_the_end(played.risk(), hour(140)) == []
+        assert RiskState.restored(played.risk().stored()) == played.risk()
+
+
+def test_what_late_news_parts_in_two_is_raised_twice_as_it_would_have_been_in_order():
+    bad, good, again = scored("12:00", 1), scored("12:30", 5), scored("13:00", 2)
+    for order in ([bad, good, again], [bad, again, good]):
+        assert len(watch(call("09:00", 1), *order).risk().told) == 2
+
+
 def test_what_turns_out_never_to_have_stood_ends_when_that_is_learnt():
     played = heard_by_all()
     played.take(merged("+5 10:00", contact_id="c-3"))

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from rapport.contracts.fields import RiskCause
 from rapport.decision import Index, State
@@ -51,10 +51,13 @@ class Raised(NamedTuple):
     contact: str | None
     trigger: str
     reasons: tuple[str, ...]
+    newest: int = 0
+    """The instant of its newest signal where its first ones may be forgotten, so that it seems to begin later."""
 
-    def stood(self, cause: RiskCause, about: str, millis: int) -> bool:
-        """Whether it is that cause, and stood then."""
-        return (self.cause, self.about) == (cause, about) and self.millis <= millis <= (self.until or millis)
+    def stood(self, cause: RiskCause, about: str, *instants: int) -> bool:
+        """Whether it is that cause, and stood at one of these instants."""
+        same = (self.cause, self.about) == (cause, about)
+        return same and any(self.millis <= millis <= (self.until or millis) for millis in instants)
 
 
 class Told(NamedTuple):
@@ -63,6 +66,11 @@ class Told(NamedTuple):
     cause: RiskCause
     about: str
     millis: int
+    newest: int = 0
+    """The newest signal of it since, by which it is known once its first ones are forgotten."""
+
+    def tells(self, one: Raised) -> bool:
+        return one.stood(self.cause, self.about, self.millis, self.newest)
 
 
 class Said(NamedTuple):
@@ -95,6 +103,8 @@ class Notice(NamedTuple):
     """The last instant at which it stands, as far as one can say; 0 while only another signal can end it."""
     ends_learnt: int = 0
     """Since when that has been known."""
+    newest: int = 0
+    """As in `Told`."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -106,7 +116,7 @@ class Notice(NamedTuple):
         return not self.waiting and not self.said and (not self.heard or self.ends > 0)
 
     def tells(self, one: Raised) -> bool:
-        return one.stood(self.cause, self.about, self.millis)
+        return one.stood(self.cause, self.about, self.millis, self.newest)
 
     def is_over(self, now: datetime) -> bool:
         return 0 < self.ends < to_millis(now)
@@ -186,6 +196,8 @@ def raised(signals: Sequence[Signal], rules: Risk) -> list[Raised]:
             found += _turning(some)
     if rules.negative_outcome:
         found += _turning(of["negative_outcome"])
+    full = [cause for cause, some in of.items() if len(some) >= KEPT]
+    found = [one if one.cause in full else one._replace(newest=0) for one in found]
     return sorted(found, key=lambda one: (one.millis, one.cause, one.about))
 
 
@@ -195,10 +207,20 @@ def standing(state: RiskState | None, rules: Risk, now: datetime) -> list[Raised
     return [one for one in raised(state.signals, rules) if one.until is None or one.until >= at] if state else []
 
 
+A = TypeVar("A", Told, Notice)
+
+
+def kept_up(announced: Iterable[A], found: Sequence[Raised]) -> Iterator[A]:
+    """What was announced, with the newest signal of it by now."""
+    for one in announced:
+        newest = max((other.newest for other in found if one.tells(other)), default=0)
+        yield one._replace(newest=newest) if newest > max(one.millis, one.newest) else one
+
+
 def untold(found: Iterable[Raised], told: Sequence[Told]) -> Iterator[Raised]:
     """What has not been announced: nothing was, of the same cause, while it stood."""
     for one in found:
-        if not any(one.stood(*announced) for announced in told):
+        if not any(announced.tells(one) for announced in told):
             yield one
 
 
@@ -217,7 +239,7 @@ def _often(signals: Sequence[Signal], count: int, within: timedelta, what: str) 
         until = near[-count].millis + span
         known = standing.get(signal.about)
         if known is not None and known.until is not None and signal.millis <= known.until:
-            standing[signal.about] = known._replace(until=until)
+            standing[signal.about] = known._replace(until=until, newest=signal.millis)
             continue
         if known is not None:
             yield known
@@ -236,7 +258,8 @@ def _passed_around(signals: Sequence[Signal], count: int) -> Iterator[Raised]:
     """One contact handed over so often; it never clears, for it stays true of it."""
     if len(signals) >= count:
         hands = " → ".join(signal.value for signal in signals[:count])
-        yield _raised(signals[count - 1], None, f"passed on {count} times: {hands}")
+        one = _raised(signals[count - 1], None, f"passed on {count} times: {hands}")
+        yield one._replace(newest=signals[-1].millis)
 
 
 def _turning(signals: Iterable[Signal]) -> Iterator[Raised]:
@@ -246,14 +269,15 @@ def _turning(signals: Iterable[Signal]) -> Iterator[Raised]:
         if signal.good and bad is not None:
             yield bad._replace(until=signal.millis)
             bad = None
-        elif not signal.good and bad is None:
-            bad = _raised(signal, None, signal.value)
+        elif not signal.good:
+            bad = bad._replace(newest=signal.millis) if bad else _raised(signal, None, signal.value)
     if bad is not None:
         yield bad
 
 
 def _raised(signal: Signal, until: int | None, reason: str) -> Raised:
-    return Raised(signal.cause, signal.millis, until, signal.about, signal.contact, signal.name, (reason,))
+    begun = signal.millis
+    return Raised(signal.cause, begun, until, signal.about, signal.contact, signal.name, (reason,), begun)
 
 
 def causes_in_words(rules: Risk) -> list[str]:

@@ -16,7 +16,7 @@ from sla_monitor.domain.escalation import Escalation
 from sla_monitor.domain.log import instant, to_millis
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.risk import Notice, Raised, RiskState, Said, raised, receiver_of
+from sla_monitor.domain.risk import Notice, Raised, RiskState, Said, kept_up, raised, receiver_of
 from sla_monitor.domain.states import ContactState, CustomerState
 
 NEWS: Final = timedelta(hours=24)
@@ -49,17 +49,18 @@ def unheard(known: Sequence[Notice], found: Iterable[Raised], now: datetime) -> 
 
 
 def followed(known: Iterable[Notice], found: Sequence[Raised], now: datetime) -> tuple[Notice, ...]:
-    """The notices, those that somebody was told of with when what they tell ends."""
-    return tuple(_with_end(one, _end_of(one, found, to_millis(now)), now) if one.said else one for one in known)
+    """The notices as of these signals, those that somebody was told of with when what they tell ends."""
+    kept = kept_up(known, found)
+    return tuple(_with_end(one, _end_of(one, found, to_millis(now)), now) if one.said else one for one in kept)
 
 
 def _with_end(notice: Notice, ends: int, now: datetime) -> Notice:
     return notice._replace(ends=ends, ends_learnt=to_millis(now)) if ends != notice.ends else notice
 
 
-def _end_of(notice: Notice, found: Iterable[Raised], at: int) -> int:
+def _end_of(notice: Notice, found: Sequence[Raised], at: int) -> int:
     """What stands no more, and never has by what is known now, has ended when that was learnt."""
-    stood = next((one for one in found if notice.tells(one)), None)
+    stood = next((one for one in reversed(found) if notice.tells(one)), None)
     if stood is None:
         return min(notice.ends or at, at)
     return stood.until or 0

@@ -14,7 +14,7 @@ from sla_monitor.domain.log import instant
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.risk import Raised, RiskState, Told, raised, untold, with_signals
+from sla_monitor.domain.risk import Raised, RiskState, Told, kept_up, raised, untold, with_signals
 from sla_monitor.domain.risk_notices import followed, owed, unheard, with_notices
 from sla_monitor.domain.risk_signals import Seen, of_decision, of_survey
 from sla_monitor.domain.states import ContactState, CustomerState
@@ -109,13 +109,13 @@ class WatchDomain:
         found = raised(signals, rules)
         news = list(untold(found, known.told))
         events = [_event(customer_id, one, known.sequence + at, cause) for at, one in enumerate(news, 1)]
-        told = (*known.told, *(Told(one.cause, one.about, one.millis) for one in news))
+        told = kept_up((*known.told, *(Told(one.cause, one.about, one.millis) for one in news)), found)
         contact = _contact(decision, cause, states)
         to_tell = [] if cause and cause.backfill else [*news, *unheard(known.notices, found, now)]
         notices = [owed(one, self.book, contact, customer, now) for one in to_tell]
         state = known.but(
             signals=signals,
-            told=told,
+            told=tuple(told),
             notices=with_notices(followed(known.notices, found, now), [one for one in notices if one]),
             sequence=known.sequence + len(news),
         )
