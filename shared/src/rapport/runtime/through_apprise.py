@@ -3,16 +3,19 @@ Messages through apprise, whose plug-ins block and connect where they like.
 
 Each runs in a thread of its own, so that one that hangs takes nothing from the
 others; and each connection that such a thread opens is judged when it is opened,
-wherever a redirect or a second look-up of the name has led it.
+wherever the address, a redirect or a second look-up of the name has led it. What
+stands for a host in an address is no sign of it: it may be a number or a key.
 
 They say only whether a message was taken. Why not, and whether it may have been
 taken all the same, is to be had from what they log, which names addresses and
-goes no further than this.
+goes no further than this; what is told of it is in words of ours.
 """
 
 import asyncio
+import errno
 import logging
 import re
+import socket
 import sys
 import threading
 import warnings
@@ -22,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from rapport.runtime.addresses import Unreachable, is_internal, resolve
+from rapport.runtime.addresses import Unreachable, is_internal
 
 T = TypeVar("T")
 
@@ -33,21 +36,28 @@ _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 """What a plug-in has logged in its thread."""
 
 _MOST_AT_ONCE: Final = 64
-_ANSWERED: Final = re.compile(r"error=(\w+)")
+_REACHING: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+_ANSWERED: Final = re.compile(r"error=(?:(\d{1,6})\b)?")
 _WHY: Final = "Socket Exception: "
 _NEVER_REACHED: Final = re.compile(
     r"Caused by (NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError\(SSLCertVerificationError)"
+    rf"|{_WHY}\[Errno (-\d+|{errno.ECONNREFUSED})\]"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Whether a message was taken; if not, why, whether to try again, and whether `perhaps` it was all the same."""
+    """
+    Whether a message was taken; if not, why, whether to try again, and whether `perhaps` it was all the same.
+
+    `answer` is the number that the service refused it with, mostly an HTTP status; 0 where it said none.
+    """
 
     taken: bool
     says: str
     again: bool = False
     perhaps: bool = False
+    answer: int | None = None
 
 
 class ThroughApprise:
@@ -67,9 +77,6 @@ class ThroughApprise:
 
         One at a time of those in one `lane`, which is the address where none is given.
         """
-        host, port = getattr(plugin, "host", None), getattr(plugin, "port", None)
-        if isinstance(host, str) and host:
-            await resolve(host, int(port or 443), allow_internal=self._allow_internal)
         name = lane or str(plugin.url())
         if name in self._running:
             return Carried(taken=False, says="the message before is still on its way", again=True)
@@ -78,21 +85,30 @@ class ThroughApprise:
         tried: list[str] = []
         heard: list[str] = []
 
-        def notify() -> bool:
+        def notify() -> Carried:
             if not self._allow_internal:
                 _watch_connections()
                 _guarded.set(tried)
             _heard.set(heard)
             try:
-                return bool(plugin.notify(body=text, title=title))
+                taken = plugin.notify(body=text, title=title)
+            except Exception as error:  # noqa: BLE001 - a plug-in is anybody's, and what it raises may name the address
+                says = f"apprise could not tell what became of it ({type(error).__name__})"
+                return Carried(taken=False, says=says, again=True, perhaps=True)
+            else:
+                return Carried(taken=True, says="taken") if taken else _refused(" ".join(heard))
             finally:
                 self._running.discard(name)
 
         self._running.add(name)
-        taken = await _in_a_thread(notify)
+        carried = await _in_a_thread(notify)
         if tried:
-            raise Unreachable(f"it led to {tried[0]}, which is inside this machine or link-local", again=False)
-        return Carried(taken=True, says="taken") if taken else _refused(" ".join(heard))
+            raise Unreachable(
+                f"it led to {tried[0]}, which is inside this machine or link-local;"
+                " RAPPORT_ALLOW_INTERNAL_RECEIVERS allows it",
+                again=False,
+            )
+        return carried
 
 
 def is_known(url: str) -> bool:
@@ -117,25 +133,31 @@ def _watch_connections() -> None:
 
 
 def _judge(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "socket.connect":
+    if event not in _REACHING:
         return
     tried = _guarded.get()
     address = arguments[1]
-    if tried is None or not isinstance(address, tuple) or not isinstance(address[0], str):
+    if tried is None or not isinstance(address, tuple):
         return
-    try:
-        internal = is_internal(address[0])
-    except ValueError:
-        return  # a name: it is looked up first, and comes again as an address
-    if internal:
-        tried.append(address[0])
-        raise PermissionError(f"{address[0]} is inside this machine or link-local")
+    host = address[0]
+    for one in _meant_by(bytes(host) if isinstance(host, bytearray) else host):
+        if is_internal(one):
+            tried.append(one)
+            raise PermissionError(f"{one} is inside this machine or link-local")
+
+
+def _meant_by(host: str | bytes) -> set[str]:
+    """The addresses that a connection to this host may lead to; OSError where there are none, and none is made."""
+    found = socket.getaddrinfo(host or "0", None)
+    return {str(info[4][0]) for info in found}
 
 
 def _refused(heard: str) -> Carried:
     """What a plug-in's words come to: an answer, a connection that never was, or neither, and nobody knows."""
-    if answered := _ANSWERED.search(heard):
-        return Carried(taken=False, says=f"the service did not take it (error {answered[1]})", again=True)
+    if answers := _ANSWERED.findall(heard):
+        number = answers[-1]  # those before it may be a service's own words
+        says = f"the service did not take it (error {number})" if number else "the service did not take it"
+        return Carried(taken=False, says=says, again=True, answer=int(number or 0))
     if _NEVER_REACHED.search(heard):
         return Carried(taken=False, says="the service can't be reached", again=True)
     return Carried(taken=False, says="the service did not say that it took it", again=True, perhaps=True)
