@@ -224,7 +224,7 @@ async def test_what_becomes_of_a_text_is_said_without_number_or_address(logged: 
     away = await deliver_text("fu-1", "Hello", NUMBER, gateway(texts), apprise)
     nowhere = await deliver_text("fu-1", "Hello", NUMBER, leading_to("json://no.such.host.example/{phone}"), apprise)
     unknown = await deliver_text("fu-1", "Hello", NUMBER, Gateway(Expanded("nosuch://x/{phone}", ())), apprise)
-    assert (refused.result, refused.reason) == ("later", "the service did not take it (error 404)")
+    assert (refused.result, refused.reason) == ("refused", "the service did not take it (error 404)")
     assert unheard.result == "unknown"
     assert (away.result, away.reason) == ("later", "the service can't be reached")
     assert (nowhere.result, unknown.result) == ("later", "refused")

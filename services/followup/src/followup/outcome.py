@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Result = Literal["sent", "later", "refused", "unknown"]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`later` may be tried again, `refused` never; of `unknown` nobody can say whether it went out."""
 
-    result: Literal["sent", "later", "refused", "unknown"]
+    result: Result
     reason: str = ""

@@ -8,11 +8,14 @@ from urllib.parse import quote
 from rapport.runtime.addresses import Expanded, Unreachable
 from rapport.runtime.through_apprise import ThroughApprise, is_known
 
-from followup.outcome import Outcome
+from followup.outcome import Outcome, Result
 
 _PHONE: Final = "{phone}"
 _SOMEBODY: Final = "+4930123456789"
 _ALL_SECONDS: Final = 11.0
+_LATER: Final = frozenset({401, 408, 425, 429, 503})
+_OF_TWILIO: Final = {20003: 401, 20429: 429, 20500: 500, 20503: 503, 20504: 504}
+"""Its numbers for HTTP's (https://www.twilio.com/docs/api/errors); all others of its own are about the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,6 @@ class Gateway:
     def to(self, number: str) -> str:
         return self.address.url.replace(_PHONE, quote(number, safe=""))
 
-    def hide(self, words: str, number: str) -> str:
-        """Words less the address and the number: reasons are told to others and outlive an erased customer."""
-        return self.address.hide(words.replace(self.to(number), "…")).replace(number, "…").replace(quote(number), "…")
-
 
 async def deliver_text(name: str, text: str, number: str, gateway: Gateway, apprise: ThroughApprise) -> Outcome:
     """
@@ -55,9 +54,24 @@ async def deliver_text(name: str, text: str, number: str, gateway: Gateway, appr
             handing_over = True
             carried = await apprise.send(plugin, "", text, lane=name)
     except Unreachable as error:
-        return Outcome("later" if error.again else "refused", gateway.hide(str(error), number))
+        return Outcome("later" if error.again else "refused", str(error))
     except Exception as error:  # noqa: BLE001 - a plug-in is anybody's
         return Outcome("unknown" if handing_over else "later", type(error).__name__)
     if carried.taken:
         return Outcome("sent")
-    return Outcome("unknown" if carried.perhaps else "later", gateway.hide(carried.says, number))
+    if carried.answer is not None:
+        return Outcome(_meaning(carried.answer), carried.says)
+    return Outcome("unknown" if carried.perhaps else "later", carried.says)
+
+
+def _meaning(answer: int) -> Result:
+    """
+    What a service's answer means for the text.
+
+    As with mails, not being signed in says nothing of it. After an error inside the
+    service, or behind it, nobody knows.
+    """
+    status = _OF_TWILIO.get(answer, answer)
+    if status in _LATER:
+        return "later"
+    return "unknown" if status in range(500, 600) else "refused"
