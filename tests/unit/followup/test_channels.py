@@ -89,6 +89,21 @@ def test_texts_and_mails_share_one_budget():
 def test_numbers_are_the_same_however_they_are_written():
     written = ["+49 (0)170 1234-567", "0049 170 1234567", "+49.170.1234567", "+491701234567"]
     assert {phone_number(one) for one in written} == {"+491701234567"}
-    assert [phone_number(one) for one in ("", "call me", "12", "+49/../x", "1" * 16, "+49 170 x")] == [None] * 6
-    assert address_key("0049 170 1234567") == "+491701234567"
+    assert [phone_number(one) for one in ("", "call me", "+12", "+49/../x", "+" + "1" * 16, "+49 170 x")] == [None] * 6
+    assert {address_key(one) for one in (*written, "491701234567", "49 170 1234567")} == {"491701234567"}
     assert address_key("Ada@Example.org") == "ada@example.org"
+
+
+def test_a_number_without_its_country_is_texted_to_nobody():
+    assert [phone_number(one) for one in ("(555) 123-4567", "0151 12345678", "4915112345678", "+0151 123")] == [
+        None
+    ] * 4
+    assert asked(phone="(555) 123-4567") == ["email"]
+    assert asked(phone="0151 12345678", email=None) == ["no_address"]
+
+
+@pytest.mark.parametrize(("word", "more"), [("bounced", {"permanent": True}), ("complained", {})])
+def test_a_number_that_came_back_is_known_however_the_gateway_writes_it(word: str, more: dict[str, Any]):
+    told = event(f"message.{word}", at("0 01:00"), address="491701234567", **more)
+    assert asked(told) == ["email"]
+    assert asked(told, plays=step("sms")) == [word]
