@@ -107,7 +107,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"~|null|", "~n\0"),
-    ("bool", r"true|false", "tf"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"-?(0|[1-9]\d*)", "-0123456789"),
     ("float", r"-?\d+\.\d+", "-0123456789"),
     ("timestamp", r"\d{4}-\d\d-\d\d", "0123456789"),

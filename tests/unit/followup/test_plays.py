@@ -103,6 +103,8 @@ def test_a_wrong_file_is_refused_with_place_and_reason(text, place, reason):
         ("{type: contact.received, match: {attribute.vip: true}}", "match.attribute.vip", "attributes.… are free"),
         ("{type: consent.changed, match: {attributes.vip: true}}", "match.attributes.vip", "nor of its customer"),
         ("{silent: {quiet_for: 90d}, match: {outcome: solved}}", "match.outcome", "no field of the customer"),
+        ("{type: purchase.made, match: {first: yes}}", "match.first", "first is never 'yes'; it is one of true, false"),
+        ("{type: contact.responded, match: {automated: 1}}", "match.automated", "is one of true, false"),
     ],
 )
 def test_a_match_that_nothing_can_fit_is_refused_where_it_stands(on, path, reason):
@@ -129,6 +131,23 @@ def test_a_match_that_nothing_can_fit_is_refused_where_it_stands(on, path, reaso
 )
 def test_a_match_asks_what_is_known_of_the_event_its_contact_and_its_customer(on):
     assert parse_plays(f"plays: [{{name: a, on: {on}, steps: [{STEP}]}}]").plays
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("True", True), ("FALSE", False), ("2026-12-24", "2026-12-24"), ("[2026-12-24, 7]", ["2026-12-24", 7])],
+)
+def test_a_match_takes_yaml_of_another_hand_at_its_word(written, value):
+    plays = parse_plays(
+        f"plays: [{{name: a, on: {{type: contact.resolved, match: {{attributes.x: {written}}}}}, steps: [{STEP}]}}]"
+    )
+    assert plays.plays[0].on.match == {"attributes.x": value}
+
+
+def test_yes_and_no_may_be_asked_for_as_texts():
+    assert parse_plays(
+        f"plays: [{{name: a, on: {{type: purchase.made, match: {{first: 'true'}}}}, steps: [{STEP}]}}]"
+    ).plays
 
 
 def test_a_wrong_file_ends_the_start_with_one_line(tmp_path):

@@ -214,8 +214,9 @@ def test_the_first_version_reaches_back_for_ever_and_others_count_from_their_ins
         PolicyBook([policy(number=2, since="Mon 00:00"), policy(number=1, since="Tue 00:00")])
 
 
-def test_the_first_policy_that_matches_applies():
-    version = policy(DOCUMENTED)
+@pytest.mark.parametrize("yes", ["true", "True", "TRUE"])
+def test_the_first_policy_that_matches_applies(yes: str):
+    version = policy(DOCUMENTED.replace("attributes.vip: true", f"attributes.vip: {yes}"))
     vip = {"kind": "complaint", "tier": "gold", "attributes.vip": True, "channel": "email"}
     assert getattr(version.match(vip), "name", None) == "complaints"
     assert getattr(version.match({**vip, "attributes.vip": False}), "name", None) == "mail"

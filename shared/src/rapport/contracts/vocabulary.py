@@ -7,8 +7,12 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from rapport.contracts.matching import plain
+
 _LIKE: Final = 0.6
 _PLAIN: Final = (str, int, float, bool)
+
+YES_AND_NO: Final = ("true", "false")
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -20,13 +24,13 @@ def meant(word: str, known: Iterable[str]) -> str:
 def wrong_word(field: str, value: object, words: Mapping[str, tuple[str, ...]]) -> str | None:
     """Why a field never has that value; None if it may, as may any field of which no words are known."""
     known = words.get(field)
-    if known is None or value in known:
+    if known is None or plain(value) in known:
         return None
     return f"{field} is never {value!r}{meant(str(value), known) or '; it is one of ' + ', '.join(known)}"
 
 
 def words_of(*models: type[BaseModel]) -> dict[str, tuple[str, ...]]:
-    """Of each field that has a fixed vocabulary, its words; of a field of several models those of the last."""
+    """The words, as they compare, of each field that has only some; of a field of several models those of the last."""
     return {
         name: words
         for model in models
@@ -41,7 +45,9 @@ def plain_fields(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _words(annotation: Any) -> tuple[str, ...] | None:
-    """The words of a Literal, also of one that may be absent."""
+    """The words of a Literal, or of yes and no, also of one that may be absent."""
+    if annotation is bool:
+        return YES_AND_NO
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     if get_origin(annotation) in (Union, types.UnionType):

@@ -9,13 +9,14 @@ from pydantic import BaseModel
 from rapport.contracts import EVENT_DATA
 from rapport.contracts.contact_events import ContactReceived, ContactResolved, CustomerUpdated
 from rapport.contracts.fields import RiskCause
-from rapport.contracts.vocabulary import meant, plain_fields, words_of, wrong_word
+from rapport.contracts.vocabulary import YES_AND_NO, meant, plain_fields, words_of, wrong_word
 
 from followup.domain.folding import CONTACT_FIELDS
 from followup.domain.plays import On
 
 _ATTRIBUTE: Final = re.compile(r"attributes(\.[^.]+)+")
 _RESOLVED: Final = "contact.resolved"
+_PURCHASE: Final = "purchase."
 
 
 def wrong_field(field: str, on: On) -> str | None:
@@ -48,7 +49,7 @@ def _fields(type_: str, *, unconfirmed: bool) -> frozenset[str]:
         return of_customer
     data = EVENT_DATA[type_]
     of_contact = CONTACT_FIELDS if "contact_id" in data.model_fields else frozenset[str]()
-    first = {"first"} if type_.startswith("purchase.") else frozenset[str]()
+    first = {"first"} if type_.startswith(_PURCHASE) else frozenset[str]()
     return of_customer | of_contact | plain_fields(data) | first
 
 
@@ -56,4 +57,6 @@ def _fields(type_: str, *, unconfirmed: bool) -> frozenset[str]:
 def _words(type_: str) -> Mapping[str, tuple[str, ...]]:
     models: list[type[BaseModel]] = [CustomerUpdated, ContactReceived]
     words = words_of(*models, EVENT_DATA[type_] if type_ else ContactResolved)
+    if type_.startswith(_PURCHASE):
+        return {**words, "first": YES_AND_NO}
     return {**words, "cause": get_args(RiskCause)} if type_ == "risk.raised" else words

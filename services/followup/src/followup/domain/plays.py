@@ -1,6 +1,6 @@
 """The plays file: what follows which event, how often a customer may hear from us, and when never."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -104,6 +104,17 @@ class On(Strict):
     silent: Silent | None = None
     match: dict[str, Value | list[Value]] = Field(default_factory=dict)
 
+    @field_validator("match", mode="before")
+    @classmethod
+    def _dates_as_said(cls, match: Any) -> Any:
+        """What YAML takes for a date is a text in every event."""
+        if not isinstance(match, dict):
+            return match
+        return {
+            field: [_as_said(one) for one in wanted] if isinstance(wanted, list) else _as_said(wanted)
+            for field, wanted in match.items()
+        }
+
     @field_validator("type")
     @classmethod
     def _known(cls, name: str | None) -> str | None:
@@ -116,6 +127,10 @@ class On(Strict):
         if (self.type is None) == (self.silent is None):
             raise ValueError("give one of type and silent")
         return self
+
+
+def _as_said(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 class Play(Strict):
