@@ -7,6 +7,7 @@ comes into force a few seconds later, when every replica has read it. Texts are
 stored as written, `${…}` unexpanded.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,8 +23,8 @@ from rapport.runtime.patience import Patience
 from rapport.runtime.settings import Misconfigured
 
 from followup.domain.draft import Rules
-from followup.domain.plays import Plays
-from followup.domain.plays_file import WrongPlays, parse_plays
+from followup.domain.plays import TEXT_CHANNELS, Plays, Sender
+from followup.domain.plays_file import WrongPlays, kept_plays, parse_plays
 from followup.domain.rule_book import RuleBook
 from followup.smtp import Server
 from followup.texts import Gateway
@@ -61,7 +62,8 @@ class Playbook:
         self._clock = clock
         self._path = path
         self._text = read_file(path)
-        first = _version(1, clock.now(), self._text, outlets_of(understood(self._text, path)))
+        plays = understood(self._text, path)
+        first = _version(1, clock.now(), self._text, plays, outlets_of(plays))
         self._versions: list[Version] = [first]
         self._listeners: list[Callable[[RuleBook], None]] = []
         self._refused = ""
@@ -97,7 +99,7 @@ class Playbook:
         try:
             text = read_file(self._path)
             if text != self._text:
-                outlets_of(understood(text, self._path))
+                await asyncio.to_thread(lambda: outlets_of(understood(text, self._path)))
                 await self._store(text)
                 self._text = text
         except Misconfigured as error:
@@ -127,7 +129,7 @@ class Playbook:
         """Take up what is stored; answers the newest, None where nothing is."""
         documents: list[dict[str, Any]] = [document async for document in self._stored.find({}).sort("_id", 1)]
         known = {one.number: one for one in self._versions}
-        read = [_kept(document, known.get(document["_id"])) for document in documents]
+        read = [await asyncio.to_thread(_kept, document, known.get(document["_id"])) for document in documents]
         self._versions = [one for one in read if one] or self._versions
         for listener in self._listeners:
             listener(self.book)
@@ -150,24 +152,33 @@ def understood(text: str, path: Path | None) -> Plays:
         raise Misconfigured(f"plays file {path}: {error}") from None
 
 
-def outlets_of(plays: Plays) -> dict[str, Outlet]:
-    """Where each sender sends; one whose variables are not set is left out, and what it should send suppressed."""
+def outlets_of(plays: Plays, *, kept: bool = False) -> dict[str, Outlet]:
+    """
+    Where each sender sends; one whose variables are not set is left out, and what it should send suppressed.
+
+    So is one of `kept` plays whose address is none; else that is `Misconfigured`. Blocks for seconds, once, where
+    the first one writes texts.
+    """
     found: dict[str, Outlet] = {}
     for name, sender in plays.senders.items():
         try:
-            address = expand(sender.url)
-        except Unreachable as error:
+            found[name] = _outlet(name, sender)
+        except (Unreachable, ValueError) as error:
+            if isinstance(error, ValueError) and not kept:
+                raise Misconfigured(f"plays: senders.{name}.url: {error}") from None
             log.warning("a sender can't send", sender=name, url=sender.url, reason=str(error))
-            continue
-        try:
-            found[name] = Server.read(address.url) if sender.from_ else Gateway.read(address)
-        except ValueError as error:
-            raise Misconfigured(f"plays: senders.{name}.url: {error}") from None
     return found
 
 
-def _version(number: int, since: datetime, source: str, outlets: Mapping[str, Outlet]) -> Version:
-    return Version(number, since, source, Rules(parse_plays(source), frozenset(outlets)), outlets)
+def _outlet(name: str, sender: Sender) -> Outlet:
+    if (sender.from_ is None) != (name in TEXT_CHANNELS):
+        raise ValueError("whether it writes mails or texts is not clear from its name")
+    address = expand(sender.url)
+    return Server.read(address.url) if sender.from_ else Gateway.read(address)
+
+
+def _version(number: int, since: datetime, source: str, plays: Plays, outlets: Mapping[str, Outlet]) -> Version:
+    return Version(number, since, source, Rules(plays, frozenset(outlets)), outlets)
 
 
 def _kept(document: Mapping[str, Any], known: Version | None) -> Version | None:
@@ -176,7 +187,8 @@ def _kept(document: Mapping[str, Any], known: Version | None) -> Version | None:
     if known and (known.effective_from, known.source) == (since, source):
         return known
     try:
-        return _version(number, since, source, outlets_of(parse_plays(source)))
-    except (WrongPlays, Misconfigured) as error:
+        plays = kept_plays(source)
+    except WrongPlays as error:
         log.error("a stored version of the plays can't be used here", version=number, error=str(error)[:500])  # noqa: TRY400 - it says all
         return None
+    return _version(number, since, source, plays, outlets_of(plays, kept=True))

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from rapport.contracts.vocabulary import meant
-from rapport.rule_file import Fault, Path, Refused, read_document
+from rapport.rule_file import Document, Fault, Path, Refused, read_document
 
 from followup.domain.match_words import wrong_field, wrong_value
 from followup.domain.plays import TEXT_CHANNELS, Play, Plays, Sender, Step
@@ -20,6 +20,22 @@ class WrongPlays(Refused):
 
 def parse_plays(text: str) -> Plays:
     """The plays of a YAML text; `WrongPlays` names line, column, path and reason of all that is wrong."""
+    document, plays = _read(text)
+    if faults := [*document.twice, *(document.fault(path, reason) for path, reason in _contradictions(plays))]:
+        raise WrongPlays(faults)
+    return plays
+
+
+def kept_plays(text: str) -> Plays:
+    """
+    The plays of a text that was taken once, when less was refused; `WrongPlays` for what can't be understood at all.
+
+    What contradicts itself in it fits nothing, or is sent by nobody.
+    """
+    return _read(text)[1]
+
+
+def _read(text: str) -> tuple[Document, Plays]:
     if len(text.encode()) > _MOST_BYTES:
         raise WrongPlays([Fault("", "is larger than 1 MiB", 1, 1)])
     try:
@@ -29,13 +45,10 @@ def parse_plays(text: str) -> Plays:
     if not isinstance(document.value, dict):
         raise WrongPlays([document.fault((), "must be a mapping with plays, budget, quiet and so on")])
     try:
-        plays = Plays.model_validate(document.value)
+        return document, Plays.model_validate(document.value)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
         raise WrongPlays([*document.twice, *document.faults(wrong, _schema())]) from None
-    if faults := [*document.twice, *(document.fault(path, reason) for path, reason in _contradictions(plays))]:
-        raise WrongPlays(faults)
-    return plays
 
 
 def _contradictions(plays: Plays) -> Iterator[tuple[Path, str]]:
