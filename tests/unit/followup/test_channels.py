@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 from followup.domain.addresses import address_key, phone_number
+from followup.domain.reach import consents
+from followup.domain.surveys import change_consent, wishes
+from rapport.contracts import decode
 
 from tests.support.followup import PLAYS, Story, at, consent, event, profile, received, resolved
 
@@ -76,6 +79,18 @@ def test_consent_to_mails_alone_opens_no_texts():
     assert asked(consent("0 01:00", "survey", granted=True, channel="email"), plays=unasked) == ["email"]
     assert asked(consent("0 01:00", "survey", granted=True), plays=unasked) == ["sms"]
     assert asked(consent("0 01:00", "survey", granted=True, channel="sms"), plays=unasked) == ["sms"]
+
+
+def test_the_page_shows_as_wished_what_comes_by_any_channel_and_stopping_it_there_stops_texts():
+    unasked = TEXTED.replace("survey: true", "survey: false")
+    told = Story(unasked, BOTH).take_in(profile(phone=PHONE, preferred_channel="sms"))
+    told.take_in(consent("0 01:00", "survey", granted=True, channel="sms"))
+    assert wishes(told.customer(), "survey", told.rules)["survey"]
+    assert not wishes(told.customer(), "survey", Story(unasked).rules)["survey"]
+    decision = change_consent("K-1", 0, {"survey": False}, at("0 02:00"), "choice")
+    told.take_in(*(decode(posting.event) for posting in decision.states))
+    assert not wishes(told.customer(), "survey", told.rules)["survey"]
+    assert not consents("survey", told.customer(), told.rules, "sms")
 
 
 def test_texts_and_mails_share_one_budget():

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from rapport.contracts import encode, tell
 from rapport.contracts.contact_events import ConsentChanged, SurveyAnswered
-from rapport.contracts.fields import SCORE_RANGE
+from rapport.contracts.fields import SCORE_RANGE, Channel
 from rapport.decision import Decision
 
 from followup.domain.draft import SOURCE, Rules, context_of
+from followup.domain.plays import TEXT_CHANNELS
 from followup.domain.reach import consents, purposes_spoken_of
 from followup.domain.state import Answer, CustomerState, Posting, SurveyLink
 
@@ -64,11 +65,20 @@ def posting_id(survey_id: str, number: int) -> str:
 
 
 def wishes(customer: CustomerState | None, about: str, rules: Rules) -> dict[str, bool]:
-    """Whether the customer gets messages of each purpose there is: those of the plays, and the one `about` a link."""
+    """
+    Whether the customer gets messages of each purpose there is: those of the plays, and the one `about` a link.
+
+    By whatever channel we write on: what is stopped as unwanted stops on all of them.
+    """
     known = customer or CustomerState(id="", partition=0)
     used = {step.purpose for play in rules.plays.plays for step in play.steps}
     purposes = {about} | used | rules.plays.consent.default.keys() | purposes_spoken_of(known)
-    return {one: consents(one, known, rules, "phone" if one == "check_in" else "email") for one in sorted(purposes)}
+    called: list[Channel] = ["phone"]
+    written: list[Channel] = ["email", *(one for one in TEXT_CHANNELS if one in rules.senders)]
+    return {
+        one: any(consents(one, known, rules, channel) for channel in (called if one == "check_in" else written))
+        for one in sorted(purposes)
+    }
 
 
 def change_consent(
