@@ -26,7 +26,7 @@ from tests.support.rapport import Up, eventually, rapport, rapport_up
 
 FILE = (Path(__file__).resolve().parents[2] / "../shared/data/boston311/boston311_2011Q3.csv.gz").resolve()
 FULL = os.environ.get("RAPPORT_FULL_BOSTON") == "1"
-ROWS = None if FULL else 400
+ROWS = None if FULL else 250
 PATIENCE = 900.0 if FULL else 90.0
 LOOK_EVERY = 5.0 if FULL else 0.5
 BOSTON = ZoneInfo("America/New_York")

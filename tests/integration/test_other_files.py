@@ -19,7 +19,7 @@ from tests.support.rapport import Up, eventually, rapport, rapport_up
 DATA = (Path(__file__).resolve().parents[2] / "../shared/data").resolve()
 UCI = DATA / "uci_incident/incident_events_to_2016-04-10.csv.gz"
 SFO = DATA / "sfo_survey/sfo_2017_scores.csv"
-ROWS = 400
+ROWS = 250
 
 pytestmark = [
     pytest.mark.slow,

@@ -41,7 +41,7 @@ def spoiled(value: Any, rubbish: Any, random_: random.Random, share: float) -> A
 
 
 @given(which=st.sampled_from(BODIES), rubbish=RUBBISH, seed=st.integers(0, 1 << 30), share=st.sampled_from([0.02, 0.2]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_spoiled_payload_makes_sound_events_or_faults(which, rubbish, seed, share):
     name, body = which
     spoilt = spoiled(body, rubbish, random.Random(seed), share)
@@ -66,6 +66,6 @@ def test_rubbish_is_no_payload_or_of_no_known_kind(body):
 
 
 @given(html=st.text(alphabet="<>!/[]-pabc&#; \n\"'=?", max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_markup_is_so_broken_that_its_words_can_not_be_had(html):
     assert isinstance(plain(html), str)

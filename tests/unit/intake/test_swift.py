@@ -170,7 +170,7 @@ attributes = st.dictionaries(
 twins = st.sampled_from([b"", b'"id": "x", ', b'"data": {}, ', b'"own": 1, ', b'"subject": "\\u0022\\u0022", '])
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(CONTACT_EVENT_DATA)), datas, attributes, twins, st.sampled_from(["ascii", "utf-8"]))
 def test_whatever_the_short_way_takes_the_long_way_takes_too_and_says_the_same(
     kind: str, said: dict[str, Any], extra: dict[str, Any], twin: bytes, charset: str
@@ -181,7 +181,7 @@ def test_whatever_the_short_way_takes_the_long_way_takes_too_and_says_the_same(
     agree(raw.replace(b"{", b"{" + twin, 1))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_document_with_a_few_bytes_changed_is_judged_alike(change: st.DataObject):
     raw = bytearray(

@@ -96,7 +96,7 @@ def net(played):
 END = MONDAY + timedelta(days=9)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(contacts(), st.randoms(use_true_random=False), st.data())
 def test_any_order_and_any_repetition_gives_the_same_clocks_and_the_same_last_word(events, random, data):
     straight = play(events, under=POLICY)
@@ -115,7 +115,7 @@ def test_any_order_and_any_repetition_gives_the_same_clocks_and_the_same_last_wo
     assert net(mixed) == net(straight)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(contacts(), st.lists(st.integers(0, 4_000), max_size=12))
 def test_when_we_look_never_changes_what_we_say(events, looks):
     once = play(events, under=POLICY, looks=[END])
@@ -147,7 +147,7 @@ def test_a_deadline_explains_itself_to_the_second(events, minutes):
         assert all(earlier.end == later.start for earlier, later in pairwise(explained))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(contacts(), st.lists(st.integers(0, 3_700), min_size=1, max_size=2))
 def test_what_is_cut_off_a_log_changes_nothing_that_runs_nor_any_verdict_that_is_remembered(events, minutes):
     played = play(events, under=POLICY, looks=[END])

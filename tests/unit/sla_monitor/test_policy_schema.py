@@ -122,7 +122,7 @@ SPANS = st.one_of(
 PLACES = ("within", "warn", "reopen_within", "reopen_floor")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(place=st.sampled_from(PLACES), length=SPANS)
 def test_schema_and_reader_agree_on_every_way_to_write_a_length(place: str, length: str):
     written = dict.fromkeys(PLACES, "")
