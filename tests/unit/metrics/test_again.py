@@ -156,3 +156,8 @@ def test_who_is_merged_into_another_contact_has_come_twice():
     memory = Memory().feed(received(at("09:00"), "A"), *twin, resolved(at("10:00"), "A"))
     assert memory.report("fcr", now=LATER)[0]["settled"] == 0
     assert memory.report("repeat_contacts", now=LATER)[0]["repeat_contacts"] == 1
+
+
+def test_a_contact_that_was_merged_before_its_first_message_is_heard_of_counts_all_the_same():
+    memory = Memory().feed(event("contact.merged", at("08:00"), into="C-9"), received(at("09:00")))
+    assert memory.report("repeat_contacts", now=LATER)[0]["count"] == 1

@@ -63,11 +63,13 @@ def _openings(history: History) -> Iterator[tuple[int, str, Chapter, int]]:
     for chapter in history.chapters:
         if not chapter.is_real:
             continue
-        for since, until in chapter.visit.stretches:
+        at_once = ((chapter.opened_at, chapter.opened_at),)
+        stretches = chapter.visit.stretches or at_once
+        for since, until in stretches:
             if until is None:
                 yield since, chapter.id, chapter, _NEVER
             else:
-                is_no_end = chapter.status in _NO_CONTACT_OF_ITS_OWN and until == chapter.visit.stretches[-1][1]
+                is_no_end = chapter.status in _NO_CONTACT_OF_ITS_OWN and until == stretches[-1][1]
                 yield since, chapter.id, chapter, (since if is_no_end else until) + WITHIN
 
 
