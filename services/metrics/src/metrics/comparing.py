@@ -1,7 +1,7 @@
 """Two editions of the figures side by side, some facts at a time, each time at one instant."""
 
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from rapport.decision import Counted, State
@@ -12,6 +12,7 @@ from metrics.domain import ContactFact, CustomerFact, contact, customer
 from metrics.domain.comparison import Compared, Comparison, is_same
 from metrics.domain.marks import HOURS
 from metrics.pages_of_journal import JournalPages
+from metrics.parts import parts
 
 S = TypeVar("S", bound=State)
 
@@ -109,7 +110,7 @@ class Comparing:
         session: Session,
     ) -> None:
         facts = self._old.collection(kind.collection).find(where, {"s": 1}, session=session)
-        async for some in _some_at_a_time(facts):
+        async for some in parts(facts, _AT_ONCE):
             old = [kind.restored(document["s"]) for document in some]
             found = self._new.collection(kind.collection).find(
                 {"_id": {"$in": [fact.id for fact in old]}}, {"s": 1}, session=session
@@ -129,14 +130,3 @@ async def _page(store: Store, kind: type[State], after: str, session: Session) -
 def _parts(names: Iterable[str]) -> Iterator[list[str]]:
     listed = sorted(names)
     return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))
-
-
-async def _some_at_a_time(documents: AsyncIterable[Mapping[str, Any]]) -> AsyncIterator[list[Mapping[str, Any]]]:
-    some: list[Mapping[str, Any]] = []
-    async for document in documents:
-        some.append(document)
-        if len(some) == _AT_ONCE:
-            yield some
-            some = []
-    if some:
-        yield some

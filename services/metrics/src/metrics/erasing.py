@@ -16,6 +16,7 @@ from metrics.domain import ContactFact, JournalEntry
 from metrics.domain.erasing import Erasure, Forgetful
 from metrics.domain.pseudonyms import Pseudonyms
 from metrics.domain.rewriting import Rewriting
+from metrics.parts import parts
 from metrics.rejections import Rejection, Rejections
 
 log = shared.logger()
@@ -112,12 +113,5 @@ class Erasures:
             Erasure, rewriting.key, lambda _, states, __: decide(states), touches=touches, patient=True
         )
 
-    async def _some(self, kind: type[State], where: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
-        some: list[Document] = []
-        async for document in self._store.collection(kind.collection).find(where, _ABOUT):
-            some.append(document)
-            if len(some) == _AT_ONCE:
-                yield some
-                some = []
-        if some:
-            yield some
+    def _some(self, kind: type[State], where: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
+        return parts(self._store.collection(kind.collection).find(where, _ABOUT), _AT_ONCE)

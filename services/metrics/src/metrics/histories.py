@@ -9,7 +9,7 @@ from rapport.runtime.mongo import Collection, Session
 from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact
-from metrics.domain.histories import MARKS_OF, counts_in, teller
+from metrics.domain.histories import MARKS_OF, teller
 from metrics.domain.history import ABOUT, Chapter, History, Told, chapter_of, in_order
 from metrics.domain.measures import Limits
 from metrics.domain.question import Question
@@ -17,6 +17,7 @@ from metrics.domain.report import Group, Tally
 from metrics.domain.states import marks_index
 from metrics.domain.surveys import SCORES, SENT
 from metrics.paging import Place
+from metrics.parts import parts
 from metrics.pipelines import fact_match
 
 _AT_ONCE: Final = 200
@@ -59,7 +60,7 @@ class Histories:
         behind: dict[Place, list[Told]] = {}
         async for history in self._histories([question]):
             for one in tell(history):
-                if one.chapter is None or not (figure is None or counts_in(figure, one)):
+                if one.chapter is None or not _counts(one, question, figure, limits):
                     continue
                 place = Place(one.chapter.opened_at or None, one.chapter.id)
                 if after is None or place.rank > after.rank:
@@ -75,7 +76,7 @@ class Histories:
         tell = teller(question, limits)
         page: list[tuple[str, Marks]] = []
         async for history in self._histories([question], after=after):
-            told = [one for one in tell(history) if figure is None or counts_in(figure, one)]
+            told = [one for one in tell(history) if _counts(one, question, figure, limits)]
             if told:
                 page.append((history.customer.id, _marks(told)))
             if len(page) == limit:
@@ -86,20 +87,15 @@ class Histories:
         self, questions: Sequence[Question], *, after: str | None = None, session: Session | None = None
     ) -> AsyncIterator[History]:
         """Of all customers who may have something in these reports, by id."""
-        some: list[str] = []
         whose = _whose(questions, after, self._customers.name)
-        async for found in self._facts.aggregate(whose, session=session, allowDiskUse=True):
-            some.append(found["_id"])
-            if len(some) == _AT_ONCE:
-                for one in await self._of(some, questions, session):
-                    yield one
-                some = []
-        for one in await self._of(some, questions, session):
-            yield one
+        found = self._facts.aggregate(whose, session=session, allowDiskUse=True)
+        async for some in parts(found, _AT_ONCE):
+            for one in await self._of([customer["_id"] for customer in some], questions, session):
+                yield one
 
     async def _of(self, some: Sequence[str], questions: Sequence[Question], session: Session | None) -> list[History]:
         chapters: dict[str, list[Chapter]] = defaultdict(list)
-        if some and any(question.measure.over != "to_date" for question in questions):
+        if any(question.measure.over != "to_date" for question in questions):
             found = self._facts.find({"customer_id": {"$in": some}}, _fields(questions), session=session)
             for document in await found.to_list(None):
                 chapters[document["customer_id"]].append(chapter_of(document))
@@ -109,6 +105,10 @@ class Histories:
             History(customers.get(name) or CustomerFact(id=name, partition=0), in_order(chapters[name]))
             for name in some
         ]
+
+
+def _counts(told: Told, question: Question, figure: str | None, limits: Limits) -> bool:
+    return figure is None or question.measure.adds_to(figure, told.at, told.mark.figures, limits)
 
 
 def _first(behind: Mapping[Place, Any], limit: int) -> list[Place]:

@@ -29,10 +29,6 @@ def teller(question: Question, limits: Limits) -> Teller:
     return tell
 
 
-def counts_in(figure: str, told: Told) -> bool:
-    return told.mark.figures.get(figure, 0) > 0
-
-
 def _presence(question: Question, limits: Limits) -> Callable[[History], Iterable[Told]]:
     assert question.since is not None  # noqa: S101 - a question over periods has a beginning
     until = min(question.until or limits.now, limits.now)
