@@ -83,6 +83,17 @@ async def test_an_acknowledgement_and_a_close_go_to_pagerduty_and_come_back_from
         assert await told_back(sla, "pagey.ping", "") == 200
 
 
+async def test_an_incident_of_a_warning_alone_ends_with_the_answer(start: Start, pager: PagerDuty):
+    people = f'people: {{ada: {{name: Ada, url: "{pager.address}"}}}}\nteams:'
+    async with start(change=("teams:", people)) as sla:
+        await sla.tell("contact.received", ago=3 * 3600 - 2, priority="low", agent_id="ada")
+        await soon(lambda: pager.opened)
+        [incident] = pager.opened
+        assert (incident.key, (await sla.alert(ALERT, "warned"))["paged"]) == (ALERT, False)
+        await sla.tell("contact.responded", agent_id="ada")
+        await soon(lambda: incident.status == "resolved")
+
+
 async def test_who_was_told_long_ago_hears_that_it_is_over_and_only_then_is_it_forgotten(start: Start, desk: Receiver):
     async with start() as sla:
         await sla.tell("contact.received")

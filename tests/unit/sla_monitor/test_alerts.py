@@ -109,6 +109,14 @@ def test_a_warning_tells_the_owner_and_never_pages():
     assert played.alert().state == "warned"
 
 
+@pytest.mark.parametrize(("url", "told"), [("pagerduty:key", ["agent-7"]), ("json://ada", [])])
+def test_a_product_that_was_warned_hears_that_it_is_over_and_a_person_does_not(url: str, told: list[str]):
+    under = ringing(warn="[75%]").replace("json://ada", url)
+    played = play([received("09:00", team="billing", agent_id="agent-7")], under=under, looks=["12:30"])
+    played.take(responded("12:40"))
+    assert rung(played, "cleared") == [(name, "12:40") for name in told]
+
+
 def act(played, verb, now, **more: Any):
     alert_id = "c-1/first_response/1"
     decide = getattr(actions, verb)

@@ -20,6 +20,7 @@ from sla_monitor import telemetry
 from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain import sending
+from sla_monitor.domain.escalation import PRODUCTS
 from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot, rest_after
 from sla_monitor.domain.message import Message
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
@@ -33,8 +34,6 @@ log = shared.logger()
 _LOOK_AROUND_EVERY: Final = timedelta(seconds=1)
 _PROMPT: Final = timedelta(seconds=1)
 """How late a deadline is looked at where nothing holds it up, and some more."""
-_TRIED_FOR: Final = timedelta(hours=24)
-"""So long after it was due a message is tried again."""
 
 
 class Sender:
@@ -156,13 +155,16 @@ class Sender:
         self, key: GroupKey, members: Sequence[NotificationState], alerts: Alerts, heard: Heard
     ) -> list[NotificationState]:
         """The members that must go out, seen right before they do; the others are recorded with the reason."""
-        deaf = key.kind == "acknowledged" and via(self._composer.place(key, members)) != "pagerduty"
+        product = via(self._composer.place(key, members))
+        deaf = key.kind == "acknowledged" and product != "pagerduty"
         needless: dict[str, list[NotificationState]] = defaultdict(list)
         wanted: list[NotificationState] = []
         for one in members:
             reason = moot(one, alerts.get(one.alert_id))
             if key.kind in ("acknowledged", "cleared") and one.alert_id not in heard:
                 reason = "this receiver was never told of it"
+            elif key.kind == "cleared" and product not in PRODUCTS and not _was_rung(heard[one.alert_id]):
+                reason = "this receiver was only warned of it"
             if deaf:
                 reason = "this receiver has no use for it"
             (needless[reason] if reason else wanted).append(one)
@@ -221,8 +223,8 @@ class Sender:
 
         It is tried on all the same, for when nobody else takes the alert either.
         """
-        oldest = self._means.clock.now() - _TRIED_FOR
-        last = [one for one in members if not outcome.again or one.due < oldest]
+        now = self._means.clock.now()
+        last = [one for one in members if not outcome.again or sending.is_tried_out(one, now)]
         names = {one.id for one in last}
         others = [one for one in members if one.id not in names]
         await self._records.carry_out(
@@ -257,3 +259,7 @@ class Sender:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _was_rung(heard: Sequence[NotificationState]) -> bool:
+    return any(one.kind == "breach" for one in heard)

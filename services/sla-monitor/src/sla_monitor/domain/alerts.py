@@ -14,7 +14,7 @@ from rapport.contracts import Data
 from rapport.contracts.sla_events import AlertCleared, AlertEscalated
 
 from sla_monitor.domain.clocks import Clock
-from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking
+from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking, keeps_alerts
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
 from sla_monitor.domain.policy_book import PolicyVersion
@@ -227,15 +227,18 @@ class Alerting:
         return alert
 
     def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
-        """Warnings go to the owner and the list; they never page."""
+        """Warnings go to the owner and the list; they never page. Where they stand until the end, that is told, too."""
         at, clock = one.warned[-1], one.clock
         if clock.recorded is not None and at <= clock.recorded:
             return alert
         due = clock.due_at or at
         step = f"warned/{len(one.warned)}" + (f".{alert.rounds}" if alert.rounds else "")
+        told = list(alert.notified)
         for name, entry in escalation.reached(("owner",), alert.owner or self.folding.owner, None, at):
             self._notify(one.key, alert, due, "warning", name, entry, at, step, self._heard_of(one))
-        return alert.but(warned_of=[*alert.warned_of, due][-DEEDS:])
+            if keeps_alerts(escalation.version.file, name):
+                told.append(f"{name}#{entry}")
+        return alert.but(warned_of=[*alert.warned_of, due][-DEEDS:], notified=list(dict.fromkeys(told)))
 
     def _heard_of(self, one: Numbered) -> datetime | None:
         """When the event that its clock began with was taken in, where that came late."""

@@ -1,8 +1,10 @@
 """Which step of an escalation rings when, and whom it reaches."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from rapport.business_time import Calendar
 
@@ -12,6 +14,9 @@ from sla_monitor.domain.states import Alert, Paging
 
 Reached = tuple[str, int]
 """A receiver's or person's name, and which of its addresses."""
+
+PRODUCTS: Final = ("pagerduty", "alertmanager", "webhook")
+"""Where an alert stands until it is told the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +132,18 @@ class Ring:
 
 def hears_of_taking(file: PolicyFile, name: str) -> bool:
     """Whether a receiver may be a product that is told who has taken an alert; where a secret hides it, yes."""
+    return _may_be(("pagerduty",), file, name)
+
+
+def keeps_alerts(file: PolicyFile, name: str) -> bool:
+    """Whether a receiver may be a product in which an alert stands until it is told the end; likewise."""
+    return _may_be(PRODUCTS, file, name)
+
+
+def _may_be(kinds: Iterable[str], file: PolicyFile, name: str) -> bool:
     person, receiver = file.people.get(name), file.receivers.get(name)
     urls = [address.url for address in receiver.entries] if receiver else [person.url or ""] if person else []
-    return any(url.startswith(("pagerduty:", "${")) for url in urls)
+    return any(url.startswith(("${", *(f"{kind}:" for kind in kinds))) for url in urls)
 
 
 LATE = timedelta(seconds=60)

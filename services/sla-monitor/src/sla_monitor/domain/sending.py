@@ -1,8 +1,8 @@
 """What becomes of messages to receivers: taken, sent, tried again, given up. Each alert has a row of its own."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from rapport.contracts.sla_events import AlertNotified
 from rapport.decision import Decision, States, Tell
@@ -11,6 +11,13 @@ from sla_monitor.domain.states import ContactState, NotificationState
 from sla_monitor.domain.telling import sequenced
 
 Decide = Callable[[NotificationState | None, States, datetime], Decision[Any]]
+
+_TRIED_FOR: Final = timedelta(hours=24)
+
+
+def is_tried_out(one: NotificationState, now: datetime) -> bool:
+    """Whether a message has been tried for a day, not counting how long it was held back before."""
+    return one.tried_since is not None and now - one.tried_since > _TRIED_FOR
 
 
 def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Decide:
@@ -21,7 +28,7 @@ def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Dec
     `groups` the group of each, both by the notification's id.
     """
 
-    def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
+    def decide(_: NotificationState | None, states: States, now: datetime) -> Decision[Any]:
         found = _those(groups, states, ("pending",), None)
         taken = [
             one.but(
@@ -29,6 +36,7 @@ def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Dec
                 token=token,
                 error=None,
                 attempts=one.attempts + 1,
+                tried_since=one.tried_since or now,
                 known_as=names.get(one.id, ""),
                 group=groups[one.id],
             )
@@ -65,7 +73,8 @@ def again(ids: Iterable[str]) -> Decide:
 
     def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
         found = _those(wanted, states, ("sent",), None)
-        anew = [one.but(status="pending", repeats=one.repeats + 1, attempts=0, passed=False) for one in found]
+        fresh = {"attempts": 0, "tried_since": None, "passed": False}
+        anew = [one.but(status="pending", repeats=one.repeats + 1, **fresh) for one in found]
         return Decision(states=tuple(anew), why="repeat")
 
     return decide

@@ -368,6 +368,8 @@ class NotificationState(State, frozen=True, kw_only=True, forbid_unknown_fields=
     attempts: int = 0
     token: int | None = None
     """Of the lease under which it is being sent."""
+    tried_since: datetime | None = None
+    """When it was first tried, of what is sent again in this round."""
     sent_at: datetime | None = None
     error: str | None = None
     passed: bool = False
