@@ -347,7 +347,7 @@ async def test_the_dashboard_shows_figures_with_a_way_to_their_contacts(metrics:
 async def test_all_figures_stand_on_one_page(metrics: RunningMetrics):
     page = await metrics.ask("/figures", **{"from": "2026-03-03", "to": "2026-03-09"})
     assert page.status_code == 200
-    for told in ("Settled at first contact", "/v1/report/customers?measure=churn", "Sales complained of"):
+    for told in ("Settled at first contact", "/v1/report/customers?measure=churn", "Sales complained of", "(NPS)"):
         assert told in page.text
 
 

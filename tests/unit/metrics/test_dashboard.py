@@ -18,7 +18,7 @@ from metrics.dashboard.words import by_points, by_share, duration
 from metrics.domain.measures import MEASURES
 from metrics.domain.question import parse
 
-from tests.support.metrics import Memory, answered, at, opened, received, resolved, responded, verdict
+from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
 
 DAILY: dict[str, Any] = {"granularity": "day", "tz": "Europe/Berlin"}
 SPAN = Span(date(2026, 3, 2), date(2026, 3, 9), ZoneInfo("Europe/Berlin"))
@@ -147,13 +147,50 @@ def test_every_headline_is_a_figure_of_its_measure_and_what_is_listed_behind_it_
 
 def test_all_figures_stand_beside_those_of_as_many_days_before(memory):
     some = [one for one in GROUPS["How soon"] if one.measure in ("first_response", "sla")]
-    held = {one.measure: memory.report(one.measure)[0] for one in some}
-    nothing = {one.measure: Memory().report(one.measure)[0] for one in some}
+    held = {one.measure: memory.report(one.measure) for one in some}
+    nothing = {one.measure: Memory().report(one.measure) for one in some}
     assert [[cell.text for cell in line] for line in lines(SPAN, some, held, nothing)] == [
         ["First response, half within", "30 min", "1", "–", ""],
         ["Still waiting for it", "1", "", "0", ""],
         ["Deadlines met", "0 %", "0 met", "–", ""],
     ]
+
+
+def test_what_is_never_pooled_has_a_line_each_with_how_sure_it_is_and_how_many_were_asked():
+    memory, headlines = (
+        Memory(),
+        {one.measure: one for one in (*GROUPS["What customers say"], *GROUPS["What we owe and keep"])},
+    )
+    for score, survey, context in ((10, "S-1", "relational"), (9, "S-2", "relational"), (1, "S-3", "relational")):
+        memory.feed(answered(at("09:00"), score, survey, "nps", context=context))
+    for amount, currency in (("10", "EUR"), ("30", "EUR"), ("7.50", "USD")):
+        made: dict[str, Any] = {
+            "purchase_id": f"P-{amount}",
+            "amount": amount,
+            "currency": currency,
+            "customer_id": f"K-{amount}",
+        }
+        memory.feed(event("purchase.made", at("09:00"), **made))
+    some = [headlines["nps"], headlines["cltv"]]
+    now = {one.measure: memory.report(one.measure, now=at("18:00", day=8)) for one in some}
+    nothing: dict[str, Any] = {one.measure: [] for one in some}
+    shown = lines(SPAN, some, now, nothing)
+    assert [[cell.text for cell in line] for line in shown] == [
+        ["Would recommend us (NPS), relational", "+33", "3 answers, -73 to +100", "–", ""],
+        ["Lifetime value to date, mean, EUR", "20.00", "2 customers", "–", ""],
+        ["Lifetime value to date, mean, USD", "7.50", "1 customers", "–", ""],
+    ]
+    assert "filter=context%3Arelational" in shown[0][1].href
+    to_date = shown[1][1].href
+    assert "from=" not in to_date
+    assert parse(parse_qs(urlsplit(to_date).query), also=frozenset({"figure"})).where == {"currency": ("EUR",)}
+
+
+def test_the_widest_gap_between_locations_is_one_line():
+    [gap] = [one for one in GROUPS["How soon"] if one.measure == "consistency"]
+    rows = [{"location": place, "spread": spread} for place, spread in (("a", 0.4), ("b", 0.4), (None, None))]
+    [line] = lines(SPAN, [gap], {"consistency": rows}, {"consistency": []})
+    assert [cell.text for cell in line] == ["Between the best and the worst location", "40 %", "", "–", ""]
 
 
 def test_an_hour_in_which_most_came_while_we_were_closed_is_marked():

@@ -64,14 +64,17 @@ class _Asking:
     async def ask(self, question: Question) -> list[dict[str, Any]]:
         return rows(question, await self.groups(question))
 
-    async def totals(self, span: Span, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Those of whole histories in one passage."""
+    async def totals(self, span: Span, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """The rows of the undivided range; those of whole histories in one passage."""
         questions = [self._allow(span.question(name)) for name in names]
         whole = [question for question in questions if question.measure.whole]
         groups = await self._reports.histories.groups(whole, self._limits, self._instant) if whole else []
         made = {question.measure.name: rows(question, some) for question, some in zip(whole, groups, strict=True)}
-        made |= {one.measure.name: await self.ask(one) for one in questions if not one.measure.whole}
-        return {name: found[0] for name, found in made.items()}
+        return made | {one.measure.name: await self.ask(one) for one in questions if not one.measure.whole}
+
+    async def first(self, span: Span) -> dict[str, dict[str, Any]]:
+        """The one row of each measure that comes first."""
+        return {name: found[0] for name, found in (await self.totals(span, _FIRST)).items()}
 
     async def drivers(self, span: Span) -> Mapping[str, Any]:
         questions = [one.question("contacts", "topic") for one in (span, span.before)]
@@ -97,8 +100,7 @@ class _Asking:
             (await self.ask(span.question("out_of_hours")))[0],
         )
         tables = [worst_first(span, by, sides), drivers_table(span, await self.drivers(span))]
-        totals, before = await self.totals(span, _FIRST), await self.totals(span.before, _FIRST)
-        return _Shown(cards(span, totals, before), trends, charts, tables, heat)
+        return _Shown(cards(span, await self.first(span), await self.first(span.before)), trends, charts, tables, heat)
 
 
 def pages(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:

@@ -43,8 +43,11 @@ class Span:
         return replace(self, first=self.first - timedelta(days=self.days), last=self.first)
 
     def question(self, measure: str, *by: str, granularity: Granularity | None = None) -> Question:
+        """A question about these days; of what is to date only their end counts."""
         since, until = (local_midnight(day, self.zone) for day in (self.first, self.last))
-        return Question(MEASURES[measure], since, until, by, granularity, self.zone, where=self.where)
+        asked = MEASURES[measure]
+        begins = None if asked.over == "to_date" else since
+        return Question(asked, begins, until, by, granularity, self.zone, where=self.where)
 
     def periods(self) -> list[date]:
         """The first days of all periods that the span touches."""
@@ -66,6 +69,8 @@ class Span:
         first = self.first if period is None else max(period, self.first)
         last = self.last if period is None else min(period_end(period, self.granularity), self.last)
         words = {"measure": measure, "from": first.isoformat(), "to": last.isoformat(), "tz": self.zone.key}
+        if MEASURES[measure].over == "to_date":
+            del words["from"]
         words |= self._filtered({**self.where, **{name: (value,) for name, value in pinned.items()}})
         if figure:
             words["figure"] = figure
