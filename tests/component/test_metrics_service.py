@@ -358,6 +358,8 @@ async def test_behind_a_figure_is_a_page_for_people(metrics: RunningMetrics):
     assert listed.status_code == 200
     for told in ("Contacts behind breached", ">C-1<", "2026-03-02 10:10", "/v1/customers/K-1/timeline", "breached 1"):
         assert told in listed.text
+    as_csv = await metrics.ask("/contacts", measure="contacts", format="csv")
+    assert (as_csv.status_code, as_csv.headers["location"]) == (303, "/v1/report/contacts?measure=contacts&format=csv")
     paged = await metrics.ask("/contacts", measure="contacts", limit=2)
     assert "cursor=" in paged.text
     assert "No contact is counted here" in (await metrics.ask("/contacts", measure="reopens", to="2020-01-01")).text

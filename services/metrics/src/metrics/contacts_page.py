@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from rapport.runtime.clock import Clock
 from rapport.runtime.pages import templates
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from metrics import answers
 from metrics.dashboard.words import duration, plain
@@ -27,8 +27,10 @@ def contacts_page(reports: Reports, clock: Clock, settings: MetricsSettings) -> 
     @router.get("/contacts", response_class=HTMLResponse, openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_contacts(
         request: Request, key: Watcher, figure: FigureName = None, limit: Limit = 100, cursor: Cursor = None
-    ) -> HTMLResponse:
-        """The contacts behind a cell of a report, as `/v1/report/contacts` lists them."""
+    ) -> Response:
+        """The contacts behind a cell of a report, as `/v1/report/contacts` lists them, which has the CSV."""
+        if request.query_params.get("format") == "csv":
+            return RedirectResponse(f"/v1/report/contacts?{request.url.query}", status_code=303)
         found = await behind(request, key, reports, settings, clock.now(), figure, limit, cursor)
         words = request.url.remove_query_params(["cursor", "format"]).query
         following = request.url.include_query_params(cursor=found.following).query if found.following else None
