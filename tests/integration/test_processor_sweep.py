@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 from rapport.decision import Decision, State
 from rapport.runtime.documents import document_of
+from rapport.runtime.due import Due
 from rapport.runtime.sweep import sweep_for_ever
 from rapport.runtime.waking import AT_ONCE
 
@@ -74,9 +75,9 @@ async def test_an_alarm_between_two_milliseconds_is_neither_found_too_early_nor_
     state = Tally(id="k", partition=0, customer_id="c", wake_at=EPOCH + timedelta(microseconds=300))
     await site.store.collection(Tally.collection).insert_one(document_of(state))
     site.clock.set(just_before)
-    assert await site.store.due(Tally, horizons(just_before), live_only=set(), limit=1) == []
+    assert await Due(site.store).oldest(Tally, horizons(just_before), live_only=set(), limit=1) == []
     assert await site.replica().sweep(horizons(just_before)) == after
-    assert await site.store.due(Tally, horizons(after), live_only=set(), limit=1) == [state]
+    assert await Due(site.store).oldest(Tally, horizons(after), live_only=set(), limit=1) == [state]
 
 
 async def test_a_backfilled_contact_is_left_alone_until_its_partition_is_quiet(site):
@@ -147,7 +148,7 @@ async def test_putting_off_does_not_touch_what_is_no_longer_due(site):
     replica = site.replica()
     await replica.process([log.append(0, received("k1", "1"))])
     await replica.sweep(horizons())
-    await site.store.put_off((await site.tally("k1")).__class__, "k1", due=DUE, until=DUE + MINUTE)
+    await Due(site.store).put_off((await site.tally("k1")).__class__, "k1", due=DUE, until=DUE + MINUTE)
     assert await woken(site) == ["k1"]
 
 
@@ -171,9 +172,23 @@ async def test_what_is_to_be_left_alone_hides_nothing_that_is_due(site):
     until = DUE + 10 * MINUTE
     left_alone = {0: EPOCH, 1: until, 2: until}
     for limit in (2, 5, 11, 100):
-        due = await site.store.due(Tally, left_alone, live_only={1}, limit=limit)
+        due = await Due(site.store).oldest(Tally, left_alone, live_only={1}, limit=limit)
         assert [state.id for state in due] == [f"due-{n}" for n in range(min(5, limit))]
-    assert await site.store.due(Tally, {}, live_only=set(), limit=5) == []
+        of_each = await Due(site.store).of_each(Tally, left_alone, live_only={1}, most=limit)
+        assert [state.id for state in of_each] == [state.id for state in due]
+    assert await Due(site.store).oldest(Tally, {}, live_only=set(), limit=5) == []
+
+
+async def test_when_many_are_due_at_one_instant_each_partition_has_its_turn_with_its_oldest(site):
+    log = Log()
+    later = [log.append(p, received(f"later-{p}{n}", "1", time=EPOCH + MINUTE)) for p in range(2) for n in range(3)]
+    await site.replica().process(
+        [*later, *(log.append(p, received(f"old-{p}{n}", "1")) for p in range(2) for n in range(3))]
+    )
+    found = await Due(site.store).of_each(Tally, horizons(), live_only=set(), most=4)
+    assert [(state.partition, state.id.partition("-")[0]) for state in found] == [
+        (p, age) for p in range(2) for age in ("old", "old", "old", "later")
+    ]
 
 
 async def test_what_falls_due_while_records_come_is_woken_with_them_in_one_transaction(site):

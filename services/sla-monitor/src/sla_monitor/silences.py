@@ -129,6 +129,8 @@ class Holding:
 
     def silencing(self, facts: Mapping[str, Any]) -> Silence | None:
         """The silence that mutes what has these facts, if one does."""
+        if not self._lately:
+            return None
         now = self._clock.now()
         return next((one for one in self._lately if one.ends_at > now and one.mutes(facts)), None)
 

@@ -1,13 +1,13 @@
 """One transaction before it is written: what to load, how to decide, and what has been decided so far."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import TOPIC_OF, encode
-from rapport.decision import Counted, Decision, States, Tell, Touch
+from rapport.decision import Counted, Decision, State, States, Tell, Touch
 from rapport.runtime.publisher import Outgoing
 from rapport.runtime.store import Row
 
@@ -40,12 +40,14 @@ class Plan:
     """
     What to load, and then to decide. `moved` are the rows with the positions after a batch.
 
-    `decide` goes step by step, so that it need not hold the event loop from beginning to end.
+    `decide` goes step by step, so that it need not hold the event loop from beginning to end. What is `known` was read
+    while the rows of its partitions were as they are now, and so is as it was.
     """
 
     touches: Iterable[Touch]
     decide: Callable[[Outcome], Iterable[object]]
     moved: dict[int, Row] = field(default_factory=dict)
+    known: Sequence[State] = ()
 
 
 def _outgoing(tell: Tell) -> Outgoing:

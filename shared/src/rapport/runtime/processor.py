@@ -181,8 +181,9 @@ class Processor:
         now = self._clock.now()
         at_rest = self._at_rest(horizons, now)
         for kind in self._waker.kinds:
-            while await self.patiently("sweep", partial(self._sweep_some, kind, at_rest, behind)):
-                pass
+            many = False
+            while await self.patiently("sweep", partial(self._sweep_some, kind, at_rest, behind, many=many)):
+                many = True
         if len(at_rest) < len(horizons):
             return now + _SOON
         following: datetime | None = None
@@ -204,15 +205,18 @@ class Processor:
                 found[partition] = horizon
         return found
 
-    async def _sweep_some(self, kind: type[State], horizons: Mapping[int, datetime], behind: Container[int]) -> bool:
-        """Wake the oldest that are due; answers whether there may be more."""
+    async def _sweep_some(
+        self, kind: type[State], horizons: Mapping[int, datetime], behind: Container[int], *, many: bool
+    ) -> bool:
+        """Wake the oldest that are due, of each partition where they are `many`; answers whether there may be more."""
         if not horizons:
             return False
         rows = await self._rows.look(horizons)
-        due = await self._waker.due(kind, rows, horizons, behind)
+        find = self._waker.due_of_each if many else self._waker.due
+        due = await find(kind, rows, horizons, behind)
         parts = apart(due, lambda state: state.partition)
         await side_by_side([partial(self._wake_all, self._waker.wake(part, rows, horizons)) for part in parts])
-        return len(due) == AT_ONCE
+        return bool(due) if many else len(due) == AT_ONCE
 
     async def _wake_all(self, waking: Waking) -> None:
         async def plan(rows: Mapping[int, Row]) -> Plan:
@@ -297,7 +301,7 @@ class Processor:
         if by != "act":
             await self._outbox.clear({p: row for p, row in rows.items() if p in self.owned})
         planned = await plan(rows)
-        states = await self._load(list(planned.touches), rows)
+        states = await self._load(planned, rows)
         outcome = Outcome(states, self._clock.now())
         async with self._deciding if by != "act" else nullcontext():
             for count, _ in enumerate(planned.decide(outcome), 1):
@@ -342,12 +346,13 @@ class Processor:
             for lock in held:
                 lock.release()
 
-    async def _load(self, touches: Sequence[Touch], rows: dict[int, Row]) -> States:
+    async def _load(self, plan: Plan, rows: dict[int, Row]) -> States:
         """Load, and read the rows of all partitions that the states turn out to belong to before the states."""
-        states = await self._store.load(touches)
+        touches = list(plan.touches)
+        states = await self._store.load(touches, plan.known)
         while foreign := states.partitions - rows.keys():
             rows.update(await self._store.rows(foreign))
-            states = await self._store.load(touches)
+            states = await self._store.load(touches, plan.known)
         return states
 
     def _note(self, change: Change, outcome: Outcome, by: str) -> None:

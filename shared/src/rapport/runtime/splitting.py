@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _PART: Final = 100
-_SIDE_BY_SIDE: Final = 2
+_SIDE_BY_SIDE: Final = 3
 
 
 def apart(items: Sequence[T], partition_of: Callable[[T], int]) -> list[list[T]]:

@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from rapport.decision import Counted, Match, Ref, State, States, Touch
 from rapport.runtime import alarms
@@ -112,13 +113,6 @@ class Change:
         return not (self.moved or self.outbox or self.counts or any(self.states.changed) or any(self.states.gone))
 
 
-class _Awake(NamedTuple):
-    """A state, and the instant to wake it at, which may have been put off."""
-
-    at: datetime
-    state: State
-
-
 class Store:
     """The documents of one service. Collections named in `editions` have several, of which one stands."""
 
@@ -199,18 +193,20 @@ class Store:
             rows[document["_id"]] = Row.of(document)
         return rows
 
-    async def load(self, touches: Iterable[Touch]) -> States:
+    async def load(self, touches: Iterable[Touch], known: Iterable[State] = ()) -> States:
         """
         All that is touched, with one query for each collection and field; for what is bounded one each.
 
-        Then what the found states lead to.
+        Then what the found states lead to. What is `known` need not be read again.
         """
+        held = {(type(state), state.id): state for state in known}
         refs: dict[type[State], set[str]] = defaultdict(set)
         matches: dict[tuple[type[State], str, tuple[tuple[str, Any], ...]], set[str]] = defaultdict(set)
         some: set[Match] = set()
         for touch in touches:
             if isinstance(touch, Ref):
-                refs[touch.kind].add(touch.id)
+                if (touch.kind, touch.id) not in held:
+                    refs[touch.kind].add(touch.id)
             elif isinstance(touch, Match) and touch.most:
                 some.add(touch)
             elif isinstance(touch, Match):
@@ -227,7 +223,8 @@ class Store:
             for touch in some
         ]
         states = States()
-        found = [state for some in await asyncio.gather(*by_id, *by_field, *by_rank) for state in some]
+        read = await asyncio.gather(*by_id, *by_field, *by_rank)
+        found = [*held.values(), *chain.from_iterable(read)]
         states.loaded((Ref(kind, i) for kind, ids in refs.items() for i in ids), found)
         await self._load_further({ref for state in found for ref in state.leads_to()}, states)
         return states
@@ -242,61 +239,6 @@ class Store:
     async def _all(self, kind: type[S], where: Mapping[str, Any]) -> list[S]:
         cursor = self.collection(kind.collection).find(where, _WHOLE, batch_size=_AT_ONCE)
         return [_state(kind, document) for document in await cursor.to_list(None)]
-
-    async def due(
-        self, kind: type[State], horizons: Mapping[int, datetime], *, live_only: set[int], limit: int
-    ) -> list[State]:
-        """
-        The states to wake, oldest first. Partitions of `live_only` leave out backfill.
-
-        One query serves all partitions, unless so much is to be left alone that it hides what is not.
-        """
-        if not horizons:
-            return []
-        until, partitions = max(horizons.values()), sorted(horizons)
-        found = await self._awake(kind, until, partitions, live=live_only.issuperset(partitions), limit=limit)
-        due = [
-            one
-            for one in found
-            if one.at <= horizons[one.state.partition] and not (one.state.backfill and one.state.partition in live_only)
-        ]
-        if len(due) < len(found) == limit:
-            due = await self._due_by_group(kind, horizons, live_only, limit)
-        return [one.state for one in due]
-
-    async def _due_by_group(
-        self, kind: type[State], horizons: Mapping[int, datetime], live_only: set[int], limit: int
-    ) -> list[_Awake]:
-        """The same with a query for each horizon."""
-        groups: dict[tuple[datetime, bool], list[int]] = defaultdict(list)
-        for partition, horizon in horizons.items():
-            groups[horizon, partition in live_only].append(partition)
-        found: list[_Awake] = []
-        for (horizon, live), partitions in groups.items():
-            found += await self._awake(kind, horizon, partitions, live=live, limit=limit)
-        return sorted(found, key=lambda one: one.at)[:limit]
-
-    async def _awake(
-        self, kind: type[State], until: datetime, partitions: Sequence[int], *, live: bool, limit: int
-    ) -> list[_Awake]:
-        where, shown = alarms.due(until, partitions, live=live), {**_WHOLE, "wake_at": 1}
-        cursor = self.collection(kind.collection).find(where, shown, batch_size=limit).sort("wake_at", 1).limit(limit)
-        return [_Awake(document["wake_at"], _state(kind, document)) for document in await cursor.to_list(None)]
-
-    async def next_wake(self, kind: type[State], partitions: Iterable[int], *, after: datetime) -> datetime | None:
-        where = alarms.later(after, list(partitions))
-        document = await self.collection(kind.collection).find_one(where, {"wake_at": 1}, sort=[("wake_at", 1)])
-        return document["wake_at"] if document else None
-
-    async def put_off(self, kind: type[State], state_id: str, *, due: datetime, until: datetime) -> None:
-        """
-        Wake a state later than it says itself, if it is due still; for one that can't be decided about.
-
-        Until it is written again, `failing_since` says when it should have been looked at first.
-        """
-        where = {"_id": state_id, "wake_at": {"$lte": due}}
-        mark = {"wake_at": until, "failing_since": {"$ifNull": ["$failing_since", "$wake_at"]}}
-        await self.collection(kind.collection).update_one(where, [{"$set": mark}])
 
     async def commit(self, change: Change) -> None:
         """Write all or nothing. `Conflict` when a row is no longer as it was read, `Refused` when it can't be said."""

@@ -1,6 +1,6 @@
 """Waking states in time: what is due up to how far its partition has been read, and what becomes of it."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
@@ -10,6 +10,7 @@ from rapport.decision import Decision, Domain, Ref, State, Touch
 from rapport.runtime import telemetry
 from rapport.runtime.alarms import PUT_OFF
 from rapport.runtime.clock import Clock
+from rapport.runtime.due import Due
 from rapport.runtime.plan import Outcome, Plan
 from rapport.runtime.store import Row, Store
 
@@ -17,6 +18,9 @@ log = telemetry.logger()
 
 AT_ONCE: Final = 1000
 """States that a sweep takes, in several transactions."""
+_MANY: Final = 4000
+"""Likewise once so many are due that each partition is asked for its share, or for this at least."""
+_FEWEST: Final = 100
 WITH_RECORDS: Final = 500
 """States that are woken in the transaction of a batch."""
 
@@ -30,6 +34,7 @@ class Waker:
         self._service = service
         self._domain = domain
         self._store = store
+        self._due = Due(store)
         self._clock = clock
         self._backfill_quiet = backfill_quiet
 
@@ -53,13 +58,28 @@ class Waker:
         its topic, and until none has come into it for a while: their answers may
         be next in the topic.
         """
-        quiet = self._clock.now() - self._backfill_quiet
-        busy = {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
         reach = {p: horizon for p, horizon in horizons.items() if p in rows}
-        return await self._store.due(kind, reach, live_only=busy, limit=most)
+        return await self._due.oldest(kind, reach, live_only=self._busy(rows, behind), limit=most)
+
+    async def due_of_each(
+        self, kind: type[State], rows: Mapping[int, Row], horizons: Horizons, behind: Container[int]
+    ) -> list[State]:
+        """
+        Of each partition some states to wake, its oldest.
+
+        What is due at one instant is found partition by partition, and one partition's
+        are decided and written one part after another; those of several go side by side.
+        """
+        most = max(_FEWEST, _MANY // len(horizons))
+        return await self._due.of_each(kind, horizons, live_only=self._busy(rows, behind), most=most)
+
+    def _busy(self, rows: Mapping[int, Row], behind: Container[int]) -> set[int]:
+        """The partitions whose history is left alone."""
+        quiet = self._clock.now() - self._backfill_quiet
+        return {p for p, row in rows.items() if p in behind or (row.backfilled_at and row.backfilled_at > quiet)}
 
     async def next_wake(self, horizons: Horizons, *, after: datetime) -> datetime | None:
-        wakes = [await self._store.next_wake(kind, horizons, after=after) for kind in self.kinds]
+        wakes = [await self._due.following(kind, horizons, after=after) for kind in self.kinds]
         return min((wake for wake in wakes if wake), default=None)
 
     def wake(self, due: Sequence[State], rows: Mapping[int, Row], horizons: Horizons) -> "Waking":
@@ -74,7 +94,7 @@ class Waker:
             log.error("a wake-up failed and is put off", kind=ref.kind.__name__, id=ref.id, exc_info=error)
             telemetry.SWEEP_FAILURES.labels(self._service).inc()
             until = self._clock.now() + PUT_OFF
-            await self._store.put_off(ref.kind, ref.id, due=waking.horizons[partition_of[ref]], until=until)
+            await self._due.put_off(ref.kind, ref.id, due=waking.horizons[partition_of[ref]], until=until)
 
 
 @dataclass(slots=True)
@@ -110,16 +130,22 @@ class Waking:
         self.failed = {}
         refs = [_ref(state) for state in self.due]
         touches: list[Touch] = [*plan.touches, *refs]
-        for state in await self._as_they_are(refs, rows):
+        known = self.due if self._is_as_found(rows) else await self._as_they_are(refs)
+        for state in known:
             try:
                 touches += self._domain.touches_on_clock(state)
             except Exception as error:  # noqa: BLE001 - told when it is put off
                 self.failed[_ref(state)] = error
-        return Plan(touches, lambda outcome: chain(plan.decide(outcome), self._decide(refs, outcome)), plan.moved)
 
-    async def _as_they_are(self, refs: Sequence[Ref], rows: Mapping[int, Row]) -> Iterable[State]:
-        if all(rows[partition].seq == seq for partition, seq in self._seqs.items() if partition in rows):
-            return self.due
+        def decide(outcome: Outcome) -> Iterator[object]:
+            return chain(plan.decide(outcome), self._decide(refs, outcome))
+
+        return Plan(touches, decide, plan.moved, known)
+
+    def _is_as_found(self, rows: Mapping[int, Row]) -> bool:
+        return all(rows[partition].seq == seq for partition, seq in self._seqs.items() if partition in rows)
+
+    async def _as_they_are(self, refs: Sequence[Ref]) -> list[State]:
         states = await self._store.load(refs)
         return [state for ref in refs if (state := states.get(ref.kind, ref.id))]
 
