@@ -19,8 +19,8 @@ STORM: Final = 20
 
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REST: Final = 5.0
-_RESTS: Final = 4
-"""Times as long as a look has taken, so that very much that waits holds up deadlines by a fifth at most."""
+_RESTS: Final = 9
+"""Times as long as a look has taken, so that very much that waits holds up deadlines by a tenth at most."""
 
 LONGEST_HOLD: Final = timedelta(seconds=60)
 """How much longer a storm's message waits for the rest of the storm."""
