@@ -136,6 +136,20 @@ async def test_a_wrong_parameter_is_named(metrics: RunningMetrics):
     assert {error["pointer"] for error in response.json()["errors"]} == {"/by", "/tz", "/colour"}
 
 
+async def test_a_report_as_of_a_day_says_of_which_instant_it_is(metrics: RunningMetrics):
+    asked = {"measure": "contacts", "as_of": "2026-03-02", "tz": "America/New_York"}
+    told = await metrics.get("/v1/report", **asked)
+    assert (told["as_of"], told["rows"]) == ("2026-03-03T05:00:00Z", [{"contacts": 5}])
+    listed = await metrics.get("/v1/report/contacts", **asked)
+    assert [one["contact_id"] for one in listed["contacts"]] == ["C-2", "C-5", "C-6", "C-1", "C-7"]
+    page = await metrics.ask("/contacts", **asked)
+    assert "C-1" in page.text
+    assert "C-3" not in page.text
+    assert "as_of=2026-03-02" in page.text
+    customers = await metrics.get("/v1/report/customers", measure="repeat_contacts", as_of="2026-03-02")
+    assert [one["customer_id"] for one in customers["customers"]] == ["K-1", "K-2", "K-5"]
+
+
 async def test_behind_a_cell_are_its_contacts(metrics: RunningMetrics):
     page = await metrics.get("/v1/report/contacts", measure="sla", filter="target:promise", figure="breached")
     [contact] = page["contacts"]

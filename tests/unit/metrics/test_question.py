@@ -48,10 +48,27 @@ def test_a_plus_that_became_a_blank_in_the_query_string_is_a_plus():
         ({"filter": "team:a,team:b"}, "/filter"),
         ({"format": "xml"}, "/format"),
         ({"as_off": "2026-03-02"}, "/as_off"),
+        ({"as_of": "yesterday"}, "/as_of"),
+        ({"as_of": "2026-02-30"}, "/as_of"),
+        ({"as_of": "2026-03-02T09:00:00Z"}, "/as_of"),
+        ({"as_of": "1969-12-31"}, "/as_of"),
+        ({"as_of": "9999-12-31"}, "/as_of"),
     ],
 )
 def test_a_slip_is_named(parameters, pointer):
     assert wrong(**parameters) == {pointer}
+
+
+def test_as_of_a_day_is_its_end_in_the_zone_asked_for():
+    question = ask(as_of="2026-03-28", tz="Europe/Berlin")
+    assert question.as_of == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert question.looked_at(datetime(2026, 3, 28, 22, tzinfo=UTC)) == datetime(2026, 3, 28, 22, tzinfo=UTC)
+    assert question.looked_at(datetime(2026, 4, 1, tzinfo=UTC)) == question.as_of
+
+
+def test_as_of_two_days_at_once_is_refused():
+    with pytest.raises(BadQuestion, match="as_of: is given more than once"):
+        parse({"measure": ["contacts"], "as_of": ["2026-03-02", "2026-03-03"]})
 
 
 def test_a_measure_is_needed():

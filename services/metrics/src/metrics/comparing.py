@@ -1,7 +1,7 @@
 """Two editions of the figures side by side, some facts at a time, each time at one instant."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from rapport.decision import Counted, State
@@ -12,7 +12,7 @@ from metrics.domain import ContactFact, CustomerFact, contact, customer
 from metrics.domain.comparison import Compared, Comparison, is_same
 from metrics.domain.marks import HOURS
 from metrics.pages_of_journal import JournalPages
-from metrics.parts import parts
+from metrics.parts import parts, slices
 
 S = TypeVar("S", bound=State)
 
@@ -95,9 +95,9 @@ class Comparing:
     async def _catch_up(self, session: Session) -> None:
         """Take off the old hourly rows what facts about which more has come hold there beyond the new edition."""
         contacts, customers = await self._journal.about_whom(self._epoch, session)
-        for some in _parts(contacts):
+        for some in slices(contacts, _AT_ONCE):
             await self._take_off(ContactFact, contact.recounted, {"_id": {"$in": some}}, session)
-        for some in _parts(customers):
+        for some in slices(customers, _AT_ONCE):
             theirs = {"customer_id": {"$in": some}}
             await self._take_off(ContactFact, contact.recounted, {**theirs, "_id": {"$nin": list(contacts)}}, session)
             await self._take_off(CustomerFact, customer.recounted, theirs, session)
@@ -125,8 +125,3 @@ async def _page(store: Store, kind: type[State], after: str, session: Session) -
     shown = None if kind is CustomerFact else {"s": 0}
     found = store.collection(kind.collection).find({"_id": {"$gt": after}}, shown, session=session)
     return {fact["_id"]: fact async for fact in found.sort("_id", 1).limit(_AT_ONCE)}
-
-
-def _parts(names: Iterable[str]) -> Iterator[list[str]]:
-    listed = sorted(names)
-    return (listed[start : start + _AT_ONCE] for start in range(0, len(listed), _AT_ONCE))

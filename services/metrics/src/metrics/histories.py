@@ -10,7 +10,7 @@ from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, CustomerFact
 from metrics.domain.histories import MARKS_OF, teller
-from metrics.domain.history import ABOUT, Chapter, History, Told, chapter_of, in_order
+from metrics.domain.history import ABOUT, Chapter, History, Told, chapter_of, chapter_of_fact, in_order
 from metrics.domain.measures import Limits
 from metrics.domain.question import Question
 from metrics.domain.report import Group, Tally
@@ -18,6 +18,7 @@ from metrics.domain.states import marks_index
 from metrics.domain.surveys import SCORES, SENT
 from metrics.paging import Place
 from metrics.parts import parts
+from metrics.past import Past
 from metrics.pipelines import fact_match
 
 _AT_ONCE: Final = 200
@@ -43,22 +44,31 @@ class Histories:
     def _customers(self) -> Collection:
         return self._store.collection(CustomerFact.collection)
 
-    async def groups(self, questions: Sequence[Question], limits: Limits, session: Session | None) -> list[list[Group]]:
-        """The sums that reports are made of, all of them in one passage."""
+    async def groups(
+        self, questions: Sequence[Question], limits: Limits, session: Session | None, past: Past | None = None
+    ) -> list[list[Group]]:
+        """The sums that reports are made of, all of them in one passage; of the `past` where that is given."""
         tallies = [(Tally(question), teller(question, limits)) for question in questions]
-        async for history in self._histories(questions, session=session):
+        async for history in self._histories(questions, session=session, past=past):
             for tally, tell in tallies:
                 for one in tell(history):
                     tally.add(one.at, one.fields, one.mark.figures)
         return [tally.groups() for tally, _ in tallies]
 
     async def contacts(
-        self, question: Question, limits: Limits, *, figure: str | None, limit: int, after: Place | None
+        self,
+        question: Question,
+        limits: Limits,
+        *,
+        figure: str | None,
+        limit: int,
+        after: Place | None,
+        past: Past | None = None,
     ) -> list[tuple[str, Marks]]:
         """The contacts behind a cell, newest first: the id of each, and what of it counts there."""
         tell = teller(question, limits)
         behind: dict[Place, list[Told]] = {}
-        async for history in self._histories([question]):
+        async for history in self._histories([question], past=past):
             for one in tell(history):
                 if one.chapter is None or not _counts(one, question, figure, limits):
                     continue
@@ -70,12 +80,19 @@ class Histories:
         return [(place.id, _marks(behind[place])) for place in _first(behind, limit)]
 
     async def customers(
-        self, question: Question, limits: Limits, *, figure: str | None, limit: int, after: str | None
+        self,
+        question: Question,
+        limits: Limits,
+        *,
+        figure: str | None,
+        limit: int,
+        after: str | None,
+        past: Past | None = None,
     ) -> list[tuple[str, Marks]]:
         """The customers behind a cell by id, and what of each counts there."""
         tell = teller(question, limits)
         page: list[tuple[str, Marks]] = []
-        async for history in self._histories([question], after=after):
+        async for history in self._histories([question], after=after, past=past):
             told = [one for one in tell(history) if _counts(one, question, figure, limits)]
             if told:
                 page.append((history.customer.id, _marks(told)))
@@ -84,18 +101,56 @@ class Histories:
         return page
 
     async def _histories(
-        self, questions: Sequence[Question], *, after: str | None = None, session: Session | None = None
+        self,
+        questions: Sequence[Question],
+        *,
+        after: str | None = None,
+        session: Session | None = None,
+        past: Past | None = None,
     ) -> AsyncIterator[History]:
         """Of all customers who may have something in these reports, by id."""
-        whose = _whose(questions, after, self._customers.name)
-        found = self._facts.aggregate(whose, session=session, allowDiskUse=True)
-        async for some in parts(found, _AT_ONCE):
-            for one in await self._of([customer["_id"] for customer in some], questions, session):
+        session = past.session if past else session
+        others = await past.whose() if past else set()
+        async for some in parts(self._names(questions, after, session, others), _AT_ONCE):
+            histories = await self._of(some, questions, session)
+            if past and not others.isdisjoint(some):
+                histories = await self._as_they_were(histories, questions, past)
+            for one in histories:
                 yield one
+
+    async def _names(
+        self, questions: Sequence[Question], after: str | None, session: Session | None, others: set[str]
+    ) -> AsyncIterator[str]:
+        """The customers, and the `others`."""
+        waiting = sorted((name for name in others if after is None or name > after), reverse=True)
+        whose = _whose(questions, after, self._customers.name)
+        async for found in self._facts.aggregate(whose, session=session, allowDiskUse=True):
+            while waiting and waiting[-1] <= found["_id"]:
+                yield waiting.pop()
+            if found["_id"] not in others:
+                yield found["_id"]
+        while waiting:
+            yield waiting.pop()
+
+    async def _as_they_were(
+        self, histories: Sequence[History], questions: Sequence[Question], past: Past
+    ) -> list[History]:
+        names = [one.customer.id for one in histories]
+        chapters = {
+            one.customer.id: [chapter for chapter in one.chapters if chapter.id not in past.contacts]
+            for one in histories
+        }
+        if _reads_contacts(questions):
+            async for fact in past.contacts_with(names):
+                chapters[fact.customer_id].append(chapter_of_fact(fact))
+        then = await past.customers_of(names)
+        nobody = {name: CustomerFact(id=name, partition=0) for name in past.customers.intersection(names)}
+        customers = {**{one.customer.id: one.customer for one in histories}, **nobody, **then}
+        return [History(customers[name], in_order(chapters[name])) for name in names]
 
     async def _of(self, some: Sequence[str], questions: Sequence[Question], session: Session | None) -> list[History]:
         chapters: dict[str, list[Chapter]] = defaultdict(list)
-        if any(question.measure.over != "to_date" for question in questions):
+        if _reads_contacts(questions):
             found = self._facts.find({"customer_id": {"$in": some}}, _fields(questions), session=session)
             for document in await found.to_list(None):
                 chapters[document["customer_id"]].append(chapter_of(document))
@@ -105,6 +160,10 @@ class Histories:
             History(customers.get(name) or CustomerFact(id=name, partition=0), in_order(chapters[name]))
             for name in some
         ]
+
+
+def _reads_contacts(questions: Iterable[Question]) -> bool:
+    return any(question.measure.over != "to_date" for question in questions)
 
 
 def _counts(told: Told, question: Question, figure: str | None, limits: Limits) -> bool:

@@ -48,6 +48,9 @@ REPORT_PARAMETERS = [
     _parameter("granularity", "the periods; without it one row per group", among=get_args(Granularity)),
     _parameter("week_start", "the day that weeks begin on; monday when absent"),
     _parameter("filter", "channel:email,team:a|b; an empty value means none given, quotes hold commas and bars"),
+    _parameter(
+        "as_of", "a date: only what was booked up to its end in tz, as it stood then; all that is known when absent"
+    ),
     _parameter("format", "json when absent", among=("json", "csv")),
 ]
 _LONGEST_BY_CLOCK: Final = timedelta(days=401)
@@ -127,8 +130,8 @@ async def behind(
         raise _elsewhere(question, "customers")
     _check(figure, question)
     _check_clock(question)
-    limits = settings.limits(now)
-    found = reports.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
+    limits = settings.limits(question.looked_at(now))
+    found = reports.lists.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
     return Behind(question, *await paged(found))
 
 
@@ -140,11 +143,12 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
-        _check_periods(question, clock.now())
-        groups = await reports.groups(question, settings.limits(clock.now()))
+        limits = settings.limits(question.looked_at(clock.now()))
+        _check_periods(question, limits.now)
+        groups = await reports.groups(question, limits)
         if request.query_params.get("format") == "csv":
             return Response(report.as_csv(question, groups), media_type=_CSV)
-        return JSONResponse(report.document(question, groups, clock.now()))
+        return JSONResponse(report.document(question, groups, limits.now))
 
     @router.get("/report/contacts", openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report_contacts(
@@ -174,12 +178,13 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         if request.query_params.get("format") == "csv":
             raise Problem(422, "customers are listed as JSON only", errors=[("/format", "must be json")])
         _check(figure, question)
-        _check_periods(question, clock.now())
-        found = await reports.histories.customers(
-            question, settings.limits(clock.now()), figure=figure or None, limit=limit + 1, after=cursor
+        limits = settings.limits(question.looked_at(clock.now()))
+        _check_periods(question, limits.now)
+        found, following = await reports.lists.customers(
+            question, limits, figure=figure or None, limit=limit, cursor=cursor
         )
-        told = [{"customer_id": name, "counted": answers.marks_told(marks)} for name, marks in found[:limit]]
-        return {"customers": told, "cursor": found[limit - 1][0] if len(found) > limit else None}
+        told = [{"customer_id": name, "counted": answers.marks_told(marks)} for name, marks in found]
+        return {"customers": told, "cursor": following}
 
     @router.get("/drivers", openapi_extra={"parameters": _DRIVER_PARAMETERS})
     async def get_drivers(

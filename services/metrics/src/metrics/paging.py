@@ -3,11 +3,14 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from metrics.domain.deadlines import millis
-from metrics.domain.states import instant
+from metrics.domain.states import ContactFact, instant
+
+NEWEST_FIRST: Final = [("opened_at", -1), ("_id", 1)]
 
 
 class BadCursor(ValueError):
@@ -42,3 +45,8 @@ def place_of(cursor: str) -> Place:
         return Place(millis(datetime.fromisoformat(opened)) if opened else None, str(name))
     except (binascii.Error, ValueError, TypeError, OverflowError):
         raise BadCursor("this cursor is none of ours") from None
+
+
+def next_place(found: Sequence[ContactFact], limit: int) -> str | None:
+    """The cursor of the page after this one, where more was found than fits into it."""
+    return Place(found[limit - 1].opened_at, found[limit - 1].id).cursor() if len(found) > limit else None

@@ -1,6 +1,6 @@
-"""What a query finds, some of it at a time."""
+"""What a query finds, or what it is asked for, some of it at a time."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,3 +16,9 @@ async def parts(found: AsyncIterable[T], most: int) -> AsyncIterator[list[T]]:
             some = []
     if some:
         yield some
+
+
+def slices(names: Iterable[str], most: int) -> Iterator[list[str]]:
+    """All of them in order, `most` at a time."""
+    listed = sorted(names)
+    return (listed[start : start + most] for start in range(0, len(listed), most))

@@ -1,9 +1,9 @@
 """What MongoDB is asked for a report: the sums of hourly rows and of facts, and the facts behind them."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from metrics.domain.counted import OF_MARKS
 from metrics.domain.measures import WAITED, Asked, Limits, Measure
 from metrics.domain.periods import offsets_within
 from metrics.domain.question import Question
@@ -29,12 +29,9 @@ def from_facts(question: Question, limits: Limits) -> list[dict[str, Any]]:
     ]
 
 
-_OF_MARKS: Final = frozenset({"agent", "team", "part"})
-
-
 def _path(question: Question, dimension: str, marks: str) -> str:
     name = question.field_of(dimension)
-    return f"{marks}{name}" if name in _OF_MARKS else name
+    return f"{marks}{name}" if name in OF_MARKS else name
 
 
 def within(name: str, since: datetime | None, until: datetime | None) -> dict[str, Any]:
@@ -53,7 +50,7 @@ def fact_match(question: Question) -> dict[str, Any]:
     if "audience" not in question.dimensions:
         match["audience"] = "customer"
     for dimension, values in question.where.items():
-        if question.field_of(dimension) not in _OF_MARKS and dimension not in question.where_on_clock:
+        if question.field_of(dimension) not in OF_MARKS and dimension not in question.where_on_clock:
             match[dimension] = {"$in": list(values)}
     return match
 
@@ -64,7 +61,7 @@ def mark_match(question: Question, marks: str) -> dict[str, Any]:
     if question.where_on_clock:
         match["$or"] = [within(f"{marks}at", *hours) for hours in question.hours()] or [{f"{marks}at": None}]
     for dimension, values in question.where.items():
-        if question.field_of(dimension) in _OF_MARKS:
+        if question.field_of(dimension) in OF_MARKS:
             match[_path(question, dimension, marks)] = {"$in": list(values)}
     return match
 
@@ -127,8 +124,3 @@ def _key(question: Question, at: str) -> Any:
 
 def _millis(offset: timedelta) -> int:
     return offset // timedelta(milliseconds=1)
-
-
-def own(mark: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a mark stands over what its fact says."""
-    return {name: mark.get(name) for name in _OF_MARKS}

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -18,17 +18,18 @@ from metrics.domain.journal import BALANCE
 from metrics.domain.marks import COMBINATIONS, HOURS
 from metrics.domain.measures import Limits
 from metrics.domain.question import Question
-from metrics.domain.report import Group, by_the_clock
-from metrics.histories import Histories, Marks
-from metrics.paging import Place, place_of
-from metrics.pipelines import adds_to, fact_match, from_facts, from_hours, mark_match, own, within
+from metrics.domain.report import Group, Tally, by_the_clock
+from metrics.histories import Histories
+from metrics.lists import Lists
+from metrics.paging import NEWEST_FIRST, next_place, place_of
+from metrics.past import Past, past_of
+from metrics.pipelines import from_facts, from_hours, within
 
 _MOST_EVENTS: Final = 500
 _MOST_IN_PAGE: Final = 5_000
 _FEWEST_EVENTS: Final = 10
 _READ_AT_ONCE: Final = 8
 _MOST_HOURS: Final = 100_000
-_NEWEST_FIRST: Final = [("opened_at", -1), ("_id", 1)]
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +47,7 @@ class Reports:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.histories = Histories(store)
+        self.lists = Lists(store, self.histories)
 
     async def prepare(self) -> None:
         """Indexes of the rows that only add."""
@@ -65,6 +67,9 @@ class Reports:
         From the hourly rows where these answer exactly, else (or when asked
         for) from the facts, whose answer is the same and takes longer.
         """
+        async with past_of(self._store, question, limits, session) as past:
+            if past is not None:
+                return await self._groups_then(question, limits, past)
         if question.measure.whole:
             return (await self.histories.groups([question], limits, session))[0]
         if question.is_by_clock:
@@ -77,6 +82,19 @@ class Reports:
         collections = (ContactFact.collection, CustomerFact.collection)
         return [group for name in collections for group in await self._sums(name, pipeline, question, session)]
 
+    async def _groups_then(self, question: Question, limits: Limits, past: Past) -> list[Group]:
+        """The sums of now, less what is in them of who was other then, and what they added then."""
+        if question.measure.whole:
+            return (await self.histories.groups([question], limits, past.session, past))[0]
+        now = await self.groups(replace(question, as_of=None), limits, session=past.session)
+        tally = Tally(question)
+        async for some in past.turned():
+            for fact in some.now:
+                tally.add_fact(fact, limits, times=-1)
+            for fact in some.then:
+                tally.add_fact(fact, limits)
+        return [*now, *tally.groups()]
+
     async def _sums(
         self, name: str, pipeline: list[dict[str, Any]], question: Question, session: Session | None
     ) -> list[Group]:
@@ -88,38 +106,6 @@ class Reports:
             sums[key, values].update({group["figure"]: found["amount"]} if "figure" in group else found)
         return [Group(key, values, figures) for (key, values), figures in sums.items()]
 
-    async def contacts(
-        self, question: Question, limits: Limits, *, figure: str | None, limit: int, cursor: str | None
-    ) -> tuple[list[tuple[ContactFact, Marks]], str | None]:
-        """The contacts behind a cell, newest first, each with the marks that count there; the next page's cursor."""
-        after = None if cursor is None else place_of(cursor)
-        if not question.measure.whole:
-            page = await self._behind(question, limits, figure, limit + 1, after)
-        else:
-            found = await self.histories.contacts(question, limits, figure=figure, limit=limit + 1, after=after)
-            facts = await self._store.find(ContactFact, {"_id": {"$in": [name for name, _ in found]}})
-            by_id = {fact.id: fact for fact in facts}
-            page = [(by_id[name], marks) for name, marks in found if name in by_id]
-        return page[:limit], _next([fact for fact, _ in page], limit)
-
-    async def _behind(
-        self, question: Question, limits: Limits, figure: str | None, limit: int, after: Place | None
-    ) -> list[tuple[ContactFact, Marks]]:
-        element = mark_match(question, "")
-        if figure is not None:
-            element = {"$and": [element, adds_to(question.measure, figure, limits)]}
-        where = {"$and": [fact_match(question), {"marks": {"$elemMatch": element}}, after.match() if after else {}]}
-        found = self._store.collection(ContactFact.collection).find(where).sort(_NEWEST_FIRST).limit(limit)
-        page = []
-        async for document in found:
-            marks = [mark for mark in document["marks"] if question.admits(mark["at"], {**document, **own(mark)})]
-            mine = [mark for mark in marks if mark["measure"] == question.measure.marks]
-            if figure is not None:
-                counts = question.measure.adds_to
-                mine = [mark for mark in mine if counts(figure, mark["at"], mark["figures"], limits)]
-            page.append((ContactFact.restored(document["s"]), mine))
-        return page
-
     async def timeline(
         self, customer_id: str, *, teams: Sequence[str], limit: int, cursor: str | None
     ) -> tuple[list[ContactFact], dict[str, Newest], str | None]:
@@ -128,7 +114,7 @@ class Reports:
         if teams:
             where["team"] = {"$in": list(teams)}
         after = place_of(cursor).match() if cursor else {}
-        found = await self._store.find(ContactFact, {"$and": [where, after]}, sort=_NEWEST_FIRST, limit=limit + 1)
+        found = await self._store.find(ContactFact, {"$and": [where, after]}, sort=NEWEST_FIRST, limit=limit + 1)
         contacts = found[:limit]
         most = min(_MOST_EVENTS, max(_FEWEST_EVENTS, _MOST_IN_PAGE // max(1, len(contacts))))
         newest: dict[str, Newest] = {}
@@ -136,7 +122,7 @@ class Reports:
             some = contacts[start : start + _READ_AT_ONCE]
             found_some = await asyncio.gather(*(self._newest({"contact_id": one.id}, most) for one in some))
             newest |= {one.id: events for one, events in zip(some, found_some, strict=True)}
-        return contacts, newest, _next(found, limit)
+        return contacts, newest, next_place(found, limit)
 
     async def _newest(self, where: Mapping[str, Any], most: int) -> Newest:
         found = await self._store.find(JournalEntry, where, sort=(("time", -1), ("_id", -1)), limit=most + 1)
@@ -203,8 +189,3 @@ async def prepare_hours(store: Store) -> None:
 def _place(entry: JournalEntry) -> OrderKey:
     """In the order of events, as far as the journal's own fields tell it."""
     return natural_order(entry.time, None, entry.type, f"{entry.source} {entry.event_id}")
-
-
-def _next(found: Sequence[ContactFact], limit: int) -> str | None:
-    """The cursor of the page after this one, where more was found than fits into it."""
-    return Place(found[limit - 1].opened_at, found[limit - 1].id).cursor() if len(found) > limit else None

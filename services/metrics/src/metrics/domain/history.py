@@ -87,6 +87,12 @@ def chapter_of(document: Mapping[str, Any]) -> Chapter:
     )
 
 
+def chapter_of_fact(fact: ContactFact) -> Chapter:
+    """The same of a fact that is at hand, with the surveys about it."""
+    chapter = chapter_of({"_id": fact.id, **fact.index()})
+    return chapter._replace(surveys=tuple(fact.surveys), answers=frozenset(fact.answers))
+
+
 def _mark(found: Mapping[str, Any]) -> Mark:
     agent, team, part = (found.get(name) for name in ("agent", "team", "part"))
     return Mark(found["measure"], millis(found["at"]), agent, team, part, found["figures"])

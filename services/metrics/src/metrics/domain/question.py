@@ -18,7 +18,7 @@ Granularity = Literal["hour", "day", "week", "month"]
 Where = Mapping[str, tuple[str | None, ...]]
 
 _OF_A_VIEW: Final = frozenset({"from", "to", "tz", "by", "filter"})
-PARAMETERS: Final = frozenset({"measure", "from", "to", "by", "granularity", "tz", "week_start", "filter", "format"})
+PARAMETERS: Final = _OF_A_VIEW | {"measure", "granularity", "week_start", "format", "as_of"}
 
 _QUARTER: Final = timedelta(minutes=15)
 """All zones are whole quarters of an hour from UTC, and have been since 1972."""
@@ -48,7 +48,11 @@ class BadQuestion(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A report's measure, range (from, inclusive, to, exclusive) and grouping."""
+    """
+    A report's measure, range (from, inclusive, to, exclusive) and grouping.
+
+    `as_of` is the instant up to which things count that were booked; all do where it is None.
+    """
 
     measure: Measure
     since: datetime | None = None
@@ -58,6 +62,15 @@ class Question:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     week_start: int = 0
     where: Where = field(default_factory=dict)
+    as_of: datetime | None = None
+
+    def looked_at(self, now: datetime) -> datetime:
+        """The instant whose figures are asked for."""
+        return now if self.as_of is None else min(now, self.as_of)
+
+    def looks_back(self, now: datetime) -> bool:
+        """Whether anything may have been booked since the instant asked for."""
+        return self.as_of is not None and self.as_of <= now
 
     @property
     def grouping(self) -> tuple[str, ...]:
@@ -208,6 +221,7 @@ class _Reader:
             zone,
             self.week_start(),
             self.where(measure),
+            self.end_of("as_of", zone),
         )
         if question.since and question.until and question.since >= question.until:
             self.wrong("to", "must be after from; the range ends before `to`")
@@ -237,6 +251,23 @@ class _Reader:
             self.wrong(name, "must be a date, or an RFC 3339 date and time with an offset")
             return None
         self.wrong(name, "lacks an offset; a date alone means midnight in tz")
+        return None
+
+    def end_of(self, name: str, zone: ZoneInfo) -> datetime | None:
+        """The midnight after a day."""
+        text = self.one(name)
+        if text is None:
+            return None
+        try:
+            day = date.fromisoformat(text) if _DATE.fullmatch(text) else None
+        except ValueError:
+            day = None
+        if day is None:
+            self.wrong(name, "must be a date, such as 2026-03-31")
+        elif not _EPOCH.year <= day.year < _FAR.year:
+            self.wrong(name, f"must be from {_EPOCH.year} to {_FAR.year - 1}")
+        else:
+            return local_midnight(day + timedelta(days=1), zone)
         return None
 
     def within_reason(self, name: str, at: datetime) -> datetime:

@@ -10,7 +10,9 @@ from typing import Any
 
 from rapport.contracts import format_instant
 
+from metrics.domain.counted import marks_in, own, sums_of
 from metrics.domain.finish import Sums
+from metrics.domain.measures import Limits
 from metrics.domain.periods import WEEKDAYS, local_day, period_of_day, period_of_hour
 from metrics.domain.question import Question
 
@@ -40,6 +42,12 @@ class Tally:
         sums = self._sums[key, tuple(question.value_of(name, at, fields) for name in question.grouping)]
         for figure, amount in figures.items():
             sums[figure] = sums.get(figure, 0) + amount
+
+    def add_fact(self, fact: Mapping[str, Any], limits: Limits, *, times: int = 1) -> None:
+        """What a fact counts (`ContactFact.index`); with `times` −1 it is taken off again."""
+        for mark in marks_in(self._question, fact):
+            sums = sums_of(self._question.measure, mark, limits)
+            self.add(mark["at"], {**fact, **own(mark)}, {name: times * n for name, n in sums.items()})
 
     def groups(self) -> list[Group]:
         return [Group(key, values, sums) for (key, values), sums in self._sums.items()]
