@@ -145,6 +145,7 @@ async def test_a_report_as_of_a_day_says_of_which_instant_it_is(metrics: Running
     page = await metrics.ask("/contacts", **asked)
     assert "C-1" in page.text
     assert "C-3" not in page.text
+    assert "as booked by the end of 2026-03-02" in page.text
     assert "as_of=2026-03-02" in page.text
     customers = await metrics.get("/v1/report/customers", measure="repeat_contacts", as_of="2026-03-02")
     assert [one["customer_id"] for one in customers["customers"]] == ["K-1", "K-2", "K-5"]

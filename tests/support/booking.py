@@ -25,29 +25,38 @@ LATER = MONDAY + timedelta(days=30)
 """When all have come."""
 
 
-def taken_in(one: Event[Data], recorded: datetime | None, cause: str | None = None) -> Event[Data]:
+def taken_in(
+    one: Event[Data], recorded: datetime | None, cause: str | None = None, *, of: str | None = None
+) -> Event[Data]:
     """The event as intake took it in then; with None as one of ours, which nobody takes in, because of another."""
     assert one.raw is not None
     fields: dict[str, Any] = json.loads(one.raw)
     fields.pop("recordedtime")
     fields |= {"recordedtime": format_instant(recorded)} if recorded else {}
     fields |= {"causationid": cause} if cause else {}
+    fields["data"] |= {"customer_id": of} if of else {}
     return decode(json.dumps(fields).encode())
 
 
 @st.composite
 def booked_histories(draw: st.DrawFn) -> list[Event[Data]]:
-    """Histories that came in any order within some days; of ours some follow from others of the same customer."""
+    """
+    Histories that came in any order within some days.
+
+    Some of what was said on contacts names nobody; of ours some follow from others of the same customer or contact.
+    """
     history = [one for _ in range(3) for one in draw(histories())]
     hours = st.integers(0, 96).map(lambda hour: MONDAY + timedelta(hours=hour))
     found = []
     for one in history:
         others = [other.id for other in history if other is not one and _whom(other) == _whom(one)]
+        contact_id = getattr(one.data, "contact_id", None)
         if one.source.startswith(OURS):
             found.append(taken_in(one, None, draw(st.sampled_from([None, *others]))))
         else:
-            found.append(taken_in(one, draw(hours)))
-    return sorted(found, key=lambda one: (one.recorded, one.id))
+            nobody = f"anonymous:{contact_id}" if contact_id and one.type.startswith("contact.") else None
+            found.append(taken_in(one, draw(hours), of=draw(st.sampled_from([None, None, nobody]))))
+    return sorted(found, key=lambda one: one.order)
 
 
 def booked_by(history: Sequence[Event[Data]], cut: datetime) -> list[Event[Data]]:
@@ -59,10 +68,15 @@ def booked_by(history: Sequence[Event[Data]], cut: datetime) -> list[Event[Data]
             for one in history
             if one.recordedtime is None
             and (cause := late.get(one.causationid or ""))
-            and _whom(cause) == _whom(one)
+            and (_whom(cause) == _whom(one) or _about(cause) == _about(one) is not None)
             and cause.time <= one.time
         }
     return [one for one in history if one.id not in late]
+
+
+def _about(one: Event[Data]) -> str | None:
+    found: str | None = getattr(one.data, "contact_id", None)
+    return found
 
 
 def _whom(one: Event[Data]) -> str:

@@ -54,6 +54,7 @@ def _asked(question: Question, figure: str | None) -> str:
     parts = [plain(question.measure.name) + (f", {plain(figure)}" if figure else "")]
     days = [f"{at.astimezone(question.zone):%Y-%m-%d %H:%M}" for at in (question.since, question.until) if at]
     parts += [" to ".join(days)] if days else []
+    parts += [f"as booked by the end of {question.last_day}"] if question.last_day else []
     parts += [
         f"{plain(name)} {' or '.join(value or 'none' for value in values)}" for name, values in question.where.items()
     ]

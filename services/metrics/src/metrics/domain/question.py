@@ -11,7 +11,7 @@ from rapport.contracts import cut_to_milliseconds
 
 from metrics.domain.marks import COMBINATIONS
 from metrics.domain.measures import MEASURES, Measure
-from metrics.domain.periods import CLOCK, WEEKDAYS, is_whole_hour_zone, local_midnight, on_the_clock
+from metrics.domain.periods import CLOCK, WEEKDAYS, is_whole_hour_zone, local_day, local_midnight, on_the_clock
 from metrics.domain.states import DIMENSIONS
 
 Granularity = Literal["hour", "day", "week", "month"]
@@ -63,6 +63,11 @@ class Question:
     week_start: int = 0
     where: Where = field(default_factory=dict)
     as_of: datetime | None = None
+
+    @property
+    def last_day(self) -> date | None:
+        """The local day whose end `as_of` is."""
+        return None if self.as_of is None else local_day(self.as_of - timedelta(milliseconds=1), self.zone)
 
     def looked_at(self, now: datetime) -> datetime:
         """The instant whose figures are asked for."""
