@@ -162,6 +162,14 @@ async def test_the_history_of_a_customer_is_that_of_then(store: Store):
     assert [name for name, _ in await then.customers(measure="repeat_contacts")] == ["K-5", "anonymous:x"]
 
 
+async def test_contacts_that_changed_since_and_others_stand_in_one_history(store: Store):
+    first = [received(at("09:00"), "C-1"), responded(at("09:05"), "C-1", agent_id="ann")]
+    second = [received(at("10:00"), "C-2"), responded(at("10:05"), "C-2", agent_id="ann")]
+    _, then = await asked(store, *first, *second, resolved(at("10:10"), "C-2", recorded=TUESDAY))
+
+    assert (await then.rows(measure="continuity"))[0]["as_last_time"] == 1
+
+
 async def test_overdue_is_what_was_overdue_then(store: Store):
     call: dict[str, Any] = {"play": "p", "step": 0, "do": "check_in", "purpose": "service", "sequence": 1}
     owed = [

@@ -69,7 +69,7 @@ class Reports:
         """
         async with past_of(self._store, question, limits, session) as past:
             if past is not None:
-                return await self._groups_then(question, limits, past)
+                return await self._groups_then(question, limits, past, facts=facts)
         if question.measure.whole:
             return (await self.histories.groups([question], limits, session))[0]
         if question.is_by_clock:
@@ -82,11 +82,11 @@ class Reports:
         collections = (ContactFact.collection, CustomerFact.collection)
         return [group for name in collections for group in await self._sums(name, pipeline, question, session)]
 
-    async def _groups_then(self, question: Question, limits: Limits, past: Past) -> list[Group]:
+    async def _groups_then(self, question: Question, limits: Limits, past: Past, *, facts: bool) -> list[Group]:
         """The sums of now, less what is in them of who was other then, and what they added then."""
         if question.measure.whole:
             return (await self.histories.groups([question], limits, past.session, past))[0]
-        now = await self.groups(replace(question, as_of=None), limits, session=past.session)
+        now = await self.groups(replace(question, as_of=None), limits, facts=facts, session=past.session)
         tally = Tally(question)
         async for some in past.turned():
             for fact in some.now:

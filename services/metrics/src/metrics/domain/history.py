@@ -80,7 +80,7 @@ def chapter_of(document: Mapping[str, Any]) -> Chapter:
         millis(opened) if opened else 0,
         document["status"],
         {name: document[name] for name in ABOUT if document.get(name) is not None},
-        Visit(**document.get("visit", {})),
+        Visit.of(document.get("visit", {})),
         tuple(_mark(mark) for mark in document.get("marks", ())),
         tuple(fact.surveys) if fact else (),
         frozenset(fact.answers) if fact else frozenset(),

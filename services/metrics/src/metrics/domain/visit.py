@@ -1,5 +1,6 @@
 """What a contact is to the customer's other contacts."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from metrics.domain.story import Story
@@ -22,6 +23,12 @@ class Visit(NamedTuple):
     """From when to when it was open."""
     purchase: str | None = None
     """The purchase that it is about, if that was told."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Visit":
+        """What `fields` gave, whether it was stored meanwhile or not: MongoDB makes lists of tuples."""
+        pairs = {name: tuple(map(tuple, fields.get(name, ()))) for name in ("answers", "stretches")}
+        return cls(**{**fields, **pairs})
 
     def fields(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value not in (None, False, ())}
