@@ -31,8 +31,11 @@ AT_ONCE: Final = 200
 _NAMES_AT_ONCE: Final = 1_000
 _READ_AT_ONCE: Final = 2_000
 _FOLDED_AT_ONCE: Final = 8
-_TIMES: Final[Mapping[str, int]] = {"contact_id": 1, "customer_id": -1}
-"""Which way time runs in the journal's index by each."""
+_BY: Final[Mapping[str, list[tuple[str, int]]]] = {
+    "contact_id": [("contact_id", 1), ("time", 1)],
+    "customer_id": [("customer_id", 1), ("time", -1)],
+}
+"""The journal's indexes; by them, lest MongoDB tries another that serves a few and not the many."""
 
 _BEING_ERASED: Final = "a customer is being erased, which takes a moment: ask again"
 
@@ -95,7 +98,7 @@ class Past:
     async def contacts_of(self, names: Sequence[str]) -> list[ContactFact]:
         """These contacts as they were then, of those that were there."""
         entries: dict[str, list[JournalEntry]] = defaultdict(list)
-        async for entry in self._booked({"contact_id": {"$in": names}}):
+        async for entry in self._booked("contact_id", {"contact_id": {"$in": names}}):
             entries[entry.contact_id or ""].append(entry)
         whose = {entry.customer_id or "" for some in entries.values() for entry in some}
         customers = await self._known(whose - self._others) | await self._folded(whose & self._others)
@@ -115,7 +118,8 @@ class Past:
         """The contacts of these customers then, as far as they may be other now."""
         match = self._before({"customer_id": {"$in": customers}, "contact_id": {"$exists": True}})
         stages = [{"$match": match}, {"$group": {"_id": "$contact_id"}}]
-        found = self._journal.aggregate(stages, session=self.session, allowDiskUse=True)
+        by_customer = dict(_BY["customer_id"])
+        found = self._journal.aggregate(stages, session=self.session, allowDiskUse=True, hint=by_customer)
         names = [one["_id"] async for one in found if one["_id"] in self.contacts]
         for some in slices(names, AT_ONCE):
             for fact in await self.contacts_of(some):
@@ -164,13 +168,13 @@ class Past:
         for some in slices(names, _NAMES_AT_ONCE):
             where = {by: {"$in": some}, "fate": "folded", "time": {"$lt": self.cut}, "$or": reasons}
             found = self._journal.find(where, {"s": 1}, session=self.session, batch_size=_READ_AT_ONCE)
-            async for theirs in _each(by, found.sort([(by, 1), ("time", _TIMES[by])])):
+            async for theirs in _each(by, found.sort(_BY[by]).hint(_BY[by])):
                 told_late = booked.told_late(theirs, self.cut, self._told_late)
                 self._told_late |= told_late
                 for entry in theirs:
                     if entry.id in told_late:
                         self._differs(entry.contact_id, entry.customer_id)
-                        whose.add(entry.customer_id or "")
+                        whose.update([entry.customer_id] if entry.customer_id else [])
         return whose
 
     async def _look_who_was_another(self) -> None:
@@ -188,9 +192,10 @@ class Past:
     def _before(self, where: Fields) -> dict[str, Any]:
         return {**where, "hour": {"$lt": self.cut}, "fate": "folded"}
 
-    async def _booked(self, where: Fields) -> AsyncIterator[JournalEntry]:
-        found = self._journal.find(self._before(where), {"s": 1}, session=self.session, batch_size=_READ_AT_ONCE)
-        async for document in found:
+    async def _booked(self, by: str, where: Fields) -> AsyncIterator[JournalEntry]:
+        shown, most = {"s": 1}, _READ_AT_ONCE
+        found = self._journal.find(self._before(where), shown, session=self.session, batch_size=most)
+        async for document in found.hint(_BY[by]):
             entry = JournalEntry.restored(document["s"])
             if entry.recorded < self.cut and entry.id not in self._told_late:
                 yield entry
@@ -207,7 +212,7 @@ class Past:
 
     async def _folded(self, names: Iterable[str]) -> dict[str, CustomerFact]:
         entries: dict[str, list[JournalEntry]] = defaultdict(list)
-        async for entry in self._booked({"customer_id": {"$in": list(names)}, "contact_id": None}):
+        async for entry in self._booked("customer_id", {"customer_id": {"$in": list(names)}, "contact_id": None}):
             entries[entry.customer_id or ""].append(entry)
         found = {name: booked.customer_of(name, theirs) for name, theirs in entries.items()}
         return {name: fact for name, fact in found.items() if fact}
