@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Self
 
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
@@ -213,8 +214,10 @@ class Memory:
             return rows(question, self._from_histories(question, now))
         combination = None if facts else question.combination()
         assert facts is not False or combination is not None, "the hourly rows don't serve this"
-        groups = self._from_facts(question) if combination is None else self._from_rows(question, combination)
-        return rows(question, groups)
+        asked = [question, *filter(None, [question.beside()])]
+        if combination is None:
+            return rows(question, chain.from_iterable(map(self._from_facts, asked)))
+        return rows(question, chain.from_iterable(self._from_rows(one, combination) for one in asked))
 
     def _from_histories(self, question: Question, now: datetime) -> list[Group]:
         tally, tell = Tally(question), teller(question, LIMITS._replace(now=now))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any, Final
 
 from rapport.contracts import identity, natural_order
@@ -67,6 +68,11 @@ class Reports:
         From the hourly rows where these answer exactly, else (or when asked
         for) from the facts, whose answer is the same and takes longer.
         """
+        asked = [question, *filter(None, [question.beside()])]
+        found = [await self._groups(one, limits, facts=facts, session=session) for one in asked]
+        return list(chain.from_iterable(found))
+
+    async def _groups(self, question: Question, limits: Limits, *, facts: bool, session: Session | None) -> list[Group]:
         async with past_of(self._store, question, limits, session) as past:
             if past is not None:
                 return await self._groups_then(question, limits, past, facts=facts)
@@ -74,7 +80,7 @@ class Reports:
             return (await self.histories.groups([question], limits, session))[0]
         if question.is_by_clock:
             hours = question.by_the_hour()
-            return by_the_clock(question, hours, await self.groups(hours, limits, facts=facts, session=session))
+            return by_the_clock(question, hours, await self._groups(hours, limits, facts=facts, session=session))
         combination = None if facts else question.combination()
         if combination is not None:
             return await self._sums(HOURS, from_hours(question, combination), question, session)
@@ -86,7 +92,7 @@ class Reports:
         """The sums of now, less what is in them of who was other then, and what they added then."""
         if question.measure.whole:
             return (await self.histories.groups([question], limits, past.session, past))[0]
-        now = await self.groups(replace(question, as_of=None), limits, facts=facts, session=past.session)
+        now = await self._groups(replace(question, as_of=None), limits, facts=facts, session=past.session)
         tally = Tally(question)
         async for some in past.turned():
             for fact in some.now:

@@ -21,7 +21,7 @@ SIDES: Final = (
     "product",
     "policy",
 )
-COMPARED: Final = ("contacts", "first_response", "sla", "csat")
+COMPARED: Final = ("contacts", "first_response", "sla", "csat", "followups")
 _MOST: Final = 25
 
 
@@ -46,7 +46,17 @@ def worst_first(span: Span, by: str, found: Mapping[str, Sequence[Row]]) -> Tabl
     return Table(
         f"Where it goes worst, by {plain(by)}",
         f"Least of the deadlines met first; a name narrows the page down to it.{more}",
-        (plain(by), "deadlines met", "breached", "still waiting", "first response p50", "contacts", "satisfied"),
+        (
+            plain(by),
+            "deadlines met",
+            "breached",
+            "still waiting",
+            "first response p50",
+            "contacts",
+            "calls owed",
+            "overdue",
+            "satisfied",
+        ),
         rows,
         "Nothing has come in these days.",
     )
@@ -60,7 +70,7 @@ def _rank(name: str | None, side: Mapping[str, Row]) -> tuple[Any, ...]:
 
 def _side(span: Span, by: str, name: str | None, side: Mapping[str, Row]) -> tuple[Cell, ...]:
     pinned: dict[str, Any] = {by: name}
-    sla, response, csat = (side.get(measure, {}) for measure in ("sla", "first_response", "csat"))
+    sla, response, csat, calls = (side.get(name, {}) for name in ("sla", "first_response", "csat", "followups"))
 
     def counted(measure: str, figure: str, row: Row) -> Cell:
         count = row.get(figure, 0)
@@ -73,6 +83,8 @@ def _side(span: Span, by: str, name: str | None, side: Mapping[str, Row]) -> tup
         counted("first_response", "still_waiting", response),
         Cell(duration(response.get("calendar_p50"))),
         counted("contacts", "contacts", side.get("contacts", {})),
+        counted("followups", "owed", calls),
+        counted("followups", "overdue", calls),
         Cell(percent(csat.get("score")), span.link("csat", **pinned) if csat.get("answers") else ""),
     )
 

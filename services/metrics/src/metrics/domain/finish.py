@@ -94,8 +94,12 @@ def promises(sums: Sums) -> Figures:
 
 
 def followups(sums: Sums) -> Figures:
-    """Overdue are calls that are owed and whose time has passed; `late` were made after it had."""
-    return {name: sums.get(name, 0) for name in ("overdue", *FOLLOWUPS)}
+    """
+    Overdue are calls that are owed and whose time has passed; `late` were made after it had.
+
+    Beside them stand the contacts that were taken, unless these can't be divided likewise.
+    """
+    return {**_known(sums, "overdue", *FOLLOWUPS), "contacts": sums.get("contacts")}
 
 
 def answered_within(sums: Sums) -> Figures:

@@ -62,7 +62,7 @@ class Measure:
     a customer is made when it is asked for. `dimensions` are all that it knows, beside
     its part, where it isn't about contacts; `over` says whether it is of instants, of
     whole periods, or of all that was up to an instant. `clock` says whether it can be
-    had by local hour and weekday.
+    had by local hour and weekday. `beside` is another measure, a count, that stands in the same rows.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Measure:
     dimensions: tuple[str, ...] | None = None
     over: Over = "instants"
     clock: Literal["", "always", "if asked"] = ""
+    beside: str | None = None
 
     @property
     def marks(self) -> str:
@@ -136,7 +137,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
         *map(_count, ("reopens", "handovers", "escalations")),
         _of("aht", finish.handling, adds=("count", "handle_count", "handle_seconds")),
         _of("quality", finish.quality, ("count", "sum", "squares")),
-        _of("followups", finish.followups, (*FOLLOWUPS, "waiting"), part="reason", asked=(OVERDUE,)),
+        _of("followups", finish.followups, (*FOLLOWUPS, "waiting"), part="reason", asked=(OVERDUE,), beside="contacts"),
         _of("answered_within", finish.answered_within, (*CALLS, SHORT), adds=_WAITS, asked=(WITHIN, GIVEN_UP_LATE)),
         _of("csat", finish.satisfaction, ("answers", "sum", "good"), part="context"),
         _of("ces", finish.satisfaction, ("answers", "sum", "good"), part="context"),

@@ -112,6 +112,11 @@ class Question:
         by = tuple(name for name in self.grouping if name not in CLOCK)
         return replace(self, measure=MEASURES[self.measure.marks], by=by, where=where, granularity="hour")
 
+    def beside(self) -> "Question | None":
+        """The question about what stands beside the figures, where it can be divided as they are."""
+        name = self.measure.beside
+        return None if name is None or self.measure.part in self.dimensions else replace(self, measure=MEASURES[name])
+
     def periods(self, now: datetime) -> int:
         """How many it has at most, where it goes up to now unless it says otherwise."""
         if self.since is None or self.granularity is None:

@@ -84,6 +84,8 @@ def rows(question: Question, groups: Iterable[Group]) -> list[dict[str, Any]]:
     held = {key: sums for key, sums in totals.items() if any(sums.values())}
     if not held and not question.granularity and not question.grouping:
         held = {(None, ()): {}}
+    if question.beside() is not None:
+        held = {key: {str(question.measure.beside): 0, **sums} for key, sums in held.items()}
     names = question.grouping
     ordered = sorted(held, key=lambda key: (_rank(key[0]), [*map(_place, names, key[1])]))
     found = [_row(question, period, values, held[period, values]) for period, values in ordered]
