@@ -91,6 +91,11 @@ async def test_a_blank_reason_is_none(sla: RunningSla):
         assert (answer.status_code, answer.json()["detail"]) == (422, "somebody still waits: closing needs a reason")
 
 
+async def test_blanks_name_nobody_to_whom_an_alert_could_be_given(sla: RunningSla):
+    answer = await sla.post(f"{ALERT}/assign", {"to": " "})
+    assert (answer.status_code, answer.json()["detail"]) == (422, "say to whom")
+
+
 async def test_the_forecast_looks_as_far_as_a_year_ahead(sla: RunningSla):
     for days, status in ((365, 200), (400, 422)):
         until = format_instant(CLOCK.now() + timedelta(days=days))

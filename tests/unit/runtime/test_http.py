@@ -1,6 +1,8 @@
 """Who may call what, and how it is said when something is wrong."""
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import httpx
@@ -10,7 +12,9 @@ from pydantic import BaseModel
 from pymongo.errors import AutoReconnect, OperationFailure
 from rapport.runtime.http import COOKIE, Auth, create_http, require
 from rapport.runtime.keys import Key, Keys, Sessions
+from rapport.runtime.layers import MOST
 from rapport.runtime.publisher import NotAcknowledged
+from starlette.responses import StreamingResponse
 
 from tests.support.clock import ManualClock
 
@@ -74,6 +78,10 @@ def make_client(clock, keys, wrong, notes):
         async def note_down(note: Note) -> Note:
             return note
 
+        @app.get("/changes")
+        async def changes() -> StreamingResponse:
+            return StreamingResponse(without_end(), media_type="text/event-stream")
+
         @app.get("/fails/{how}")
         async def fails(how: str) -> None:
             raise {
@@ -93,6 +101,11 @@ def make_client(clock, keys, wrong, notes):
 async def client(make_client):
     async with make_client() as client:
         yield client
+
+
+async def without_end() -> AsyncIterator[str]:
+    yield ":\n\n"
+    await asyncio.Event().wait()
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -132,7 +145,31 @@ async def test_while_the_service_starts_only_its_health_can_be_asked_for(make_cl
 async def test_a_method_that_is_not_there_is_answered_with_all_that_are(client):
     answer = await client.delete("/login")
     assert_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+async def test_what_there_is_to_get_can_be_asked_for_without_its_body(client):
+    answer = await client.head("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len((await client.get("/healthz")).content))
+    assert (await client.head("/seen")).status_code == 401
+    assert (await client.head("/changes")).headers["content-type"].startswith("text/event-stream")
+    only_posted = await client.head("/done", headers=bearer("actor"))
+    assert (only_posted.status_code, only_posted.headers["allow"]) == (405, "POST")
+
+
+async def test_a_body_that_nobody_needs_is_refused_without_being_kept(client):
+    pieces = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            pieces.append(1)
+            yield bytes(MOST)
+
+    assert_problem(await client.post("/login", content=endless()), 413)
+    assert len(pieces) < 10
+    assert_problem(await client.post("/notes", content=bytes(MOST + 1)), 413)
+    assert (await client.post("/notes", json={"text": "x" * (MOST - 50)})).status_code == 200
 
 
 async def test_nobody_is_told_how_to_sign_in(client):
@@ -178,6 +215,8 @@ async def test_an_unknown_key_does_not_sign_in(client):
         await client.post("/login", content=b"{", headers={"Content-Type": "application/json"}),
         400,
     )
+    deep = await client.post("/login", content=b"[" * 5000, headers={"Content-Type": "application/json"})
+    assert_problem(deep, 400)
     page = await client.post("/login", data={"key": "stranger"})
     assert (page.status_code, "That key is not known here." in page.text) == (401, True)
 

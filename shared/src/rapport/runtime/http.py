@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
+from rapport.runtime.layers import Bounded, Heads
 from rapport.runtime.mongo import MongoError, is_transient
 from rapport.runtime.openapi import describe, routes_of
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
@@ -125,6 +126,8 @@ def create_http(
     app = Application(title=f"Rapport {name}", version="1", docs_url=None, redoc_url=None)
     app.state.auth = auth
     app.state.starting = False
+    app.add_middleware(Bounded)
+    app.add_middleware(Heads)
     app.add_middleware(_NotYet)
     app.add_middleware(_RequestLine, service=name)
     app.around = [_NotYet, partial(_RequestLine, service=name)]
@@ -178,7 +181,8 @@ def _allowed(app: FastAPI, path: str) -> str:
     """All methods of a path, a router names only those of its first route; where it is named whole, none for an id."""
     matching = [route for route in routes_of(app.routes) if route.path_regex.match(path)]
     matching = [route for route in matching if route.path == path] or matching
-    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+    methods = {method for route in matching for method in route.methods or ()}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _add_health(
@@ -250,7 +254,7 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
 def _json_key(body: bytes) -> str:
     try:
         value = json.loads(body[:_MOST_LOGIN_BYTES])
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Problem(400, "the body is no JSON") from None
     return str(value.get("key", "")) if isinstance(value, dict) else ""
 
