@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from rapport.decision import Ref, States
 from sla_monitor.domain import sending
 from sla_monitor.domain.grouping import STORM, Batch, batches, key_of, may_go, moot
@@ -122,6 +123,33 @@ def test_one_alert_is_told_in_one_line_and_in_alertmanagers_form():
     assert listed["generatorURL"] == "https://sla.example/contacts/C-1"
     assert listed["startsAt"] == "2026-03-02T17:00:00Z"
     assert body["commonLabels"] == listed["labels"]
+
+
+def test_the_line_stays_one_whatever_others_have_written_into_it():
+    odd = alert(subject="a\n b\x1b[2J", reference="R\r\n1", owner="ada\u2028x", contact_id="C\t1", url="https://a/\n")
+    line = message(odd).text
+    assert line.isprintable()
+    assert '#R 1 "a b [2J"' in line
+    assert message(odd, alert(2, group="a\nb/mail")).text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("contact", "url", "told"),
+    [
+        ('a/b?c#d %41"', None, "https://sla.example/contacts/a%2Fb%3Fc%23d%20%2541%22"),
+        ("C-1", "https://desk.example/é 1?q=%41%&b=[2]#x", "https://desk.example/%C3%A9%201?q=%41%25&b=[2]#x"),
+        ("C-1", "tickets/4711", "https://sla.example/contacts/C-1"),
+        ("C-1", "javascript:alert(1)", "https://sla.example/contacts/C-1"),
+        ("C-1", "https://desk.example:port/", "https://sla.example/contacts/C-1"),
+        ("C-1", "https://a b/", "https://sla.example/contacts/C-1"),
+        ("C-1", "https://[::1/", "https://sla.example/contacts/C-1"),
+    ],
+)
+def test_products_are_told_no_address_for_which_they_would_refuse_the_message(contact, url, told):
+    one = message(alert(contact_id=contact, url=url))
+    assert one.body()["alerts"][0]["generatorURL"] == told
+    assert one.posts("alertmanager")[0][0]["generatorURL"] == told
+    assert one.posts("pagerduty")[0]["links"][0]["href"] == told
 
 
 def test_of_many_the_worst_are_listed_and_all_are_counted():

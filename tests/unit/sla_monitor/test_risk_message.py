@@ -38,6 +38,10 @@ def test_the_line_says_who_why_whose_and_where():
     assert message(at_risk(*CALLS)).text == f"AT RISK · K-1 · {WHY} · #c-3 · owner none · {OPEN}"
 
 
+def test_the_line_stays_one_whatever_a_customer_is_called():
+    assert message(at_risk(name="Ros\nsi\x07")).text.startswith("AT RISK · Ros si · ")
+
+
 def test_several_are_one_message_with_their_number_and_the_first():
     one = at_risk(**ROSSI)
     other = replace(one, customer_id="K-2")

@@ -122,7 +122,7 @@ def _decide(
                     raise Refused(422, "until must lie ahead, by 30 days at most")
                 return actions.snooze(contact, alert_id, until=until, by=by, now=now, book=book)
             case "assign":
-                if not (to or "").strip():
+                if to is None or not to.strip():
                     raise Refused(422, "say to whom")
                 return actions.assign(contact, alert_id, to=to, by=by, now=now, book=book)
             case "close":

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rapport.contracts import format_instant
 
+from sla_monitor.domain.addresses import page_of, strictly
 from sla_monitor.domain.grouping import STORM, GroupKey
 from sla_monitor.domain.signals import (
     STORM_KEY,
@@ -26,7 +27,7 @@ from sla_monitor.domain.signals import (
     webhook_body,
 )
 from sla_monitor.domain.states import AlertState, CustomerState
-from sla_monitor.domain.text import length, text
+from sla_monitor.domain.text import length, one_line, text
 
 LISTED: Final = 100
 """Alerts that one message lists; the others are counted."""
@@ -73,7 +74,7 @@ class Message:
         if len(self.alerts) == 1:
             return f"LATE · {worst}" if self.late else worst
         oldest = min(alert.started_at for alert in self.alerts)
-        count = f"{len(self.alerts)} {_WORD[self.key.kind]} · {self.key.group}"
+        count = f"{len(self.alerts)} {_WORD[self.key.kind]} · {one_line(self.key.group)}"
         waits = f"oldest waits {length(self.at - oldest)}"
         return " · ".join((["LATE"] if self.late else []) + [count, waits, f"worst: {worst}"])
 
@@ -167,8 +168,7 @@ class Message:
     def _open(self, alert: AlertState) -> str:
         if self.fields is not None and "url" not in self.fields:
             return ""
-        url = self.public_url.rstrip("/")
-        return alert.url or (f"{url}/contacts/{alert.contact_id}" if url else "")
+        return strictly(alert.url) or page_of(alert.contact_id, self.public_url)
 
 
 def worst_first(alerts: Sequence[AlertState]) -> tuple[AlertState, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
+from sla_monitor.domain.addresses import page_of
 from sla_monitor.domain.grouping import STORM
 from sla_monitor.domain.log import EPOCH, instant
 from sla_monitor.domain.risk import Notice, Raised, Said, receiver_of
@@ -23,7 +24,7 @@ from sla_monitor.domain.signals import (
     webhook_body,
 )
 from sla_monitor.domain.states import CustomerState
-from sla_monitor.domain.text import called
+from sla_monitor.domain.text import called, one_line
 
 GROUP: Final = "risk"
 """What silences and receivers know these messages by."""
@@ -190,16 +191,15 @@ class RiskMessage:
             f"owner {one.notice.owner or 'none'}" if self._may("owner") else "",
             f"Open: {link}" if link else "",
         ]
-        return " · ".join(part for part in parts if part)
+        return one_line(" · ".join(part for part in parts if part))
 
     def _who(self, one: AtRisk) -> str:
         hidden = one.customer_id if self._may("customer_id") else "a customer"
         return called(one.customer, hidden) if self._may("customer") else hidden
 
     def _link(self, one: AtRisk) -> str:
-        if not self.public_url or not one.cause.contact or not self._may("url"):
-            return ""
-        return f"{self.public_url.rstrip('/')}/contacts/{one.cause.contact}"
+        contact = one.cause.contact
+        return page_of(contact, self.public_url) if contact and self._may("url") else ""
 
     def _signal(self, one: AtRisk) -> Signal:
         facts = {"cause": one.cause.cause, **one.facts}

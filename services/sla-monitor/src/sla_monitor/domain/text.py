@@ -9,6 +9,7 @@ from sla_monitor.domain.states import AlertState, CustomerState
 
 _CHANNEL = {"email": "e-mail", "sms": "SMS", "in_person": "in person", "social": "social media"}
 _WORD = {"warned": "WARNING", "breached": "BREACHED", "acknowledged": "ACKNOWLEDGED", "snoozed": "SNOOZED"}
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 _NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -29,7 +30,12 @@ def text(alert: AlertState, customer: CustomerState | None, now: datetime, links
         _next(alert, now),
         " | ".join(f"{word}: {address}" for word, address in links.items()),
     ]
-    return " · ".join(part for part in parts if part)
+    return one_line(" · ".join(part for part in parts if part))
+
+
+def one_line(text: str) -> str:
+    """The text without what would break the line, or tell a terminal what to do."""
+    return " ".join(text.translate(_CONTROLS).split())
 
 
 def length(span: timedelta) -> str:
@@ -54,7 +60,7 @@ def _how_late(alert: AlertState, now: datetime) -> str:
 def _what(alert: AlertState) -> str:
     number = alert.reference or alert.contact_id
     name = number if number.startswith("#") else f"#{number}"
-    return f'{name} "{" ".join(alert.subject.split())}"' if alert.subject else name
+    return f'{name} "{one_line(alert.subject)}"' if alert.subject else name
 
 
 def called(customer: CustomerState | None, otherwise: str) -> str:
