@@ -187,7 +187,7 @@ def test_a_receiver_with_fields_learns_nothing_else():
         "alert": body["alerts"][0]["fingerprint"],
     }
     assert body["alerts"][0]["generatorURL"] == ""
-    for personal in ("Rossi", "Invoice", "K-1", "agent-7"):
+    for personal in ("Rossi", "Invoice", "K-1", "agent-7", "owner"):
         assert personal not in str(body["alerts"])
         assert personal not in body["text"]
 

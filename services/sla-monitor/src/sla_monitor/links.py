@@ -83,7 +83,7 @@ class Links:
         body, _, signature = token.partition(".")
         try:
             text = _read(body)
-            if not hmac.compare_digest(_read(signature), self._sign(text)):
+            if not hmac.compare_digest(_read(signature), self._sign(text)) or _write(text) != body:
                 raise NoLink(late=False)
             message, receiver, until = json.loads(text)
         except (ValueError, binascii.Error):

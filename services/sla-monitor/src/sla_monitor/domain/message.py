@@ -87,7 +87,7 @@ class Message:
         bare = {name: None for name in ("subject", "owner", "channel", "reference", "url") if name not in self.fields}
         hidden = {"customer_id": "a customer"} if "customer_id" not in self.fields else {}
         shown = self.customers.get(alert.customer_id) if "customer" in self.fields else None
-        return text(alert.but(**bare, **hidden), shown, self.at, links)
+        return text(alert.but(**bare, **hidden), shown, self.at, links, owned="owner" in self.fields)
 
     def body(self) -> dict[str, Any]:
         """For a webhook."""

@@ -13,11 +13,19 @@ _CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 _NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
-def text(alert: AlertState, customer: CustomerState | None, now: datetime, links: Mapping[str, str] = _NO_LINKS) -> str:
+def text(
+    alert: AlertState,
+    customer: CustomerState | None,
+    now: datetime,
+    links: Mapping[str, str] = _NO_LINKS,
+    *,
+    owned: bool = True,
+) -> str:
     """
     `BREACHED 12 min · first response · #4711 "Invoice wrong" · Ms Rossi (gold) · …`, times in the calendar's zone.
 
-    `links` maps words such as Acknowledge to addresses; "Open" is the emitter's own.
+    `links` maps words such as Acknowledge to addresses; "Open" is the emitter's own. Without `owned` nothing is said
+    of an owner, not even that there is none.
     """
     links = {**({"Open": alert.url} if alert.url else {}), **links}
     parts = [
@@ -26,7 +34,7 @@ def text(alert: AlertState, customer: CustomerState | None, now: datetime, links
         _what(alert),
         called(customer, alert.customer_id),
         _since(alert, now),
-        f"owner {alert.owner or 'none'}",
+        f"owner {alert.owner or 'none'}" if owned else "",
         _next(alert, now),
         " | ".join(f"{word}: {address}" for word, address in links.items()),
     ]
