@@ -59,6 +59,14 @@ async def test_a_contact_never_seen_is_refused_and_another_key_must_name_the_cus
     assert (await intake.post(news("c", "contact.responded"), key="slow-key")).status_code == 422
 
 
+async def test_what_another_key_has_just_said_is_known_at_once(intake: RealIntake):
+    for number in range(3):
+        contact = f"C-{number}"
+        told = news(f"a{number}", contact_id=contact, customer_id=f"K-{number}")
+        assert (await intake.post(told, key="slow-key")).status_code == 202
+        assert (await pbx(intake, news(f"b{number}", "contact.responded", contact_id=contact))).status_code == 202
+
+
 async def test_a_contact_opened_by_another_key_or_by_kafka_is_known_too(intake: RealIntake):
     other = news("other", contact_id="C-8", customer_id="K-8")
     assert (await intake.post(other, key="slow-key")).status_code == 202

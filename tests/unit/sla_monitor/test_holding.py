@@ -186,12 +186,12 @@ def test_an_altered_token_opens_nothing(spoil: Any):
 
 @pytest.mark.parametrize("name", ["msg_1", "msg_12", "msg_123"])
 def test_a_token_with_any_one_letter_altered_opens_nothing(name: str):
-    clock = ManualClock(NOON)
-    token = links(clock).token(Link(name, "desk"))
+    ours = links(ManualClock(NOON))
+    token = ours.token(Link(name, "desk"))
     for place, letter in enumerate(token):
         for other in {*string.ascii_letters, *string.digits, "-", "_", ".", "="} - {letter}:
             with pytest.raises(NoLink):
-                links(clock).read(f"{token[:place]}{other}{token[place + 1 :]}")
+                ours.read(f"{token[:place]}{other}{token[place + 1 :]}")
 
 
 def test_the_auditor_tells_whom_the_policy_names_and_never_whom_it_is_about():

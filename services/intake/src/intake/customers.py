@@ -173,13 +173,19 @@ class Customers:
 
     async def _known(self, events: Sequence[CloudEvent]) -> Known:
         names = {name for event in events for name in _contacts(event.attributes.get("type", ""), event.data)}
-        rows = self._contacts.find({"_id": {"$in": sorted(names)}})
-        known = {row["_id"]: Named(row["customer_id"], row["millis"]) async for row in rows}
+        known = await self._remembered(names)
+        if names - known.keys() and (self._overheard or self._writing):
+            await self._settle()
+            known = await self._remembered(names)
         said = ((e.attributes.get("type", ""), e.attributes.get("time", ""), e.data) for e in events)
         for name, named in learned(said).items():
             if named.beats(known.get(name)):
                 known[name] = named
         return known
+
+    async def _remembered(self, names: Iterable[str]) -> Known:
+        rows = self._contacts.find({"_id": {"$in": sorted(names)}})
+        return {row["_id"]: Named(row["customer_id"], row["millis"]) async for row in rows}
 
 
 def _remembering(contact_id: str, named: Named) -> UpdateOne:
