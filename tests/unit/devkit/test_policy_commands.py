@@ -3,12 +3,15 @@
 import csv
 import gzip
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from devkit.cli import app
 from devkit.errors import CommandFailed
+from devkit.policy.tables import preview_table
 from rapport.contracts import encode
+from rich.console import Console
 from sla_monitor.domain.policy_schema import policy_schema
 from typer.testing import CliRunner
 
@@ -129,3 +132,22 @@ policies: [{name: all, calendar: hall, targets: {resolution: {within: 3 business
     assert all(row["outcome"] == "same" for row in rows if row["target"] == "promise"), "no policy makes a promise"
     assert {row["outcome"] for row in rows} >= {"same", "moved", "met → breached"}
     assert "breached → met" not in {row["outcome"] for row in rows}, "a shorter time saves nobody"
+
+
+def test_the_words_of_others_are_drawn_as_they_stand_and_whole():
+    change = {
+        "contact_id": "[/x]\x1b[2J",
+        "team": "[red]",
+        "target": "first_response",
+        "kind": "moves",
+        "due_before": "2026-03-02T13:00:00Z",
+        "due_after": "2026-03-02T12:00:00Z",
+        "policy": "[/]",
+        "becomes": None,
+    }
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(preview_table({"changes": [change]}))
+    drawn = "".join(console.export_text().split()).replace("│", "")
+    for whole in ("[/x]", "[red]", "13:00:00Z", "12:00:00Z", "[/]→none"):
+        assert whole in drawn
+    assert "\x1b" not in drawn

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
+from rapport.lines import one_line
 from rich.console import Console
 from rich.text import Text
 
@@ -97,4 +98,5 @@ _STYLE = {"breached": "bold red", "warned": "yellow", "acknowledged": "cyan", "s
 def _line(alert: dict[str, Any]) -> Text:
     whose = [str(alert[name]) for name in ("team", "owner") if alert.get(name)]
     words = [alert["target"].replace("_", " "), f"#{alert['contact_id']}", f"due {alert['due_at']}", *whose]
-    return Text.assemble((f"{alert['state'].upper():<12} ", _STYLE.get(alert["state"], "dim")), " · ".join(words))
+    state = f"{alert['state'].upper():<12} "
+    return Text.assemble((state, _STYLE.get(alert["state"], "dim")), one_line(" · ".join(words)))

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from devkit.commands.options import Key, Url
+from devkit.drawing import plain
 from devkit.errors import CommandFailed
 from devkit.target import Api
 
@@ -39,10 +40,11 @@ def list_letters(
     api = Api("intake", "watch", url, key)
     page = api.get("/v1/dead-letters", reason=reason, source=source, limit=limit, cursor=cursor)
     table = Table("letter", "at", "source", "event", "type", "reason", "replayed")
+    table.columns[0].no_wrap = True
     for letter in page["items"]:
         why = f"{letter['pointer']}: {letter['reason']}" if letter["pointer"] else letter["reason"]
         cells = [letter[name] for name in ("id", "at", "source", "event_id", "type")]
-        table.add_row(*(str(cell or "–") for cell in (*cells, why, letter["replayed_at"])))
+        table.add_row(*(plain(cell or "–") for cell in (*cells, why, letter["replayed_at"])))
     Console().print(table)
     for kind, title in (("counts", "by reason"), ("sources", "by source")):
         print(f"waiting, {title}:")

@@ -11,6 +11,8 @@ from rapport.contracts import format_instant
 from rich.table import Table
 from sla_monitor.domain.backtest import OUTCOMES, Compared, Judged, Sums
 
+from devkit.drawing import plain
+
 COLUMNS = (
     "contact_id",
     "target",
@@ -91,7 +93,8 @@ def _table(what: str, sums: dict[str, Sums]) -> Table:
         column.justify = "right"
     for name, one in sums.items():
         counts = [f"{one.outcomes[outcome]:,}" for outcome in OUTCOMES]
-        table.add_row(name.replace("_", " "), *counts, f"{_share(one.attainment(0))} → {_share(one.attainment(1))}")
+        shares = f"{_share(one.attainment(0))} → {_share(one.attainment(1))}"
+        table.add_row(plain(name.replace("_", " ")), *counts, shares)
     return table
 
 
@@ -106,12 +109,12 @@ def preview_table(found: dict[str, Any]) -> Table:
         policy = change["policy"] or "none"
         becomes = change["becomes"] or "none"
         table.add_row(
-            change["contact_id"],
-            change["team"] or "–",
+            plain(change["contact_id"]),
+            plain(change["team"] or "–"),
             change["target"].replace("_", " "),
             {"breaches": "[bold red]breaches at once[/]"}.get(change["kind"], change["kind"]),
-            change["due_before"] or "–",
-            change["due_after"] or "–",
-            policy if policy == becomes else f"{policy} → {becomes}",
+            plain(change["due_before"] or "–"),
+            plain(change["due_after"] or "–"),
+            plain(policy if policy == becomes else f"{policy} → {becomes}"),
         )
     return table

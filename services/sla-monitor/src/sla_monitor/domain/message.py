@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rapport.contracts import format_instant
+from rapport.lines import one_line
 
 from sla_monitor.domain.addresses import page_of, strictly
 from sla_monitor.domain.grouping import STORM, GroupKey
@@ -27,7 +28,7 @@ from sla_monitor.domain.signals import (
     webhook_body,
 )
 from sla_monitor.domain.states import AlertState, CustomerState
-from sla_monitor.domain.text import length, one_line, text
+from sla_monitor.domain.text import length, text
 
 LISTED: Final = 100
 """Alerts that one message lists; the others are counted."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
+from rapport.lines import one_line
+
 from sla_monitor.domain.addresses import page_of
 from sla_monitor.domain.grouping import STORM
 from sla_monitor.domain.log import EPOCH, instant
@@ -24,7 +26,7 @@ from sla_monitor.domain.signals import (
     webhook_body,
 )
 from sla_monitor.domain.states import CustomerState
-from sla_monitor.domain.text import called, one_line
+from sla_monitor.domain.text import called
 
 GROUP: Final = "risk"
 """What silences and receivers know these messages by."""

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from rapport.lines import one_line
+
 from sla_monitor.domain.states import AlertState, CustomerState
 
 _CHANNEL = {"email": "e-mail", "sms": "SMS", "in_person": "in person", "social": "social media"}
 _WORD = {"warned": "WARNING", "breached": "BREACHED", "acknowledged": "ACKNOWLEDGED", "snoozed": "SNOOZED"}
-_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 _NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -39,11 +40,6 @@ def text(
         " | ".join(f"{word}: {address}" for word, address in links.items()),
     ]
     return one_line(" · ".join(part for part in parts if part))
-
-
-def one_line(text: str) -> str:
-    """The text without what would break the line, or tell a terminal what to do."""
-    return " ".join(text.translate(_CONTROLS).split())
 
 
 def length(span: timedelta) -> str:
