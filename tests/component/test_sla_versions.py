@@ -108,6 +108,7 @@ async def test_only_an_admin_publishes_and_applies(seen: RunningSla, tmp_path: P
     assert (await seen.post("/v1/policy/apply", {"version": 1}, "ada-key")).status_code == 403
     assert (await seen.post("/v1/policy/apply", {"version": 7}, "admin-key")).status_code == 409
     assert (await seen.get("/v1/policy/apply/1")).status_code == 404
+    assert (await seen.get(f"/v1/policy/apply/{1 << 64}")).status_code == 422
 
 
 async def test_what_is_applied_is_listed_and_never_paged_and_asking_again_changes_nothing(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.contracts import format_instant
 from rapport.rule_file import Fault
@@ -125,7 +125,7 @@ def _add_applications(router: APIRouter, policies: Policies, applications: Appli
         return await applications.shown(application.version)
 
     @router.get("/apply/{version}")
-    async def get_application(version: int, _: Watcher) -> dict[str, Any]:
+    async def get_application(version: Annotated[int, Path(ge=1, lt=1 << 31)], _: Watcher) -> dict[str, Any]:
         """How far putting that version upon what is open has come, and what it has changed."""
         found = await applications.shown(version)
         if found is None:
