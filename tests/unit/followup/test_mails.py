@@ -1,5 +1,6 @@
 """What messages and pages say: every template renders, in the customer's language and form, with nothing of others'."""
 
+import string
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -172,3 +173,14 @@ def test_tokens_are_long_and_kept_as_hashes():
     assert one != other
     assert len(one) >= 22
     assert hashed(one) != one
+
+
+@pytest.mark.parametrize("customer", ["K-1", "K-12", "K-123"])
+def test_a_seal_with_any_one_letter_altered_or_added_is_none(customer: str):
+    seal = Seal(b"secret")
+    token = seal.close(customer, "survey")
+    letters = {*string.ascii_letters, *string.digits, "-", "_", "!", "\n", "="}
+    assert all(seal.open(f"{token[:place]}{letter}{token[place:]}") is None for place in (0, 5) for letter in letters)
+    for place, old in enumerate(token):
+        for letter in letters - {old}:
+            assert seal.open(f"{token[:place]}{letter}{token[place + 1 :]}") is None
