@@ -350,3 +350,12 @@ def test_calendars_that_say_the_same_are_equal():
 def test_a_bad_calendar_is_refused_with_the_field_and_the_reason(facts, complaint: str):
     with pytest.raises(ValueError, match=complaint):
         Calendar(**({"timezone": "UTC", "hours": office()} | facts))
+
+
+def test_a_budget_of_more_time_than_there_is_ends_at_once_in_either_direction():
+    for seconds in (10**12, 10**400):
+        for way in (OFFICE.add, OFFICE.subtract):
+            with pytest.raises(OverflowError, match="years 2 and 9998"):
+                way(at("2026-11-30 10:00"), seconds)
+        with pytest.raises(OverflowError, match="years 2 and 9998"):
+            OFFICE.add(at("2026-11-30 10:00"), -seconds)

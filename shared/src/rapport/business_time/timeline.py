@@ -22,6 +22,7 @@ _EDGE_US = 4 * DAY_US
 """How near the edge of the compiled years an interval of an uncompiled date could reach: a zone's offset, a date line
 crossed, and a shift that ends on the next date."""
 _FIRST_YEAR, _LAST_YEAR = 2, 9998
+_TOO_FAR = f"business time ends with the years {_FIRST_YEAR} and {_LAST_YEAR}"
 
 
 def to_us(instant: datetime) -> int:
@@ -35,6 +36,10 @@ def to_us(instant: datetime) -> int:
 def to_instant(us: int) -> datetime:
     seconds, rest = divmod(us, 1_000_000)
     return EPOCH + timedelta(0, seconds, rest)
+
+
+_FIRST, _LAST = to_us(datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)), to_us(datetime(_LAST_YEAR + 1, 1, 1, tzinfo=UTC))
+"""No way is longer than up to these: open time is never more than time."""
 
 
 class Timeline:
@@ -83,6 +88,8 @@ class Timeline:
         Nothing to spend outside hours gives the next opening. OverflowError beyond the horizon.
         """
         target = self._position(start) + budget
+        if budget > _LAST - start:
+            raise OverflowError(_TOO_FAR)
         while target > self._most:
             self._look_ahead(start)
         if budget == 0:
@@ -98,6 +105,8 @@ class Timeline:
 
         Nothing to take back outside hours gives the last closing. OverflowError beyond the horizon.
         """
+        if budget > due - _FIRST:
+            raise OverflowError(_TOO_FAR)
         while (position := self._position(due)) - budget < self._least:
             self._look_back(due)
         if budget == 0:
@@ -172,7 +181,8 @@ class Timeline:
         closed_until = min(due, self._starts[oldest]) if oldest < len(self._starts) else due
         if closed_until - self._known_from > HORIZON_US:
             raise OverflowError(f"the calendar was not open in the 5 years before {to_instant(closed_until)}")
-        self._compile(self._first_year - 1, self._last_year)
+        more = max(1, (self._last_year - self._first_year) // 4)  # all totals are renewed, so not year by year for ever
+        self._compile(min(self._first_year - 1, max(_FIRST_YEAR, self._first_year - more)), self._last_year)
 
     def _cover(self, us: int) -> None:
         """Have every interval that touches that instant compiled."""
@@ -186,7 +196,7 @@ class Timeline:
     def _compile(self, first: int, last: int) -> None:
         """Compile what is missing of the years `first` to `last`, which include those compiled before."""
         if first < _FIRST_YEAR or last > _LAST_YEAR:
-            raise OverflowError(f"business time ends with the years {_FIRST_YEAR} and {_LAST_YEAR}")
+            raise OverflowError(_TOO_FAR)
         if first < self._first_year:  # totals run from the first interval on, so the past renews them all
             known = list(zip(self._starts, self._ends, strict=True))
             self._starts, self._ends, self._totals, self._gaps = [], [], [], []
