@@ -68,6 +68,13 @@ async def test_a_status_that_there_is_not_is_refused_with_those_that_there_are(s
         assert found["contact_id"] == "C-1"
 
 
+async def test_an_empty_field_asks_for_nothing_in_particular(sla: RunningSla):
+    fields = ("status", "team", "agent", "customer_id", "policy", "q", "due_before", "sort", "cursor")
+    for what in ("contacts", "alerts"):
+        [found] = (await sla.get(f"/v1/{what}", **dict.fromkeys(fields, ""))).json()[what]
+        assert found["contact_id"] == "C-1"
+
+
 async def test_the_alerts_of_a_contact_are_those_of_no_other_whose_id_begins_like_its_own(sla: RunningSla):
     for contact in ("C-1/first_response", "C-10"):
         await sla.tell("contact.received", contact)

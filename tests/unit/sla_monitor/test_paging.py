@@ -24,7 +24,23 @@ def test_a_cursor_names_the_part_of_the_list_and_the_last_that_was_shown(number:
 
 
 @pytest.mark.parametrize(
-    "text", ["[2,1,'a']", '[1.0,1,"a"]', '[null,"a"]', '[[],1,"a"]', '["0",1,"a"]', '[0,{"$gt":1},"a"]', "{}", "x"]
+    "text",
+    [
+        "[2,1,'a']",
+        '[1.0,1,"a"]',
+        '[null,"a"]',
+        '[[],1,"a"]',
+        '["0",1,"a"]',
+        '[0,{"$gt":1},"a"]',
+        "{}",
+        "x",
+        f'[0,{1 << 64},"a"]',
+        '[0,{"t":1e300},"a"]',
+        r'[0,"\ud800","a"]',
+        r'[0,null,"\ud800"]',
+        "[0,null,1]",
+        "[" * 5000,
+    ],
 )
 def test_what_is_no_cursor_of_this_list_is_refused(text: str):
     with pytest.raises(Problem) as refused:

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapport.contracts import format_instant
 from rapport.decision import Decision, States
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
-from rapport.runtime.instants import AskedInstant
+from rapport.runtime.instants import SomeInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.pages import templates
 from rapport.runtime.problem import Problem
@@ -32,10 +32,6 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,15}:", max_length=300)]
-
-
-DueBefore = Annotated[AskedInstant | None, BeforeValidator(lambda text: text or None)]
-"""An empty field says nothing."""
 
 
 class Done(BaseModel):
@@ -68,7 +64,7 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         key: Watcher,
         agent: str | None = None,
         team: str | None = None,
-        due_before: DueBefore = None,
+        due_before: SomeInstant = None,
         status: Annotated[str, Query(pattern="^(owed|done|cancelled)$")] = "owed",
         limit: Limit = 50,
         cursor: Cursor = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.runtime.http import require
-from rapport.runtime.instants import AskedInstant
+from rapport.runtime.instants import AskedInstant, SomeInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -125,7 +125,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         policy: str | None = None,
         group: str | None = None,
         q: Sought | None = None,
-        due_before: AskedInstant | None = None,
+        due_before: SomeInstant = None,
         sort: str | None = None,
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
         cursor: str | None = None,
@@ -137,11 +137,11 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         """
         filters = Filters(
             status=status,
-            agent=agent,
-            customer_id=customer_id,
-            contact_id=contact_id,
-            policy=policy,
-            group=group,
+            agent=agent or None,
+            customer_id=customer_id or None,
+            contact_id=contact_id or None,
+            policy=policy or None,
+            group=group or None,
             q=q,
             due_before=due_before,
         )

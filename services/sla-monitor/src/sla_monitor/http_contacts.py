@@ -6,7 +6,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Depends, Query
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
-from rapport.runtime.instants import AskedInstant
+from rapport.runtime.instants import SomeInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -41,7 +41,7 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
         customer_id: str | None = None,
         policy: str | None = None,
         q: Sought | None = None,
-        due_before: AskedInstant | None = None,
+        due_before: SomeInstant = None,
         sort: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: str | None = None,
@@ -82,7 +82,7 @@ def _filters(
     if status:
         given.append({"status": {"$in": status}})
     for name, value in (("owner", agent), ("customer_id", customer_id), ("policy", policy)):
-        if value is not None:
+        if value:
             given.append({name: value})
     if q:
         given.append({"$or": [{name: prefix(q)} for name in ("_id", "customer_id", "reference")]})

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
+from pydantic_core import from_json
 from rapport.decision import State
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -113,11 +114,13 @@ def _write(number: int, state: State, order: Order) -> str:
 def _read(cursor: str, order: Order) -> tuple[int, Any, str]:
     wrong = Problem(422, "this cursor is none of ours", errors=[("/query/cursor", "unknown")])
     try:
-        number, value, name = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        number, value, name = from_json(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(value, dict):
             value = datetime.fromtimestamp(value["t"] / 1000, UTC)
     except (binascii.Error, ValueError, TypeError, KeyError, OverflowError):
         raise wrong from None
-    if not isinstance(number, int) or number not in range(len(order)):
+    if not isinstance(number, int) or number not in range(len(order)) or not isinstance(name, str):
         raise wrong
-    return number, value, str(name)
+    if not isinstance(value, str | datetime | None):
+        raise wrong
+    return number, value, name

@@ -15,3 +15,6 @@ def _with_plus(text: object) -> object:
 
 AskedInstant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(cut_to_milliseconds)]
 """With an offset, kept as UTC, cut to milliseconds; one that leaves the calendar in UTC is refused with its reason."""
+
+SomeInstant: TypeAlias = Annotated[AskedInstant | None, BeforeValidator(lambda text: text or None)]
+"""The same in a query that may do without; an empty field says nothing."""
