@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
-from rapport.runtime.layers import Bounded, Heads
+from rapport.runtime.layers import Bounded, Heads, methods_at
 from rapport.runtime.mongo import MongoError, is_transient
-from rapport.runtime.openapi import describe, routes_of
+from rapport.runtime.openapi import describe
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
 from rapport.runtime.problem import Problem, our_fault
 from rapport.runtime.publisher import NotAcknowledged
@@ -151,7 +151,7 @@ def _add_problems(app: FastAPI) -> None:
     async def http_error(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         if error.status_code == 405:  # noqa: PLR2004 - HTTP's own number
-            headers["Allow"] = _allowed(app, request.url.path)
+            headers["Allow"] = ", ".join(sorted(methods_at(app, request.url.path)))
         return Problem(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(RequestValidationError)
@@ -175,14 +175,6 @@ def _add_problems(app: FastAPI) -> None:
 
 async def _unforeseen(request: Request, _: Exception) -> Response:
     return our_fault(request).response()
-
-
-def _allowed(app: FastAPI, path: str) -> str:
-    """All methods of a path, a router names only those of its first route; where it is named whole, none for an id."""
-    matching = [route for route in routes_of(app.routes) if route.path_regex.match(path)]
-    matching = [route for route in matching if route.path == path] or matching
-    methods = {method for route in matching for method in route.methods or ()}
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _add_health(

@@ -2,14 +2,25 @@
 
 from typing import Final
 
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rapport.runtime.openapi import routes_of
 
 MOST: Final = 4 << 20
 """Bytes that a request's body may have; a route that expects less may say so itself."""
 
 _POLITE: Final = 32 << 20
 """Bytes of a body too large that are still read (and dropped), so that the sender gets to see the answer."""
+
+
+def methods_at(app: FastAPI, path: str) -> set[str]:
+    """All methods of a path, a router names only those of its first route; where it is named whole, none for an id."""
+    matching = [route for route in routes_of(app.routes) if route.path_regex.match(path)]
+    matching = [route for route in matching if route.path == path] or matching
+    methods = {method for route in matching for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 class Bounded:
@@ -42,7 +53,7 @@ class Heads:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD":
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not self._stands_for_get(scope):
             await self._app(scope, receive, send)
             return
 
@@ -57,3 +68,7 @@ class Heads:
         finally:
             if "route" in as_get:
                 scope["route"] = as_get["route"]
+
+    @staticmethod
+    def _stands_for_get(scope: Scope) -> bool:
+        return "GET" in methods_at(scope["app"], scope["path"])
