@@ -164,7 +164,7 @@ def announce(
     clocks, cycles = number(folding, contact.cycles, horizon)
     update = _summed_up(contact, entries, folding, clocks)
     if cause is not None and folding.opening is not None and folding.opening.name == cause.name:
-        update["source"] = cause.source
+        update.update(source=cause.source, trace=cause.traceparent)
         if customer is None or log.to_millis(cause.time) > customer.erased:
             update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
     said = say(contact, folding, clocks, cause)

@@ -137,6 +137,8 @@ class ContactState(State, frozen=True, kw_only=True):
 
     customer_id: str
     source: str = ""
+    trace: str | None = None
+    """The traceparent of the message that opened it, which what time makes true of it goes on with."""
     log: list[Entry] = field(default_factory=list)
     cut: int = 0
     """What is dated before this instant (milliseconds) comes too late; 0 while the log is whole."""

@@ -129,10 +129,12 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
 def sequenced(
     contact: ContactState, events: Iterable[tuple[str, Data, str, datetime, bool]], cause: Event[Data] | None = None
 ) -> tuple[list[Tell], int]:
-    sequence, found = contact.sequence, []
+    sequence, found, trace = contact.sequence, [], contact.trace
     for event_type, data, name, at, old in events:
         sequence += 1
-        event = tell(event_type, data, source=SOURCE, id=name, time=at, sequence=sequence, backfill=old, cause=cause)
+        event = tell(
+            event_type, data, source=SOURCE, id=name, time=at, sequence=sequence, backfill=old, cause=cause, trace=trace
+        )
         found.append(Tell(contact.customer_id, event))
     return found, sequence
 
