@@ -182,6 +182,30 @@ async def test_a_changed_file_is_taken_over_without_a_restart_and_a_wrong_one_is
     assert await version() == 2
 
 
+async def test_a_file_that_says_nothing_or_is_not_there_changes_nothing_and_is_told(sla: RunningSla, tmp_path: Path):
+    async def refused(reason: str) -> bool:
+        found = (await sla.get("/v1/policy")).json()
+        assert found["version"] == 1
+        return any(reason in fault["reason"] for fault in found["refused"])
+
+    file = tmp_path / "policy.yaml"
+    sound = file.read_text("utf-8")
+    for written in (b"", b"# soon\n---\n"):
+        file.write_bytes(written)
+        await until(lambda: refused("says nothing"))
+    file.write_bytes(b"\xff")
+    await until(lambda: refused("can't be read"))
+    file.unlink()
+    await until(lambda: refused("No such file"))
+    file.write_text(sound, "utf-8")
+
+    async def sound_again() -> bool:
+        return not (await sla.get("/v1/policy")).json()["refused"]
+
+    await until(sound_again)
+    assert (await sla.get("/v1/policy")).json()["version"] == 1
+
+
 async def test_what_somebody_published_outlives_a_restart_with_the_old_file(
     tmp_path: Path, stack: Addresses, unique: Unique
 ):

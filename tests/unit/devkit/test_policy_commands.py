@@ -60,6 +60,12 @@ def test_every_fault_is_one_line_with_its_place(tmp_path: Path):
     assert "did you mean 'office'?" in lines[1]
 
 
+def test_a_file_that_says_nothing_is_no_policy(tmp_path: Path):
+    for text in ("", "# soon", "---\n...\n", "null"):
+        assert "the file: says nothing" in run("check", written(tmp_path, "p.yaml", text), fails=True)
+    assert "is sound: 0 policies" in run("check", written(tmp_path, "p.yaml", "policies: []"))
+
+
 def test_loose_ends_are_told_and_refuse_only_when_asked_to(tmp_path: Path):
     path = written(tmp_path, "p.yaml", OFFICE + "escalations: {climb: [{after: 0m, notify: [the-moon]}]}\n")
     assert "there is no receiver or person called 'the-moon'" in run("check", path)

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 from rapport.contracts import Data, Event, encode, tell, topics
 from rapport.contracts.sla_events import PolicyPublished
+from rapport.rule_file import Fault
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, DuplicateKeyError
@@ -50,11 +51,12 @@ class Policies:
         self.book = PolicyBook()
         self._listeners: list[Callable[[PolicyBook], None]] = []
         self._path = path
-        self._text = read_file(path)
+        self._text: str | None = (text := read_file(path))
+        """What the file said when it was last looked at; None where it could not be read."""
         self.refused: PolicyRefused | None = None
         """What is wrong with the file as it now is, where it can't take the place of the version in force."""
         try:
-            self._next(self._text)
+            self._next(text)
         except PolicyRefused as error:
             raise Misconfigured(f"RAPPORT_POLICY: {self._path}: {' '.join(str(error).split())}") from None
 
@@ -65,7 +67,7 @@ class Policies:
     async def load(self) -> None:
         """Read all versions; a file that says something new becomes the next."""
         await self._read()
-        if not self._has_said(self._text):
+        if self._text is not None and not self._has_said(self._text):
             await self._store(self._text, by=None)
 
     async def publish(self, text: str, by: str) -> PolicyVersion:
@@ -122,7 +124,9 @@ class Policies:
         try:
             text = read_file(self._path)
         except Misconfigured as error:
-            log.warning("the policy file can't be read; the version in force stays", error=str(error)[:300])
+            if self._text is not None:
+                log.warning("the policy file can't be read; the version in force stays", error=str(error)[:300])
+            self._text, self.refused = None, PolicyRefused([Fault("", f"can't be read: {error}"[:300], 1, 1)])
             return
         if text == self._text:
             return

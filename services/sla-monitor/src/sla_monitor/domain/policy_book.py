@@ -20,7 +20,7 @@ from rapport.contracts.vocabulary import meant
 from rapport.rule_file import Fault, Path
 
 from sla_monitor.domain.policy import CalendarModel, PolicyFile, Step
-from sla_monitor.domain.policy_file import PolicyRefused, cautions_of, faults_at, read_policy
+from sla_monitor.domain.policy_file import PolicyRefused, cautions_of, faults_at, read_policy, says_nothing
 from sla_monitor.domain.rules import Facts, Rule
 
 HOLIDAY_YEARS = 15
@@ -107,6 +107,8 @@ class PolicyVersion(BaseModel):
 def publish(source: str, *, number: int, effective_from: datetime, by: str | None = None) -> PolicyVersion:
     """The file as a new version, everything expanded; `PolicyRefused` if it can't be carried out."""
     file = read_policy(source)
+    if says_nothing(source):
+        raise faults_at(source, [((), "says nothing; a policy that promises nothing says `policies: []`")])
     expanded: dict[str, tuple[date, ...]] = {}
     wrong: list[tuple[Path, str]] = []
     for name, model in file.calendars.items():

@@ -37,6 +37,11 @@ def read_policy(text: str) -> PolicyFile:
     return file
 
 
+def says_nothing(text: str) -> bool:
+    """Whether there is no document in a YAML text, as in a file that somebody is just writing."""
+    return _parse(text).value is None
+
+
 def cautions_of(text: str, file: PolicyFile) -> list[Fault]:
     """What in a sound file is probably not meant, and where."""
     document = _parse(text)
