@@ -53,6 +53,8 @@ class Policies:
         self._path = path
         self._text: str | None = (text := read_file(path))
         """What the file said when it was last looked at; None where it could not be read."""
+        self._coming: str | None = None
+        """What it said at the last look, believed once it says so again: somebody may be writing it."""
         self.refused: PolicyRefused | None = None
         """What is wrong with the file as it now is, where it can't take the place of the version in force."""
         try:
@@ -128,7 +130,8 @@ class Policies:
                 log.warning("the policy file can't be read; the version in force stays", error=str(error)[:300])
             self._text, self.refused = None, PolicyRefused([Fault("", f"can't be read: {error}"[:300], 1, 1)])
             return
-        if text == self._text:
+        settled, self._coming = text == self._coming, text
+        if text == self._text or not settled:
             return
         self._text, self.refused = text, None
         try:
