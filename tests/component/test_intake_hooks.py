@@ -167,6 +167,15 @@ async def test_a_kind_that_is_not_meant_for_us_is_answered_well_so_that_the_prod
     assert intake.kafka.stored == []
 
 
+async def test_a_word_of_ours_that_is_misspelt_is_refused_and_kept(intake):
+    slip = {"event": "recieved", "contact": "77", "customer": "K-5", "at": "2026-03-02T09:00:00Z"}
+    response = await post(intake, "json", json.dumps(slip).encode(), key="slow-key")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["reason"] == "event: says nothing that the mapping has a rule for"
+    (record,) = intake.kafka.on(topics.DEAD_LETTERS)
+    assert (record.key, json.loads(record.value)) == (b"K-5", slip)
+
+
 async def test_a_delivery_repeated_is_the_same_event_again(intake):
     body = sample("zendesk")
     first = await post(intake, "zendesk", body, **zendesk(body))

@@ -100,4 +100,17 @@ async def test_what_takes_long_to_read_holds_up_nothing_else(tmp_path: Path, mon
     await kept.load()
     path.write_text(texted + "timezone: UTC\n")
     await kept._look()
+    await kept._look()
     assert waited == [True] * 3
+
+
+async def test_a_file_is_believed_once_it_says_the_same_at_two_looks(tmp_path: Path):
+    stored, path = Stored(OLD), tmp_path / "plays.yaml"
+    path.write_text(OLD)
+    kept = book(stored, path, ManualClock())
+    await kept.load()
+    whole = plays("whole", senders=MAIL)
+    for written in ("plays: []", whole, whole, whole):
+        path.write_text(written)
+        await kept._look()
+    assert [row["source"] for row in stored.rows] == [OLD, whole]

@@ -53,6 +53,14 @@ def test_a_template_reaches_no_attribute_of_anything():
     assert Record(PAYLOAD, {}).filled("{ticket.__class__}") is None
 
 
+@pytest.mark.parametrize(("others", "faults"), [("ignored", 0), ("refused", 1)])
+def test_what_no_rule_is_for_is_ignored_or_refused_as_the_mapping_says(others, faults):
+    mapping = hook(when={"event": "confirmed"}).model_copy(update={"others": others})
+    slip = read_payload(b'[{"event": "confirmd"}, {"event": "confirmed"}]', mapping, NOW)
+    assert (len(slip.events), len(slip.faults)) == (1, faults)
+    assert all(fault == "event: says nothing that the mapping has a rule for" for fault in slip.faults)
+
+
 def hook(name: str = "{@hash}", **rule: object) -> HookMapping:
     written = {"about": "x", "source": "/x", "time": "at|@arrival", "data": {"customer_id": "K", "contact_id": "C"}}
     return parse_hook(to_json({**written, "events": [{"type": "contact.confirmed", "id": name, **rule}]}).decode(), "x")

@@ -62,6 +62,8 @@ class Playbook:
         self._clock = clock
         self._path = path
         self._text = read_file(path)
+        self._coming = self._text
+        """What the file said at the last look, believed once it says so again: somebody may be writing it."""
         plays = understood(self._text, path)
         first = _version(1, clock.now(), self._text, plays, outlets_of(plays))
         self._versions: list[Version] = [first]
@@ -98,7 +100,8 @@ class Playbook:
             await self._read()
         try:
             text = read_file(self._path)
-            if text != self._text:
+            settled, self._coming = text == self._coming, text
+            if text != self._text and settled:
                 await asyncio.to_thread(lambda: outlets_of(understood(text, self._path)))
                 await self._store(text)
                 self._text = text

@@ -286,11 +286,13 @@ class HookMapping(Mapping):
     How a webhook's payload becomes events.
 
     Without an `id` an event is known by the hash of source and body. `keep` names
-    the attribute under which each event carries the whole payload along.
+    the attribute under which each event carries the whole payload along. `others` is
+    what becomes of an object that no rule is for.
     """
 
     signature: Signature | None = None
     keep: str | None = None
+    others: Literal["ignored", "refused"] = "ignored"
 
     @model_validator(mode="after")
     def _no_story(self) -> "HookMapping":

@@ -84,9 +84,11 @@ def read_payload(
 def _read(record: Record, payload: dict[str, Any], mapping: HookMapping, reading: Reading) -> None:
     """What all rules make of it; events of one payload that would have the same id are told apart by their rule."""
     ids: set[str] = set()
+    is_known = mapping.others == "ignored"
     for place, rule in enumerate(mapping.events):
         try:
             if applies(rule, record, None):
+                is_known = True
                 made = _event(rule, record, payload, mapping)
                 if made["id"] in ids:
                     made["id"] += f":{place}"
@@ -96,6 +98,12 @@ def _read(record: Record, payload: dict[str, Any], mapping: HookMapping, reading
             reading.faults.append(f"{rule.type}: {error}")
             reading.kinds.append(f"{rule.type}: {error.kind if isinstance(error, Unreadable) else error}")
             reading.customer_id = reading.customer_id or _customer(rule, record, mapping)
+            is_known = True
+    if not is_known:
+        decisive = sorted({path for rule in mapping.events for path in rule.when})
+        reading.faults.append(f"{', '.join(decisive)}: says nothing that the mapping has a rule for")
+        reading.kinds.append(reading.faults[-1])
+        reading.customer_id = reading.customer_id or _customer(mapping.events[0], record, mapping)
 
 
 def _customer(rule: EventRule, record: Record, mapping: HookMapping) -> str:
