@@ -194,11 +194,9 @@ async def test_a_day_that_is_not_over_is_what_is_known_now(store: Store):
 @given(hour=st.integers(7, 12), data=st.data())
 async def test_an_erasure_changes_no_report_as_of_a_day_before_it(stores, hour, data):
     cut = at("00:00", day=1)
+    came = st.sampled_from([at(f"{hour:02}:00"), TUESDAY])
     events = [
-        taken_in(one, data.draw(st.sampled_from([at(f"{hour:02}:00"), TUESDAY])))
-        if not one.source.startswith("/rapport/")
-        else taken_in(one, None)
-        for one in erasable()
+        taken_in(one, None if one.source.startswith("/rapport/") else data.draw(came), of="K-1") for one in erasable()
     ]
     all_known, known_then = stores
     erased_since = Forgetting().feed(*events, erased(at("10:00", day=2)))
@@ -209,6 +207,23 @@ async def test_an_erasure_changes_no_report_as_of_a_day_before_it(stores, hour, 
     for name, measure in MEASURES.items():
         since = {"from": "2026-03-01"} if measure.over == "periods" else {}
         await _same(now.rows, then.rows, measure=name, **since)
+
+
+async def test_what_an_erased_customer_said_without_a_name_counts_as_theirs_whenever_they_gave_it(store: Store):
+    nameless = received(at("10:00"), "C-1", customer_id="anonymous:x")
+    named = responded(at("10:30"), "C-1", recorded=TUESDAY)
+    memory = Forgetting().feed(nameless, named, received(at("11:00"), "C-2"))
+    repeats = [(row["repeat_contacts"], row["count"]) for row in await _repeats_then(store, memory)]
+    assert repeats == [(0, 2)]
+
+    memory.feed(erased(at("10:00", day=2))).forget()
+    repeats = [(row["repeat_contacts"], row["count"]) for row in await _repeats_then(store, memory)]
+    assert repeats == [(1, 2)]
+
+
+async def _repeats_then(store: Store, memory: Memory) -> list[dict[str, Any]]:
+    await put(store, memory)
+    return await Asked(store, LATER, "2026-03-02").rows(measure="repeat_contacts")
 
 
 async def test_while_somebody_is_erased_nothing_is_said_of_the_past(store: Store):
