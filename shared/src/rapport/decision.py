@@ -175,6 +175,10 @@ class States:
             self._existed.add((type(state), state.id))
             self._by_kind[type(state)][state.id] = state
 
+    def knows(self, ref: Ref) -> bool:
+        """Whether it has been looked for, found or not."""
+        return (ref.kind, ref.id) in self._known
+
     def get(self, kind: type[S], state_id: str) -> S | None:
         state = self._by_kind[kind].get(state_id)
         if state is None:

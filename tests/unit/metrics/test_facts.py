@@ -330,3 +330,14 @@ def test_the_hour_that_comes_twice_in_an_autumn_night_is_two_hours(facts):
         {"period": "2026-10-25T02:00:00+02:00", "contacts": 1},
         {"period": "2026-10-25T02:00:00+01:00", "contacts": 2},
     ]
+
+
+def test_the_tier_is_that_of_the_opening_also_where_the_opening_is_heard_of_last_and_was_nameless():
+    tiers = [
+        event("customer.updated", at("07:00"), customer_id="K-5", tier="silver"),
+        event("customer.updated", at("12:00"), customer_id="K-5", tier="gold"),
+    ]
+    nameless = received(at("10:00"), "C-5", customer_id="anonymous:5")
+    named = received(at("13:00"), "C-5", customer_id="K-5")
+    found = [Memory().feed(*tiers, *told).fact("C-5") for told in ([nameless, named], [named, nameless])]
+    assert [(fact.customer_id, fact.dimensions["tier"]) for fact in found] == [("K-5", "silver")] * 2

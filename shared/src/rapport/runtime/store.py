@@ -232,7 +232,8 @@ class Store:
     async def _load_further(self, refs: set[Ref], states: States) -> None:
         kinds: dict[type[State], list[str]] = defaultdict(list)
         for ref in refs:
-            kinds[ref.kind].append(ref.id)
+            if not states.knows(ref):
+                kinds[ref.kind].append(ref.id)
         for kind, ids in kinds.items():
             states.loaded(refs, await self._all(kind, {"_id": {"$in": ids}}))
 

@@ -90,15 +90,9 @@ def _fold_contact(event: Event[Data], partition: int, states: States) -> Decisio
         return journal.taken(event, partition, fate="too_late", why="dated before what is folded for good")
     fact = old or ContactFact(id=contact_id, partition=partition, backfill=event.backfill)
     told = contact.told(fact, event, order)
-    new = contact.derived(fact, _whose(told.get("customer_id", fact.customer_id), event, states), told)
+    customer_id: str = told.get("customer_id", fact.customer_id)
+    new = contact.derived(fact, states.get(CustomerFact, customer_id) or STRANGER, told)
     return journal.taken(event, partition, (new,), contact.recounted(new, old))
-
-
-def _whose(customer_id: str, event: Event[Data], states: States) -> CustomerFact | None:
-    """The customer of the contact, or None where the event is another customer's."""
-    if getattr(event.data, "customer_id", "") != customer_id:
-        return None
-    return states.get(CustomerFact, customer_id) or STRANGER
 
 
 def _fold_customer(event: Event[Data], partition: int, states: States) -> Decision[Any]:

@@ -13,7 +13,6 @@ from metrics.domain.followups import Followed
 from metrics.domain.loyalty import Purchase, Return
 from metrics.domain.marks import Answer, Mark, Review
 from metrics.domain.notes import Note
-from metrics.domain.pseudonyms import is_erased
 from metrics.domain.story import Status, Story
 from metrics.domain.surveys import Survey
 from metrics.domain.visit import Visit
@@ -166,7 +165,7 @@ class ContactFact(State, frozen=True, kw_only=True):
     marks: tuple[Mark, ...] = ()
 
     def leads_to(self) -> Iterable[Ref]:
-        return (Ref(CustomerFact, self.customer_id),) if is_erased(self.customer_id) else ()
+        return (Ref(CustomerFact, self.customer_id),)
 
     def index(self) -> dict[str, Any]:
         opened = None if self.opened_at is None else instant(self.opened_at)
