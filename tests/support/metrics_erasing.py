@@ -7,10 +7,10 @@ from typing import Any, Self, TypeVar
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.domain.erasing import Erasure, Forgetful
 from metrics.domain.loyalty import NO_LOYALTY, Loyalty
-from metrics.domain.pseudonyms import ANONYMOUS, ERASED, Pseudonyms, is_erased
 from metrics.domain.rewriting import Rewriting
 from rapport.contracts import Data, Event, decode
 from rapport.decision import Decision, Ref, State, States, Touch
+from rapport.erasing import ANONYMOUS, ERASED, Pseudonyms, is_erased
 
 from tests.support.metrics import Memory, answered, at, event, opened, received, resolved, responded, verdict
 

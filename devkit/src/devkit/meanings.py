@@ -21,6 +21,7 @@ MEANINGS: Final[dict[str, str]] = {
     "sequence": "order among events of one time; of our own events, rising per contact or customer",
     "traceparent": "W3C trace context",
     "tracestate": "what tracing systems have noted of that trace",
+    "erasedas": "on `customer.erased`: what all services call the customer from then on; made at random by intake",
     "backfill": "history, not news: verdicts and figures, but no page and no follow-up",
     # who and what
     "customer_id": "the customer; `anonymous:<anything>` where nobody is known yet",

@@ -244,6 +244,20 @@ def test_forgetting_a_person_needs_an_admin_and_everything_else_a_sender():
         assert isinstance(admit(came(), door), Accepted) is takes_the_rest
 
 
+def test_whoever_is_erased_gets_a_name_at_random_that_no_sender_chooses():
+    door = Door(Caller(admin=True), NOW, timedelta(hours=24))
+    names = []
+    for customer_id in ("K-5", "K-5", "anonymous:77"):
+        erased = came(type="customer.erased", erasedas="K-6", data={"customer_id": customer_id})
+        verdict = admit(erased, door)
+        assert isinstance(verdict, Accepted)
+        names.append(json.loads(verdict.value)["erasedas"])
+    first, second, third = names
+    assert first.startswith("erased:")
+    assert third.startswith("anonymous:erased:")
+    assert len({first, second}) == 2
+
+
 def test_a_forbidden_source_learns_nothing_else_about_its_event():
     verdict = admit(came(source="/hr", type="nonsense"), Door(Caller(("/crm",)), NOW, timedelta(hours=24)))
     assert isinstance(verdict, Refused)

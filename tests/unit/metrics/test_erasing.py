@@ -27,6 +27,24 @@ def figures(memory: Memory) -> list[Any]:
     return [*figures_of_facts(memory, facts=True), *figures_of_histories(memory)]
 
 
+def named(when: Any, name: str) -> Any:
+    """The erasure as intake lets it in."""
+    return erased(when).model_copy(update={"erasedas": name})
+
+
+def told_after(contact: str, customer_id: str) -> list[Any]:
+    """What services tell of them afterwards, under that name."""
+    when, who = at("13:00", day=5), {"customer_id": customer_id}
+    step: dict[str, Any] = {"play": "p", "step": 0, "do": "check_in", "purpose": "service", "followup_id": "f-1", **who}
+    over = {"source": "/rapport/followup", "sequence": 3, "reason": "erased", **step}
+    breach: dict[str, Any] = {"id": f"{contact}/resolution/1/breached/0", "target": "resolution", **who}
+    return [
+        verdict("breached", when, when, contact, **breach),
+        event("followup.cancelled", when, **over),
+        event("followup.cancelled", when, contact_id=contact, **{**over, "followup_id": "f-3"}),
+    ]
+
+
 def assert_forgotten(memory: Forgetting, *names: str) -> None:
     found = [one for one in (*names, *WORDS) if one in memory.texts]
     assert found == []
@@ -231,3 +249,24 @@ def test_what_is_left_is_an_event_that_can_be_read():
         text = one.model_dump_json(exclude_unset=True)
         left = wordless(json.loads(text), "erased:1", None, lambda name: name.replace("K-1", "x"))
         assert decode(json.dumps(left).encode()).type == one.type
+
+
+def test_the_customer_is_called_what_intake_has_called_them():
+    memory = Forgetting().feed(*history(), named(LATER, "erased:ours")).forget()
+    assert memory.fact().customer_id == "erased:ours"
+    assert memory.kept[CustomerFact].keys() == {"erased:ours"}
+
+
+@pytest.mark.parametrize("contact", ["C-1", "call/K-1/3"])
+def test_what_services_tell_under_the_new_name_is_theirs_whether_we_have_heard_of_the_erasure_or_not(contact):
+    """Events of one customer lie in several topics, and after an erasure in two partitions: they come in no order."""
+    events = history(contact=contact)
+    before = Memory().feed(*events, *told_after(contact, "K-1"))
+    told = told_after(contact, "erased:ours")
+    for count in range(len(told) + 1):
+        memory = Forgetting().feed(*events, *told[:count], named(LATER, "erased:ours")).forget()
+        memory.feed(*told[count:]).forget()
+        assert_forgotten(memory, "K-1")
+        assert (memory.rows, figures(memory)) == (before.rows, figures(before))
+        assert memory.kept[CustomerFact].keys() == {"erased:ours"}
+        assert len(memory.kept[ContactFact]) == len(before.kept[ContactFact])

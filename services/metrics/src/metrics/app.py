@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import Depends
 from rapport.contracts import topics
+from rapport.erasing import Pseudonyms
 from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
@@ -13,7 +14,6 @@ from metrics.customers import Customers
 from metrics.customers import routes as customer_routes
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
 from metrics.domain.erasing import Erasure, Forgetful
-from metrics.domain.pseudonyms import Pseudonyms
 from metrics.domain.replay import FIGURES
 from metrics.erasing import Erasures
 from metrics.http import routes

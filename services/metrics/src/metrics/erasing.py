@@ -1,6 +1,5 @@
 """Rewriting what is held of erased customers, however much it is, beside the daily work."""
 
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -10,11 +9,11 @@ from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor
+from rapport.runtime.pseudonyms import pseudonyms_of
 from rapport.runtime.store import Store
 
 from metrics.domain import ContactFact, JournalEntry
 from metrics.domain.erasing import Erasure, Forgetful
-from metrics.domain.pseudonyms import Pseudonyms
 from metrics.domain.rewriting import Rewriting
 from metrics.parts import parts
 from metrics.rejections import Rejection, Rejections
@@ -49,12 +48,8 @@ class Erasures:
         self._clock = clock
 
     async def prepare(self) -> None:
-        """Have the secret of this database, which is made once."""
-        kept = self._store.collection("secrets")
-        made = {"$setOnInsert": {"secret": secrets.token_bytes(32)}}
-        await kept.update_one({"_id": "pseudonyms"}, made, upsert=True)
-        found = await kept.find_one({"_id": "pseudonyms"})
-        self._domain.pseudonyms = Pseudonyms(found["secret"])
+        """Have the secret of this database."""
+        self._domain.pseudonyms = await pseudonyms_of(self._store)
 
     async def kept(self, rejection: Rejection, customer_id: str) -> Rejection:
         """The rejection of an event of this customer's, without their id if they have been erased."""

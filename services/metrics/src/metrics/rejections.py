@@ -8,12 +8,11 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 from rapport.contracts import identity
+from rapport.erasing import Pseudonyms
 from rapport.runtime import dead_letter as names
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, UpdateOne
 from rapport.runtime.patience import Patience
-
-from metrics.domain.pseudonyms import Pseudonyms
 
 COLLECTION: Final = "rejections"
 _MOST_OF_ONE: Final = 50

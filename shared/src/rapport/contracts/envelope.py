@@ -74,6 +74,7 @@ class Event(BaseModel, Generic[D]):
     sequence: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    erasedas: str | None = None
     backfill: bool = False
     data: D
 

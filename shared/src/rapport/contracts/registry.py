@@ -110,6 +110,7 @@ def tell(
         "sequence": None if sequence is None else str(sequence),
         "traceparent": cause.traceparent if cause else trace,
         "tracestate": cause.tracestate if cause else None,
+        "erasedas": None,
         "backfill": backfill,
         "data": data,
     }

@@ -19,6 +19,7 @@ _ABOUT: Final = {
     topics.DEAD_LETTERS: "Records that could not be processed, byte for byte, with why and whence in their headers.",
 }
 _REQUIRED: Final = ("specversion", "id", "source", "type", "time")
+_ERASED_AS: Final = {"type": "string", "description": "what all services call the customer from then on"}
 _SENT: Final = (*_REQUIRED, "subject", "causationid", "sequence", "traceparent", "tracestate", "backfill")
 """The attributes that a sender may give."""
 
@@ -174,6 +175,7 @@ def _message(event_type: str, schemas: dict[str, Any]) -> dict[str, Any]:
                 "sequence": {"type": "string"},
                 "traceparent": {"type": "string"},
                 "tracestate": {"type": "string"},
+                **({"erasedas": _ERASED_AS} if event_type == "customer.erased" else {}),
                 "backfill": {"type": "boolean", "description": "history, not news"},
                 "data": {"$ref": f"#/components/schemas/{model.__name__}"},
             },

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, to_structured
 from rapport.cloudevents.media import parse
 from rapport.contracts import CONTACT_EVENT_DATA, Event, format_instant
+from rapport.erasing import Pseudonyms
 
 from intake.domain.exactness import exactness_faults
 from intake.domain.faults import Fault, Refusal, contract_faults
@@ -111,13 +112,14 @@ class Door:
     What is the same for all events that arrive together. `trace` is the request's, where they came in one.
 
     `end` is how the JSON of their records ends; `end_of_traced`, where an event
-    has a traceparent of its own.
+    has a traceparent of its own. `pseudonyms` make the names of those who are erased.
     """
 
-    __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "recorded", "trace")
+    __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "pseudonyms", "recorded", "trace")
 
     def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: Trace | None = None) -> None:
         self.caller = caller
+        self.pseudonyms = Pseudonyms()
         self.latest = now + AHEAD
         self.live_since = now - live_window
         self.recorded = format_instant(now)
@@ -138,7 +140,8 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     What this lets in, every consumer can decode: the typed fields have been
     validated, unknown ones are kept as they are. `time` is in UTC cut to
     milliseconds, `recordedtime` is now, and what happened before the live
-    window is marked as backfill.
+    window is marked as backfill. Whoever is erased gets their name here, so that
+    all services call them the same, and no sender can choose it.
     """
     attributes = event.attributes
     refusal = _forbidden(attributes, door.caller)
@@ -160,6 +163,8 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
         return _excess(event) or Refused(attributes["id"], Refusal.CONTRACT, tuple(faults))
     key: str = data["customer_id"]
     envelope["partitionkey"] = key
+    if event_type == ERASED:
+        envelope["erasedas"] = door.pseudonyms.fresh(key)
     envelope["data"] = data
     value = to_json(envelope)
     if len(value) > MAX_EVENT and (excess := _excess(event)):

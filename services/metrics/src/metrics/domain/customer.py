@@ -99,7 +99,7 @@ def marked(customer: CustomerFact) -> CustomerFact:
     return customer.but(marks=marks)
 
 
-def recounted(new: CustomerFact, old: CustomerFact | None) -> tuple[Counted, ...]:
+def recounted(new: CustomerFact | None, old: CustomerFact | None) -> tuple[Counted, ...]:
     return difference(_counting(new), _counting(old))
 
 

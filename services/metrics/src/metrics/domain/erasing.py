@@ -10,36 +10,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 from pydantic_core import from_json
 from rapport.contracts import Data, Event, decode
 from rapport.contracts.contact_events import CustomerErased
 from rapport.decision import Decision, Index, Ref, State, States, Touch
+from rapport.erasing import OURS, Period, Periods, Pseudonyms, is_anonymous, is_erased
 
 from metrics.domain import customer, journal
 from metrics.domain.deadlines import millis
 from metrics.domain.decide import Figures
 from metrics.domain.journal import text_of
-from metrics.domain.nameless import nameless_contact, nameless_customer, parted
+from metrics.domain.nameless import joined, nameless_contact, nameless_customer, parted
 from metrics.domain.naming import identity_of
-from metrics.domain.pseudonyms import Pseudonyms, is_anonymous, is_erased
 from metrics.domain.states import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.wordless import wordless
 
 _WHY: Final = "erased"
-_OURS: Final = "/rapport/"
-"""How the source of what services tell begins; they go on doing so of contacts of erased customers."""
 
 
-class Period(NamedTuple):
-    """Whoever had the id up to that instant (milliseconds, and since the period before) is called `name` now."""
-
-    until: int
-    name: str
-
-
-class Erasure(State, frozen=True, kw_only=True):
+class Erasure(Periods, State, frozen=True, kw_only=True):
     """
     That a customer was erased, under a name made of the id, and what the id is replaced by.
 
@@ -61,14 +52,6 @@ class Erasure(State, frozen=True, kw_only=True):
     def leads_to(self) -> Iterable[Ref]:
         return [Ref(CustomerFact, period.name) for period in self.periods]
 
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(period.name for period in self.periods)
-
-    def name_at(self, at: int) -> str | None:
-        """What whoever had the id at an instant is called now; None for whoever has it since the last erasure."""
-        return next((period.name for period in self.periods if at <= period.until), None)
-
     def name_of(self, fact: ContactFact, customer_id: str) -> str | None:
         """What the erased customer is called whose contact it is: who had the id when it began. None for others'."""
         if fact.customer_id in self.names:
@@ -88,14 +71,17 @@ class Forgetful:
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         yield from self._figures.touches(event)
         customer_id, contact_id = _about(event)
-        if customer_id is None or is_erased(customer_id):
+        if customer_id is None:
             return
-        yield Ref(Erasure, self.pseudonyms.key_of(customer_id))
-        if isinstance(event.data, CustomerErased):
+        if is_erased(customer_id):
             yield Ref(CustomerFact, customer_id)
+        else:
+            yield Ref(Erasure, self.pseudonyms.key_of(customer_id))
+        if isinstance(event.data, CustomerErased):
+            yield from (Ref(CustomerFact, one) for one in (customer_id, event.erasedas) if one)
         if contact_id is not None:
             yield Ref(ContactFact, contact_id)
-            if customer_id in contact_id or is_anonymous(customer_id):
+            if _may_be_renamed(contact_id, customer_id):
                 yield Ref(ContactFact, self.pseudonyms.other(contact_id))
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
@@ -107,10 +93,12 @@ class Forgetful:
         """
         customer_id, contact_id = _about(event)
         is_known = states.get(JournalEntry, identity_of(event)) is not None
-        if is_known or customer_id is None or is_erased(customer_id):
+        if is_known or customer_id is None:
             return self._figures.on_event(event, partition, states, now)
-        erasure = states.get(Erasure, self.pseudonyms.key_of(customer_id))
         fact = self._contact(customer_id, contact_id, states)
+        if is_erased(customer_id):
+            return self._taken_as(event, customer_id, partition, None, fact, states, now)
+        erasure = states.get(Erasure, self.pseudonyms.key_of(customer_id))
         name = _whose(event, customer_id, erasure, fact)
         if name is not None:
             return self._taken_as(event, name, partition, erasure, fact, states, now)
@@ -132,7 +120,7 @@ class Forgetful:
         if contact_id is None:
             return None
         fact = states.get(ContactFact, contact_id)
-        if fact is not None or not (customer_id in contact_id or is_anonymous(customer_id)):
+        if fact is not None or not _may_be_renamed(contact_id, customer_id):
             return fact
         return states.get(ContactFact, self.pseudonyms.other(contact_id))
 
@@ -177,20 +165,21 @@ class Forgetful:
         states: States,
     ) -> Decision[Any]:
         """From here on the customer has another name, and nothing comes in under the old one; the rest follows."""
-        until = millis(event.time)
-        if known is not None and not known.again:
-            *before, last = known.periods
-            longer = known.but(periods=(*before, last._replace(until=until)), customer_id=customer_id)
-            return _entered(event, journal.taken(self._kept(event, last.name), partition, (longer,), why=_WHY))
-        name = self.pseudonyms.fresh(customer_id)
-        periods = (*(known.periods if known else ()), Period(until, name))
+        until, name = millis(event.time), self.pseudonyms.name_in(event, customer_id)
         erasure = known or Erasure(id=self.pseudonyms.key_of(customer_id), partition=partition, periods=())
-        erasure = erasure.but(periods=periods, customer_id=customer_id, again=False)
-        old = states.get(CustomerFact, customer_id)
+        erasure = erasure.but(periods=erasure.and_until(until, name), customer_id=customer_id, again=False)
+        if known is not None and not known.again:
+            kept = self._kept(event, erasure.periods[-1].name)
+            return _entered(event, journal.taken(kept, partition, (erasure,), why=_WHY))
+        old, told = (states.get(CustomerFact, one) if one else None for one in (customer_id, event.erasedas))
         theirs, others = parted(old or CustomerFact(id=customer_id, partition=partition), until)
         new = nameless_customer(theirs, name, partial(self.pseudonyms.instead, customer_id=customer_id))
-        changed: tuple[State, ...] = (erasure, new)
         counts = customer.recounted(new, old)
+        if told is not None and told.id == name:  # by a service that had heard of the erasure before us
+            joint = joined(new, told)
+            counts += (*customer.recounted(None, told), *customer.recounted(joint, new))
+            new = joint
+        changed: tuple[State, ...] = (erasure, new)
         if others is not None:
             changed = (erasure.but(again=True), new, others)
             counts += customer.recounted(others, None)
@@ -199,8 +188,10 @@ class Forgetful:
         return _entered(event, replace(taken, gone=gone))
 
     def _kept(self, event: Event[Data], name: str, contact_id: str | None = None) -> Event[Data]:
-        """The event as it may be kept: of `name`, without words."""
-        instead = partial(self.pseudonyms.instead, customer_id=_about(event)[0] or "")
+        """The event as it may be kept: of `name`, without words; nothing is named after what has another name now."""
+        customer_id, told = _about(event)
+        old = told if is_erased(customer_id) and told != contact_id else customer_id
+        instead = partial(self.pseudonyms.instead, customer_id=old or "")
         return decode(json.dumps(wordless(from_json(text_of(event)), name, contact_id, instead)).encode())
 
 
@@ -208,6 +199,11 @@ def _entered(event: Event[Data], decision: Decision[Any]) -> Decision[Any]:
     """The decision with its journal entry under the identity that the event came with."""
     entry, *others = decision.states
     return replace(decision, states=(entry.but(id=identity_of(event)), *others))
+
+
+def _may_be_renamed(contact_id: str, customer_id: str) -> bool:
+    """Whether a contact of this customer's may have another name now, which has not their id in it."""
+    return customer_id in contact_id or is_anonymous(customer_id) or is_erased(customer_id)
 
 
 def _about(event: Event[Data]) -> tuple[str | None, str | None]:
@@ -225,4 +221,4 @@ def _whose(event: Event[Data], customer_id: str, erasure: Erasure | None, fact: 
     if name := erasure.name_at(millis(event.time)):
         return name
     about_nobody_new = not erasure.again and _about(event)[1] is None
-    return erasure.periods[-1].name if about_nobody_new and event.source.startswith(_OURS) else None
+    return erasure.periods[-1].name if about_nobody_new and event.source.startswith(OURS) else None

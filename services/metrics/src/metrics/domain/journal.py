@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from rapport.contracts import Data, Event
 from rapport.decision import Counted, Decision, State, Tell
+from rapport.erasing import is_erased
 
 from metrics.domain.digest import digest_of
 from metrics.domain.naming import identity_of
-from metrics.domain.pseudonyms import is_erased
 from metrics.domain.states import Fate, JournalEntry, Repeat, Repeated
 
 BALANCE: Final = "balance"

@@ -80,6 +80,17 @@ def parted(fact: CustomerFact, until: int) -> tuple[CustomerFact, CustomerFact |
     return marked(fact.but(**left)), marked(CustomerFact(id=fact.id, partition=fact.partition, **later))
 
 
+def joined(fact: CustomerFact, other: CustomerFact) -> CustomerFact:
+    """The fact with what another one says of the same customer; of each thing the newest word."""
+    both: dict[str, Any] = {}
+    for field in _SAID_AT:
+        held, told = getattr(fact, field), getattr(other, field)
+        newest = {name: max(held[name], told[name]) for name in held.keys() & told.keys()}
+        both[field] = {**held, **told, **newest}
+    language = max((one.language for one in (fact, other) if one.language), default=None, key=lambda one: one[0])
+    return marked(fact.but(**both, language=language))
+
+
 _SAID_AT: Final[Mapping[str, Callable[[Any], int]]] = {
     "tiers": lambda word: word[0][0],
     "audiences": lambda word: word[0][0],

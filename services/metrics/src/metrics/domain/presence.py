@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from rapport.erasing import is_anonymous
+
 from metrics.domain.history import History, Told, of_customer
 from metrics.domain.marks import Mark
-from metrics.domain.pseudonyms import is_anonymous
 from metrics.domain.states import Life, instant
 from metrics.domain.surveys import SCORES
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic_core import from_json
 from rapport.decision import Counted, Decision, Ref, State, States, Touch
+from rapport.erasing import Pseudonyms, is_anonymous
 
 from metrics.domain import contact
 from metrics.domain.deadlines import millis
 from metrics.domain.decide import STRANGER
 from metrics.domain.erasing import Erasure
 from metrics.domain.nameless import nameless_contact
-from metrics.domain.pseudonyms import Pseudonyms, is_anonymous
 from metrics.domain.states import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.wordless import wordless
 

@@ -7,11 +7,11 @@ from rapport.contracts import Data, Event, tell
 from rapport.contracts.contact_events import PurchaseMade, PurchaseReturned
 from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.decision import Tell
+from rapport.erasing import is_anonymous, is_erased
 
 from metrics.domain.deadlines import millis
 from metrics.domain.loyalty import Loyalty, Purchase, Return, in_millionths, points_at, standing, steps, untold
 from metrics.domain.naming import identity_of
-from metrics.domain.pseudonyms import is_anonymous, is_erased
 from metrics.domain.states import CustomerFact, instant
 
 SOURCE: Final = "/rapport/metrics"

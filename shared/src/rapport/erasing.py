@@ -1,12 +1,16 @@
-"""Names that stand for erased customers, and for what is named after them."""
+"""What a customer who was erased is called from then on, and how what comes late about them is known again."""
 
 import hashlib
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
+
+from rapport.contracts import Data, Event
 
 ANONYMOUS: Final = "anonymous:"
 ERASED: Final = "erased:"
+OURS: Final = "/rapport/"
+"""How the source of what services tell begins; they go on doing so of contacts of erased customers."""
 
 
 def is_erased(customer_id: str | None) -> bool:
@@ -39,6 +43,10 @@ class Pseudonyms:
         kind = ANONYMOUS if is_anonymous(customer_id) else ""
         return f"{kind}{ERASED}{self._random()}"
 
+    def name_in(self, event: Event[Data], customer_id: str) -> str:
+        """What customer.erased says that the customer is called now, so that all services do; old ones say nothing."""
+        return event.erasedas if event.erasedas and is_erased(event.erasedas) else self.fresh(customer_id)
+
     def key_of(self, customer_id: str) -> str:
         """Under which it is remembered that this customer was erased."""
         return self._made_of("customer", customer_id)
@@ -53,3 +61,34 @@ class Pseudonyms:
     def _made_of(self, what: str, text: str) -> str:
         whole = f"{what}\0{text}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(whole, key=self._secret, digest_size=12).hexdigest()
+
+
+class Period(NamedTuple):
+    """Whoever had the id up to that instant (milliseconds, and since the period before) is called `name` now."""
+
+    until: int
+    name: str
+
+
+class Periods:
+    """What those are called now who had an id before; `again` says that somebody else has it since."""
+
+    __slots__ = ()
+
+    periods: tuple[Period, ...]
+    again: bool
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(period.name for period in self.periods)
+
+    def name_at(self, at: int) -> str | None:
+        """What whoever had the id at an instant is called now; None for whoever has it since the last erasure."""
+        return next((period.name for period in self.periods if at <= period.until), None)
+
+    def and_until(self, until: int, name: str) -> tuple[Period, ...]:
+        """The periods after one more erasure; of somebody erased already the name stays."""
+        if self.periods and not self.again:
+            *before, last = self.periods
+            return (*before, last._replace(until=max(until, last.until)))
+        return (*self.periods, Period(until, name))
