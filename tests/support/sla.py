@@ -9,6 +9,8 @@ from typing import Any
 
 from rapport.contracts import EVENT_DATA, Data, Event, tell
 from rapport.decision import Counted, Decision, Ref, State, States, Touch
+from rapport.erasing import Pseudonyms
+from sla_monitor.domain.erasing import place_of
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
@@ -189,8 +191,10 @@ class Desk:
             if not due:
                 return
             for state in due:
-                decision = self.domain.on_clock(state, self.states(), instant)
-                self.check_declared(decision, [Ref(type(state), state.id), *self.domain.touches_on_clock(state)])
+                touches = list(self.domain.touches_on_clock(state))
+                states = self.states(*(touch for touch in touches if isinstance(touch, Ref)))
+                decision = self.domain.on_clock(state, states, instant)
+                self.check_declared(decision, [Ref(type(state), state.id), *touches])
                 self.carry_out(decision)
                 assert all(s.wake_at is None or s.wake_at > instant for s in decision.states), "wake_at must move on"
         raise AssertionError("the sweep never ends")
@@ -205,6 +209,7 @@ class Desk:
             Ref(CustomerState, "K-2"),
         ]
         refs += [Ref(CustomerState, "anonymous:7")]
+        refs += [Ref(CustomerState, place_of(Pseudonyms(), one)) for one in ("K-1", "K-2", "anonymous:7")]
         states.loaded(refs, [state for state in self.kept.values() if not state.projection])
         return states
 
@@ -225,6 +230,8 @@ class Desk:
         for state in decision.states:
             kind = type(state)
             self.kept[kind, state.id] = kind.restored(state.stored())
+        for ref in decision.gone:
+            self.kept.pop((ref.kind, ref.id), None)
         self.events += [told.event for told in decision.events]
         self.counts += decision.counts
         return decision

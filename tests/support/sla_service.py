@@ -118,6 +118,7 @@ class RunningSla:
     def record(self, kind: str, contact: str, *, at: datetime, backfill: bool = False, **data: Any) -> Outgoing:
         """The record of an event that happened at that instant."""
         self.made += 1
+        named = {"erasedas": data.pop("erasedas")} if "erasedas" in data else {}
         about = {"customer_id": "K-1", **data}
         if kind.startswith("contact."):
             about["contact_id"] = contact
@@ -131,6 +132,7 @@ class RunningSla:
             "time": at.isoformat(),
             "recordedtime": CLOCK.now().isoformat(),
             "backfill": backfill,
+            **named,
             "data": about,
         }
         event = decode(json.dumps(written).encode())

@@ -3,9 +3,10 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from rapport.contracts import Data, Event
+from rapport.decision import Part
 
 ANONYMOUS: Final = "anonymous:"
 ERASED: Final = "erased:"
@@ -92,3 +93,24 @@ class Periods:
             *before, last = self.periods
             return (*before, last._replace(until=max(until, last.until)))
         return (*self.periods, Period(until, name))
+
+
+class Erased(Periods, Part, frozen=True, kw_only=True):
+    """
+    What is remembered of a customer who was erased, under a key made of the id.
+
+    The id itself is held only until all is rewritten; `behind` counts what turned out late to be theirs.
+    """
+
+    periods: tuple[Period, ...] = ()
+    again: bool = False
+    customer_id: str | None = None
+    behind: int = 0
+
+    def renewed(self, until: int, name: str, customer_id: str) -> Self:
+        """After one more erasure, with everything to be rewritten."""
+        return self.but(periods=self.and_until(until, name), again=False, customer_id=customer_id)
+
+    def rewritten(self, seen: Self) -> Self:
+        """With nothing left to do, unless more has come since it was `seen`."""
+        return self.but(customer_id=None) if (self.periods, self.behind) == (seen.periods, seen.behind) else self

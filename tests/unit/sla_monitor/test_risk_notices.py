@@ -253,16 +253,14 @@ def test_a_policy_that_asks_for_it_no_more_ends_it(events: list[Event[Data]]):
 
 
 def test_of_somebody_erased_nothing_is_told_but_that_it_is_over_without_a_word_of_why():
-    [forgotten] = forget_risk(watch(*OWNED, under=ALL).risk(), at("+3 09:00"))
-    assert forgotten.index() == {"at_risk": False}
-    assert forgotten.notices == ()
-    [forgotten] = forget_risk(heard_by_all().risk(), at("+3 09:00"))
+    assert forget_risk(watch(*OWNED, under=ALL).risk(), "erased:1", at("+3 09:00")) == ()
+    [forgotten] = forget_risk(heard_by_all().risk(), "erased:1", at("+3 09:00"))
     [notice] = forgotten.notices
-    assert (notice.about, notice.said[0].why) == ("", "")
+    assert (forgotten.id, forgotten.known_as, notice.about, notice.said[0].why) == ("erased:1", "K-1", "", "")
     assert hear_of_the_end(forgotten, "+3 09:01") == EVERYBODY
     for place in EVERYBODY:
         forgotten = after(forgotten, told_to_be_over(notice.key, place, RULES), "+3 09:02")
-    assert forgotten.notices == ()
+    assert "K-1" not in forgotten.stored()
     assert told(("breaches", "", 0), said("ada#0"), RULES)(None, States(), at("09:00")).states == ()
 
 

@@ -61,12 +61,13 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     live = Live(feed, board, store, drawing, now)
     commands = Commands(processor, store, policies, now)
     applications = Applications(service.database, store, processor, policies, now)
-    erasures = Erasures(service.database, store, processor, policies, now)
+    erasures = Erasures(service.database, store, processor, domain, now)
     closures = Closures(service.database, store, processor, policies, now)
 
     over = {"status": {"$in": ["sent", "failed", "dropped"]}}
     stay = settings.retention_notifications
     service.forget(store, Over(NotificationState, over, "due", stay, needed=queries.messages_still_needed))
+    service.on_start(erasures.prepare)
     service.on_start(policies.load)
     service.background(policies.follow)
     service.background(applications.run)

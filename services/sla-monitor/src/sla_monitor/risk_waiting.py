@@ -57,7 +57,9 @@ async def over(means: Means) -> AsyncIterator[tuple[str, AtRisk]]:
         for state in states:
             if state.partition in read:
                 for notice, said in ended(state, read[state.partition]):
-                    yield said.place, AtRisk.known(state.id, customers.get(state.id), notice, said, over=True)
+                    customer, known_as = customers.get(state.id), state.known_as
+                    told = AtRisk.known(state.id, customer, notice, said, over=True, known_as=known_as)
+                    yield said.place, told
 
 
 async def standing_in(places: Collection[str], means: Means) -> Mapping[str, list[AtRisk]]:

@@ -211,7 +211,7 @@ class Sender:
 
     async def _note_sent(self, key: GroupKey, members: Sequence[NotificationState], token: int) -> None:
         now = self._means.clock.now()
-        await self._waiting.note_sent(key, now)
+        await self._waiting.note_sent(key, members, now)
         await self._records.carry_out(members, lambda ids: sending.sent(ids, token, now), contacts=True)
         telemetry.ALERTS_SENT.labels(key.receiver, key.kind).inc(len(members))
         for one in members:

@@ -110,6 +110,10 @@ class Waiting:
         if since:
             self._seen[key] = since
 
-    async def note_sent(self, key: GroupKey, at: datetime) -> None:
+    async def note_sent(self, key: GroupKey, members: Iterable[NotificationState], at: datetime) -> None:
+        """That the group was told of these; not of a group that they left while it was, whose name may be an id."""
         self._sent[key.text] = at
         await self._groups.update_one({"_id": key.text}, {"$set": {"sent_at": at}}, upsert=True)
+        still = {"_id": {"$in": sorted({one.alert_id for one in members})}, "group": key.group}
+        if await self._alerts.find_one(still, {"_id": 1}) is None:
+            await self._groups.delete_one({"_id": key.text})

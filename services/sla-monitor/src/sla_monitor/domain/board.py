@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from rapport.erasing import is_erased
+
 from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.text import length
@@ -176,6 +178,8 @@ def _note(alert: AlertState, now: datetime, silences: Iterable[Silence]) -> str:
 
 def name_of(customer: CustomerState | None, customer_id: str) -> str:
     """Title and name; the id of somebody whose name nobody has told us."""
+    if is_erased(customer_id):
+        return "erased"
     if customer is None or not customer.name:
         return "not known yet" if customer_id.startswith("anonymous:") else customer_id
     return " ".join(part for part in (customer.title, customer.name) if part)

@@ -11,16 +11,18 @@ from typing import Any
 
 from rapport.contracts import Data, Event
 from rapport.decision import Counted, Decision, Match, Ref, State, States, Touch
+from rapport.erasing import Pseudonyms, is_erased
 
 from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting, owner_of
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
 from sla_monitor.domain.cutting import cut_if_due, when_to_cut
-from sla_monitor.domain.erasing import ERASED, forget_customer, without_words
+from sla_monitor.domain.erasing import ERASED, Remembered, erase, nameless, place_of, without_words
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.owed import PUBLISHED
 from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, CustomerState, Entry
 from sla_monitor.domain.telling import Numbered, Said, number, say, sequenced
 
@@ -33,27 +35,41 @@ _MOST_CLOSED = 100
 
 
 class SlaDomain:
-    """What sla-monitor decides about events and time. `book` is replaced when a policy is published."""
+    """
+    What sla-monitor decides about events and time. `book` is replaced when a policy is published.
 
-    def __init__(self, book: PolicyBook) -> None:
+    `pseudonyms` are those of the database, by which erased customers are known again.
+    """
+
+    def __init__(self, book: PolicyBook, pseudonyms: Pseudonyms | None = None) -> None:
         self.book = book
+        self.pseudonyms = pseudonyms or Pseudonyms()
         self._foldings = Foldings()
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         if event.type in log.CONTACT_TYPES and log.counts(event):
-            return (Ref(ContactState, _contact_id(event)), Ref(CustomerState, _customer_id(event)))
+            return (Ref(ContactState, _contact_id(event)), *self.of_customer(_customer_id(event)))
         if event.type == ERASED:
-            return (Ref(CustomerState, _customer_id(event)),)
+            return (*self.of_customer(_customer_id(event)), Ref(RiskState, _customer_id(event)))
         if event.type in CUSTOMER_TYPES:
-            customer = Ref(CustomerState, _customer_id(event))
+            customer, erasure = self.of_customer(_customer_id(event))
             if relevant(change_of(event), self.book.asked) is None:
-                return (customer,)
+                return (customer, erasure)
             return (
                 customer,
+                erasure,
                 Match(ContactState, "customer_id", customer.id, where=(("open", True),)),
                 Match(ContactState, "customer_id", customer.id, where=_RECALLED, most=_MOST_CLOSED, by="opened_at"),
             )
         return ()
+
+    def of_customer(self, customer_id: str) -> tuple[Ref, Ref]:
+        """A customer, and whether somebody of this id was erased."""
+        return Ref(CustomerState, customer_id), Ref(CustomerState, place_of(self.pseudonyms, customer_id))
+
+    def remembered(self, customer_id: str, states: States) -> Remembered:
+        """What is remembered of those who had this id and were erased; of a customer of whom it was touched."""
+        return Remembered(states.get(CustomerState, place_of(self.pseudonyms, customer_id)))
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         if event.type in log.CONTACT_TYPES:
@@ -61,8 +77,9 @@ class SlaDomain:
         if event.type in CUSTOMER_TYPES:
             return self._on_customer(event, partition, states, now)
         if event.type == ERASED:
-            known = states.get(CustomerState, _customer_id(event))
-            return Decision(states=(forget_customer(known, _customer_id(event), partition, event),), why=ERASED)
+            customer_id = _customer_id(event)
+            name, place = self.pseudonyms.name_in(event, customer_id), place_of(self.pseudonyms, customer_id)
+            return erase(customer_id, partition, event.time, name, place, states, now)
         return Decision()
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:  # noqa: ARG002 - nothing beside itself
@@ -82,9 +99,11 @@ class SlaDomain:
         return self._announce(contact, contact.log, now)
 
     def _on_contact(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
-        customer_id = _customer_id(event)
+        said = _customer_id(event)
         contact = states.get(ContactState, _contact_id(event))
-        customer = states.get(CustomerState, customer_id)
+        erased = self.remembered(said, states)
+        customer_id = erased.whose(said, event.time, contact)
+        customer = states.get(CustomerState, said) if customer_id == said else None
         if contact is None:
             contact = ContactState(
                 id=_contact_id(event), partition=partition, customer_id=customer_id, source=event.source
@@ -92,21 +111,28 @@ class SlaDomain:
             entries = self._meet(contact.log, customer)
         else:
             entries = contact.log
+        held = contact.customer_id
         entry = log.entry(event, self.book.asked)
-        if customer is not None and entry.millis <= customer.erased:
-            entry = without_words(entry, self.book.asked)
+        if is_erased(customer_id) or is_erased(held):
+            entry = without_words(entry, customer_id if is_erased(customer_id) else held, self.book)
+        elif customer is not None and entry.millis <= customer.erased:
+            entry = without_words(entry, said, self.book)
         if entry.millis < contact.cut:
             return Decision(why=_TOO_LATE)
         longer = log.with_entry(entries, entry)
         if longer is None:
             return Decision(why="duplicate")
-        if customer_id != contact.customer_id:
-            if _names_better(contact, customer_id, entry.name == longer[-1].name):
+        if customer_id != held:
+            if erased.has(contact, said) or _names_better(contact, customer_id, entry.name == longer[-1].name):
                 contact = contact.but(customer_id=customer_id)
                 longer = self._meet(longer, customer)
             else:
                 customer = None
-        return self._announce(contact, longer, now, customer, event)
+        if renamed := is_erased(contact.customer_id) and held != contact.customer_id:
+            contact = nameless(contact.but(log=longer), contact.customer_id, self.book)
+            longer = contact.log
+        decision = self._announce(contact, longer, now, customer, event)
+        return erased.noted(decision, said, is_theirs=customer_id != said, renamed=renamed)
 
     def _meet(self, entries: list[Entry], customer: CustomerState | None) -> list[Entry]:
         """A contact's log with what is known of its customer."""
@@ -119,18 +145,19 @@ class SlaDomain:
         customer_id = _customer_id(event)
         change = change_of(event)
         known = states.get(CustomerState, customer_id)
-        if known is not None and change.millis <= known.erased:
+        erased = self.remembered(customer_id, states)
+        if erased.forbids(event, known):
             return Decision(why=_FORGOTTEN)
         customer = fold_customer(known, customer_id, partition, change)
         decisions: list[Decision[Any]] = [Decision(states=(customer,))]
         asked = relevant(change, self.book.asked)
         own = [c for c in states.of(ContactState) if c.customer_id == customer_id] if asked else []
-        contacts = [contact for contact in own if contact.open or contact.recalls]
+        contacts = [one for one in own if (one.open or one.recalls) and not erased.has(one, customer_id)]
         for contact in sorted(contacts, key=lambda contact: contact.id):
             longer = log.with_entry(contact.log, asked) if asked else None
             if longer is not None:
                 decisions.append(self._announce(contact, longer, now, customer, event))
-        return _together(decisions)
+        return erased.noted(_together(decisions), customer_id)
 
     def _announce(
         self,
@@ -165,7 +192,8 @@ def announce(
     update = _summed_up(contact, entries, folding, clocks)
     if cause is not None and folding.opening is not None and folding.opening.name == cause.name:
         update.update(source=cause.source, trace=cause.traceparent)
-        if customer is None or log.to_millis(cause.time) > customer.erased:
+        forgotten = is_erased(contact.customer_id) or (customer and log.to_millis(cause.time) <= customer.erased)
+        if not forgotten:
             update.update({field: getattr(cause.data, field, None) for field in ("subject", "reference", "url")})
     said = say(contact, folding, clocks, cause)
     told_at = cause.recorded if cause else None

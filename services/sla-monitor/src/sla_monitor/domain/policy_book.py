@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 import holidays
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.business_time import Calendar
+from rapport.contracts.matching import plain
 from rapport.contracts.vocabulary import meant
 from rapport.rule_file import Fault, Path
 
@@ -84,6 +85,13 @@ class PolicyVersion(BaseModel):
         fields |= {choice.by for choice in choices if choice.by}
         calls = self.file.risk.repeat_contacts
         return frozenset(fields | {calls.same} if calls and calls.same else fields)
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The customers who get a policy, calendar or escalation of their own, by their ids."""
+        found = {plain(wanted) for policy in self.file.policies for wanted in policy.match.get("customer_id", ())}
+        choices = [choice for policy in self.file.policies for choice in (policy.calendar, policy.escalation) if choice]
+        return frozenset(found.union(*(choice.map for choice in choices if choice.by == "customer_id")))
 
     def match(self, facts: Facts) -> Rule | None:
         """The first policy that is meant for such a contact."""
@@ -181,6 +189,11 @@ class PolicyBook:
     def asked(self) -> frozenset[str]:
         """The fields that any version asks for, and who is watched at all."""
         return frozenset({"audience", "earned_tier"}.union(*(version.asked for version in self.versions)))
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The customers whom any version names by their ids."""
+        return frozenset[str]().union(*(version.named for version in self.versions))
 
     @property
     def latest(self) -> PolicyVersion:

@@ -135,7 +135,8 @@ class RiskState(State, frozen=True, kw_only=True):
     """
     What speaks for a conflict with one customer, and what of it has been told. The id is the customer's.
 
-    `told` is what was announced as events, `notices` what people hear of it.
+    `told` is what was announced as events, `notices` what people hear of it. Of an erased customer
+    `known_as` is the id by which those know them who have still to hear that it is over.
     """
 
     collection: ClassVar[str] = "risks"
@@ -149,6 +150,7 @@ class RiskState(State, frozen=True, kw_only=True):
     told: tuple[Told, ...] = ()
     notices: tuple[Notice, ...] = ()
     sequence: int = 0
+    known_as: str = ""
 
     def index(self) -> dict[str, Any]:
         ends = [notice.ends for notice in self.notices if notice.said and notice.ends]

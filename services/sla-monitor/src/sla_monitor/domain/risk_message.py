@@ -48,15 +48,28 @@ class AtRisk:
     said: Said | None = None
     """What its place was told of it before, where it was."""
     is_over: bool = False
+    known_as: str = ""
+    """The id by which its place knows a customer who was erased since."""
 
     @classmethod
     def known(
-        cls, customer_id: str, customer: CustomerState | None, notice: Notice, said: Said, *, over: bool = False
+        cls,
+        customer_id: str,
+        customer: CustomerState | None,
+        notice: Notice,
+        said: Said,
+        *,
+        over: bool = False,
+        known_as: str = "",
     ) -> Self:
         """As its place was told of it."""
         reasons = (said.why,) if said.why else ()
         cause = Raised(notice.cause, notice.millis, notice.ends, notice.about, said.contact, said.trigger, reasons)
-        return cls(customer_id, customer, notice, cause, said, over)
+        return cls(customer_id, customer, notice, cause, said, over, known_as)
+
+    @property
+    def who(self) -> str:
+        return self.known_as or self.customer_id
 
     @property
     def since(self) -> datetime:
@@ -66,7 +79,7 @@ class AtRisk:
 
     @property
     def id(self) -> str:
-        return f"{self.customer_id}/risk/{self.cause.cause}/{self.cause.trigger}"
+        return f"{self.who}/risk/{self.cause.cause}/{self.cause.trigger}"
 
     def is_given_up(self, now: datetime, muted_until: datetime = EPOCH) -> bool:
         """
@@ -82,7 +95,7 @@ class AtRisk:
     def facts(self) -> Mapping[str, str | None]:
         """What a silence may match."""
         return {
-            "customer_id": self.customer_id,
+            "customer_id": self.who,
             "contact_id": self.cause.contact,
             "owner": self.notice.owner,
             "team": self.notice.team,
@@ -196,7 +209,7 @@ class RiskMessage:
         return one_line(" · ".join(part for part in parts if part))
 
     def _who(self, one: AtRisk) -> str:
-        hidden = one.customer_id if self._may("customer_id") else "a customer"
+        hidden = one.who if self._may("customer_id") else "a customer"
         return called(one.customer, hidden) if self._may("customer") else hidden
 
     def _link(self, one: AtRisk) -> str:

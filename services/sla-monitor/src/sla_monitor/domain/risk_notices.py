@@ -140,6 +140,11 @@ def _become(key: Key | None, become: Callable[[Notice], Notice], rules: Risk, wh
         after = with_notices(followed(notices, raised(state.signals, rules), now), ())
         if not state.told:  # forgotten meanwhile: what nobody need hear any more is no one's
             after = tuple(one for one in after if one.said)
-        return Decision(states=(state.but(notices=after),), why=why) if after != state.notices else Decision()
+        known_as = state.known_as if any(one.said for one in after) else ""
+        return (
+            Decision(states=(state.but(notices=after, known_as=known_as),), why=why)
+            if after != state.notices
+            else Decision()
+        )
 
     return decide

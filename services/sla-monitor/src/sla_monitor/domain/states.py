@@ -12,6 +12,7 @@ from msgspec import field
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.fields import Target
 from rapport.decision import Index, Part, State
+from rapport.erasing import Erased
 
 Verdict = Literal["running", "met", "breached", "cancelled"]
 Status = Literal["open", "waiting", "resolved", "spam", "duplicate", "merged", "abandoned", "unknown"]
@@ -214,7 +215,12 @@ class ContactState(State, frozen=True, kw_only=True):
 
 
 class CustomerState(State, frozen=True, kw_only=True):
-    """Who a customer is; of every field the value with the newest `time`."""
+    """
+    Who a customer is; of every field the value with the newest `time`.
+
+    Or, under a key made of the id, that a customer was erased: it lies here because it is then
+    found with the customers, and costs no query of its own.
+    """
 
     collection: ClassVar[str] = "customers"
     indexes: ClassVar[tuple[Index, ...]] = (Index(("erasing",), only={"erasing": True}),)
@@ -237,13 +243,14 @@ class CustomerState(State, frozen=True, kw_only=True):
     """When each field got its value, in milliseconds."""
     changes: list[Entry] = field(default_factory=list)
     """The changes that policies may ask about, in order, for contacts that arrive late; the newest 32."""
+    erasure: Erased | None = None
     erased: int = 0
-    """When they were erased, in milliseconds; what is dated before is not learnt again."""
+    """When somebody was erased who keeps their id (by version 0.1), in milliseconds; `erasing` until that was done."""
     erasing: bool = False
-    """Whether there may still be words on their contacts."""
 
     def index(self) -> dict[str, Any]:
-        return {"erasing": True} if self.erasing else {}
+        unfinished = self.erasing or (self.erasure is not None and self.erasure.customer_id is not None)
+        return {"erasing": True} if unfinished else {}
 
 
 def alerts_of(contact_id: str) -> dict[str, Any]:

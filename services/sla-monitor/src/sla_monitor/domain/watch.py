@@ -8,8 +8,9 @@ from rapport.contracts import Data, Event, tell
 from rapport.contracts.contact_events import SurveyAnswered
 from rapport.contracts.sla_events import RiskRaised
 from rapport.decision import Decision, Ref, State, States, Tell, Touch
+from rapport.erasing import Pseudonyms, is_erased
 
-from sla_monitor.domain.erasing import ERASED, forget_risk
+from sla_monitor.domain.erasing import ERASED
 from sla_monitor.domain.log import instant
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy import Risk
@@ -32,9 +33,17 @@ class WatchDomain:
     loaded and nothing written for it.
     """
 
-    def __init__(self, book: PolicyBook) -> None:
-        self._deadlines = SlaDomain(book)
+    def __init__(self, book: PolicyBook, pseudonyms: Pseudonyms | None = None) -> None:
+        self._deadlines = SlaDomain(book, pseudonyms)
         self.book = book
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        return self._deadlines.pseudonyms
+
+    @pseudonyms.setter
+    def pseudonyms(self, pseudonyms: Pseudonyms) -> None:
+        self._deadlines.pseudonyms = pseudonyms
 
     @property
     def book(self) -> PolicyBook:
@@ -48,36 +57,39 @@ class WatchDomain:
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         touches = tuple(self._deadlines.touches(event))
-        if event.type == ERASED:
-            return (*touches, Ref(RiskState, vars(event.data)["customer_id"]))
         if self._rules is None or not (touches or event.type == "survey.answered"):
             return touches
         customer_id: str = vars(event.data)["customer_id"]
         about = _asked_about(event)
         contacts = (Ref(ContactState, about),) if about else ()
-        return (*touches, *contacts, Ref(CustomerState, customer_id), Ref(RiskState, customer_id))
+        return (*touches, *contacts, *self._deadlines.of_customer(customer_id), Ref(RiskState, customer_id))
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         decision = self._deadlines.on_event(event, partition, states, now)
         customer_id = vars(event.data).get("customer_id")
-        if event.type == ERASED:
-            forgotten = forget_risk(states.get(RiskState, vars(event.data)["customer_id"]), now)
-            return Decision(states=(*decision.states, *forgotten), why=ERASED)
-        if self._rules is None:
+        if self._rules is None or customer_id is None or event.type == ERASED:
             return decision
-        if customer_id is None:
+        if event.type != "survey.answered":
+            return self._with_risk(decision, None, customer_id, partition, states, now, event)
+        erased, about = self._deadlines.remembered(customer_id, states), _asked_about(event)
+        contact = states.get(ContactState, about) if about else None
+        known = states.get(CustomerState, customer_id)
+        if erased.forbids(event, known) or erased.whose(customer_id, event.time, contact) != customer_id:
             return decision
-        seen = of_survey(event, self._rules) if event.type == "survey.answered" else None
-        return self._with_risk(decision, seen, customer_id, partition, states, now, event)
+        seen = of_survey(event, self._rules)
+        decision = self._with_risk(decision, seen, customer_id, partition, states, now, event)
+        return erased.noted(decision, customer_id)
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
-        if self._rules is None or not isinstance(state, ContactState):
+        if self._rules is None or not isinstance(state, ContactState) or is_erased(state.customer_id):
             return ()
-        return Ref(CustomerState, state.customer_id), Ref(RiskState, state.customer_id)
+        return *self._deadlines.of_customer(state.customer_id), Ref(RiskState, state.customer_id)
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:
         decision = self._deadlines.on_clock(state, states, now)
-        if self._rules is None or not isinstance(state, ContactState):
+        if self._rules is None or not isinstance(state, ContactState) or is_erased(state.customer_id):
+            return decision
+        if self._deadlines.remembered(state.customer_id, states).has(state, state.customer_id):
             return decision
         return self._with_risk(decision, None, state.customer_id, state.partition, states, now)
 
@@ -91,9 +103,9 @@ class WatchDomain:
         now: datetime,
         cause: Event[Data] | None = None,
     ) -> Decision[Any]:
-        """The decision with what it says about the customer's risk; nothing is known of those without a name."""
+        """The decision with what it says about the customer's risk; of nobody without a name, or who was erased."""
         rules = self._rules
-        if rules is None or customer_id.startswith("anonymous:"):
+        if rules is None or customer_id.startswith("anonymous:") or is_erased(customer_id):
             return decision
         seen = seen or of_decision(decision, customer_id, rules)
         if not seen.new and not seen.gone:

@@ -1,0 +1,124 @@
+"""Law: whenever the replica that writes an erased customer's contacts anew is killed, another goes on to the end."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+from rapport.contracts import encode
+from rapport.contracts.contact_events import CustomerErased
+from rapport.contracts.registry import tell
+from sla_monitor import walking
+from sla_monitor.domain.policy_book import PolicyBook
+from sla_monitor.domain.risk import RiskState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.watch import WatchDomain
+from sla_monitor.erasing import Erasures
+
+from tests.support.clock import EPOCH, ManualClock
+from tests.support.replica import PARTITIONS, Log, Site, horizons, received
+from tests.support.sla import policy, targets
+from tests.support.stack import Addresses
+from tests.support.suspension import Killed, Suspended, die_here, the_end_of
+from tests.support.traces import traces
+
+MOST_AWAITS = 200
+LEASE = 16
+RULES = targets(
+    "first_response: {within: 1s, elapsed: true}",
+    page="now",
+    escalation="climb",
+    rest='escalations: {climb: [{after: 0s, notify: [lead]}]}\nreceivers: {lead: {url: "json://lead"}}\n',
+)
+
+
+class Replica:
+    """A process that has just started."""
+
+    def __init__(self, site: Site) -> None:
+        self.domain = WatchDomain(PolicyBook([policy(RULES)]))
+        self.processor = site.replica(domain=self.domain)
+        self.erasures = Erasures(site.database, site.new_store(), self.processor, self.domain, site.clock)
+
+    async def erase(self) -> None:
+        await self.erasures.prepare()
+        while await self.erasures._one():
+            pass
+
+
+@pytest.fixture
+async def site(stack: Addresses, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(walking, "_BATCH", 1)
+    monkeypatch.setattr(walking, "_AT_ONCE", 1)
+    kinds = (ContactState, CustomerState, AlertState, NotificationState, RiskState)
+    site = Site(stack.mongodb, unique("erasing"), ManualClock(), kinds)
+    await site.prepare()
+    yield site
+    await site.close()
+
+
+async def have_erased(site: Site, log: Log, customer_id: str) -> None:
+    """Somebody with two contacts that are late, of whom the word has come that they are to be erased."""
+    replica = Replica(site)
+    await replica.erasures.prepare()
+    await replica.processor.process(
+        [
+            log.append(
+                n % PARTITIONS, received(f"c-{customer_id[2:]}-{n}", f"{customer_id[2:]}-{n}", customer=customer_id)
+            )
+            for n in range(2)
+        ]
+    )
+    await replica.processor.sweep(horizons(EPOCH + timedelta(minutes=1)))
+    word = tell(
+        "customer.erased",
+        CustomerErased(customer_id=customer_id),
+        source="/crm",
+        id=f"erase-{customer_id[2:]}",
+        time=EPOCH + timedelta(seconds=5),
+    )
+    named = word.model_copy(update={"erasedas": f"erased:{customer_id[2:]}"})
+    assert {name for name, _ in await traces(site.database, f"'{customer_id}'", f'"{customer_id}"')} >= {
+        "contacts",
+        "alerts",
+    }
+    await replica.processor.process([log.append(0, encode(named))])
+
+
+def _written(customer_id: str) -> tuple[str, str]:
+    """An id as it stands in a document, and in a text of one."""
+    return repr(customer_id), f'"{customer_id}"'
+
+
+async def assert_nothing_is_left(site: Site, customer_id: str) -> None:
+    assert await traces(site.database, *_written(customer_id)) == []
+    contacts = await site.store.find(ContactState, {"customer_id": f"erased:{customer_id[2:]}"})
+    alerts = await site.store.find(AlertState, {"customer_id": f"erased:{customer_id[2:]}"})
+    assert (len(contacts), len(alerts)) == (2, 2)
+
+
+async def test_killed_at_whichever_await_another_replica_forgets_the_rest(site: Site):
+    log = Log()
+    dead: list[Suspended[None]] = []
+    for n in range(1, MOST_AWAITS, 3):
+        customer_id = f"K-{n:03}"
+        await have_erased(site, log, customer_id)
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nobody holds the lease any more
+        site.sessions.clear()
+        killed = Suspended(Replica(site).erase(), n, die_here)
+        with contextlib.suppress(Killed):
+            await killed
+        dead.append(killed)
+        await killed.last_words()
+        await site.bury()
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nor does the dead
+        await Replica(site).erase()
+        await assert_nothing_is_left(site, customer_id)
+        if not killed.reached:
+            break
+    assert 20 < n < MOST_AWAITS - 3
+    for zombie in dead[:-1]:
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # so that it can go on at once
+        await the_end_of(zombie.rise())
+    for number in range(1, n, 3):
+        await assert_nothing_is_left(site, f"K-{number:03}")
