@@ -7,6 +7,7 @@ from typing import Any
 
 from followup.domain import sending
 from followup.domain.draft import Rules
+from followup.domain.erasing import customer_of
 from followup.domain.followups import Followups
 from followup.domain.plays_file import parse_plays
 from followup.domain.rule_book import RuleBook
@@ -153,21 +154,22 @@ class Story:
 
     def take(self, message: Message, *, fence: int = 1) -> sending.Taken | None:
         """The sender takes a message up; answers with what may go out now."""
-        decision, taken = sending.take(
-            self.message(message.id),
-            self.customer(message.customer_id),
-            self.rules,
-            self.now,
-            fence=fence,
-            token="hash",
-        )
-        self.apply(decision, self._loaded_to_send(message))
+        loaded = self._loaded_to_send(message)
+        current, customer = self._with_customer(message, loaded)
+        decision, taken = sending.take(current, customer, self.rules, self.now, fence=fence, token="hash")
+        self.apply(decision, loaded)
         return taken
+
+    def _with_customer(self, message: Message, loaded: States) -> tuple[Message, CustomerState]:
+        """A message as it is now, and whose it is, as the sender sees them."""
+        customer = customer_of(message, loaded)
+        assert customer is not None
+        return self.message(message.id).but(customer_id=customer.id), customer
 
     def settle(self, message: Message, become: Callable[[Message, CustomerState], Decision[Any]]) -> None:
         """What became of a message that was taken up."""
-        decision = become(self.message(message.id), self.customer(message.customer_id))
-        self.apply(decision, self._loaded_to_send(message))
+        loaded = self._loaded_to_send(message)
+        self.apply(become(*self._with_customer(message, loaded)), loaded)
 
     def _arrive(self, message: Message, taken: sending.Taken) -> None:
         self.settle(message, lambda one, customer: sending.sent(one, customer, taken.link, self.rules, self.now))
@@ -196,6 +198,9 @@ class Story:
             if isinstance(touch, Ref):
                 found = self.states.get((touch.kind, touch.id))
                 states.loaded([touch], [found] if found else [])
+                for ref in found.leads_to() if found else ():
+                    further = self.states.get((ref.kind, ref.id))
+                    states.loaded([ref], [further] if further else [])
             else:
                 of_kind = [one for (kind, _), one in self.states.items() if kind is touch.kind]
                 states.loaded([], [one for one in of_kind if one.index().get(touch.field) == touch.value])
@@ -204,6 +209,8 @@ class Story:
     def apply(self, decision: Decision[Any], loaded: States) -> None:
         """Carry a decision out on what was `loaded` for it; it may write nothing else."""
         assert_declared(decision, loaded)
+        for ref in decision.gone:
+            self.states.pop((ref.kind, ref.id), None)
         for state in decision.states:
             self.states[type(state), state.id] = type(state).restored(state.stored())
         for told in decision.events:
@@ -212,7 +219,7 @@ class Story:
 
     def _loaded_to_send(self, message: Message) -> States:
         return self.loaded(
-            [Ref(Message, message.id), Ref(CustomerState, message.customer_id), Ref(SurveyLink, message.id)]
+            [Ref(Message, message.id), *self.domain.of_customer(message.customer_id), Ref(SurveyLink, message.id)]
         )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from rapport.contracts import EVENT_DATA, Data, Event, tell
 from rapport.decision import Counted, Decision, Ref, State, States, Touch
 from rapport.erasing import Pseudonyms
-from sla_monitor.domain.erasing import place_of
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
@@ -209,7 +208,7 @@ class Desk:
             Ref(CustomerState, "K-2"),
         ]
         refs += [Ref(CustomerState, "anonymous:7")]
-        refs += [Ref(CustomerState, place_of(Pseudonyms(), one)) for one in ("K-1", "K-2", "anonymous:7")]
+        refs += [Ref(CustomerState, Pseudonyms().place_of(one)) for one in ("K-1", "K-2", "anonymous:7")]
         states.loaded(refs, [state for state in self.kept.values() if not state.projection])
         return states
 

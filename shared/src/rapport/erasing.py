@@ -52,6 +52,10 @@ class Pseudonyms:
         """Under which it is remembered that this customer was erased."""
         return self._made_of("customer", customer_id)
 
+    def place_of(self, customer_id: str) -> str:
+        """The id under which that lies among the customers, so that it is found with them."""
+        return f"erasure/{self.key_of(customer_id)}"
+
     def instead(self, name: str, customer_id: str) -> str:
         """The name of something; another, always the same, where it has the customer's id in it."""
         return self.other(name) if customer_id in name and not is_erased(name) else name

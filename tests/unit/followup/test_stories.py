@@ -3,10 +3,6 @@
 from typing import Any
 
 import pytest
-from followup.domain import surveys
-from followup.domain.followups import call_done
-from followup.domain.state import CheckIn, CustomerState, SurveyLink
-from rapport.decision import Ref
 
 from tests.support.followup import (
     PLAYS,
@@ -322,31 +318,6 @@ def test_long_quiet_is_counted_from_the_last_word():
     assert lines == [("followup.scheduled", "95 10:00"), ("followup.owed", "95 10:00")]
 
 
-def test_an_erased_customer_hears_nothing_more():
-    told = Story().play((*HELPED, event("customer.erased", at("0 12:00"))), "20 00:00")
-    assert told.sends == []
-    assert [one.reason for one in told.of("followup.cancelled")] == ["erased", "erased"]
-    assert "ada@" not in told.customer().stored()
-
-
-def with_words_of(*names: str) -> Story:
-    """Each of these customers has answered a survey with a comment, and somebody has noted how their call went."""
-    told = Story()
-    for name in names:
-        solved = event("contact.resolved", at("0 10:00"), customer=name, contact_id=f"C-{name}", outcome="solved")
-        told.take_in(event("customer.updated", at("0 00:00"), customer=name, email="ada@example.org"), solved)
-    told.until("20 00:00")
-    for one in list(told.states.values()):
-        if isinstance(one, SurveyLink):
-            decision = surveys.answer(one, 2, "my very words", told.now)
-            told.apply(decision, told.loaded([Ref(type(state), state.id) for state in decision.states]))
-        if isinstance(one, CheckIn):
-            customer = told.customer(one.customer_id)
-            done = call_done(customer, one.id, told.rules, told.now, outcome="reached", note="my very words", by="me")
-            told.apply(done, told.loaded([Ref(CustomerState, customer.id)]))
-    return told
-
-
 @pytest.mark.parametrize(
     ("learned", "welcomes"), [("1 10:30", ["1 10:00"]), ("1 15:00", ["1 11:00"])], ids=["before it", "after it"]
 )
@@ -367,21 +338,6 @@ def test_a_late_word_of_the_first_purchase_leaves_alone_what_follows_the_others(
     )
     told = Story(plays).take_in(second, third, first).until("3 00:00")
     assert [said(one.time) for one in told.told if one.type == "followup.owed"] == ["1 10:00"]
-
-
-@pytest.mark.parametrize("remembered", [True, False], ids=["remembered", "long ago"])
-def test_an_erased_customers_words_are_forgotten_wherever_they_are_and_nobody_elses(remembered):
-    told = with_words_of("K-1", "K-2")
-    if not remembered:
-        told.states[CustomerState, "K-1"] = told.customer().but(followups={})
-    told.take_in(event("customer.erased", at("20 01:00")))
-    speaking = [
-        (kind.__name__, getattr(one, "customer_id", name))
-        for (kind, name), one in told.states.items()
-        if kind in (CustomerState, CheckIn, SurveyLink) and "my very words" in one.stored()
-    ]
-    assert sorted(speaking) == [("CheckIn", "K-2"), ("CustomerState", "K-2"), ("SurveyLink", "K-2")]
-    assert [one.status for one in told.states.values() if isinstance(one, CheckIn)] == ["done", "done"]
 
 
 def test_sequence_rises_with_every_event_told():

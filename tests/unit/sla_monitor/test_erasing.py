@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rapport.contracts import Data, Event
 from sla_monitor.domain import actions
-from sla_monitor.domain.erasing import Forgetting, done, place_of, regrouped
+from sla_monitor.domain.erasing import Forgetting, done, regrouped
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
@@ -59,7 +59,7 @@ def words(played: Watch) -> str:
 
 
 def remembered(played: Watch) -> Any:
-    state = played.kept[CustomerState, place_of(played.domain.pseudonyms, "K-1")]
+    state = played.kept[CustomerState, played.domain.pseudonyms.place_of("K-1")]
     assert isinstance(state, CustomerState)
     return state
 
@@ -303,7 +303,7 @@ def test_a_customer_whom_a_policy_names_keeps_their_deadlines_and_no_other_their
         played.take(erased("10:00", f"erased:{one[2:]}", customer_id=one))
     book = played.domain.book
     for one in ("K-1", "K-2"):
-        seen = played.kept[CustomerState, place_of(played.domain.pseudonyms, one)]
+        seen = played.kept[CustomerState, played.domain.pseudonyms.place_of(one)]
         assert isinstance(seen, CustomerState)
         assert seen.erasure
         played.carry_out(Forgetting(seen.erasure, book).contacts(kept(played, ContactState), []))

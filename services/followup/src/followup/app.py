@@ -13,6 +13,7 @@ from rapport.runtime.service import Service
 from followup import customer_pages, http, http_plays
 from followup.domain.followups import Followups
 from followup.domain.state import CheckIn, CustomerState, Message, Posting, SurveyLink
+from followup.erasing import Erasures
 from followup.mails import Links, Writer
 from followup.playbook import Playbook
 from followup.postings import Postbox
@@ -35,7 +36,8 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     playbook.on_change(lambda book: setattr(domain, "book", book))
     store = service.store(CustomerState, Message, SurveyLink, Posting, CheckIn)
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.FOLLOWUP_EVENTS,))
-    queries = Followup(store)
+    queries = Followup(store, domain)
+    erasures = Erasures(store, processor, domain, Lease(service.database, "erasing", service.clock), service.clock)
     seal = Seal(_secret(settings))
     key = settings.intake_key.get_secret_value() if settings.intake_key else None
     postbox = Postbox(
@@ -49,6 +51,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
         playbook,
         Writer(Wording(settings.templates, settings.language)),
         lambda: Links((settings.public_url or service.url).rstrip("/"), seal),
+        domain.of_customer,
     )
     pages = customer_pages.CustomerPages(processor, queries, postbox, seal, playbook, service.clock, settings.language)
     service.http.include_router(http.routes(processor, queries, playbook, service.clock))
@@ -56,11 +59,13 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     service.http.include_router(http.work_list(queries, playbook, service.clock))
     service.http.include_router(customer_pages.routes(pages))
     service.forget(store, *_overs(settings))
+    service.on_start(erasures.prepare)
     service.on_start(playbook.load)
     service.on_start(_warnings(settings))
     service.background(playbook.follow)
     service.background(sender.run)
     service.background(postbox.run)
+    service.background(erasures.run)
     return service
 
 

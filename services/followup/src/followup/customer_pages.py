@@ -117,6 +117,8 @@ class CustomerPages:
         opened = self._seal.open(token[:_MOST_TOKEN])
         if opened is None:
             return self._say(request, None, "unknown", 404)
+        if await self._store.was_erased(opened[0]):
+            return self._say(request, None, "stopped", 200)
         customer = await self._store.customer(opened[0])
         wishes = surveys.wishes(customer, opened[1], self._playbook.in_force.rules)
         return self._page("choice.html", request, customer, purpose=opened[1], purposes=PURPOSES, wishes=wishes)
@@ -134,6 +136,8 @@ class CustomerPages:
             return self._say(request, None, "unknown", 404)
         customer_id, purpose = opened
         form = await _form(request)
+        if await self._store.was_erased(customer_id):
+            return self._say(request, None, "stopped", 200)
         customer = await self._store.customer(customer_id)
         now = self._clock.now()
         name = f"consent:{hashed(token)[:24]}:{int(now.timestamp() * 1000)}"

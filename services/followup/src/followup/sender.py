@@ -20,7 +20,8 @@ from rapport.runtime.store import Store
 from rapport.runtime.through_apprise import ThroughApprise
 
 from followup.domain import sending
-from followup.domain.state import CustomerState, Message, SurveyLink
+from followup.domain.erasing import customer_of
+from followup.domain.state import Message, SurveyLink
 from followup.mails import Links, Writer
 from followup.outcome import Outcome
 from followup.playbook import Playbook, Version
@@ -47,6 +48,7 @@ class Sender:
     under an older token was lost in a crash: it has failed, nobody knows how. What
     a mail server said is recorded however long MongoDB is away; where MongoDB did
     not say whether a message is taken, it has not been handed over, and waits again.
+    `of_customer` names what is read of a customer, by whatever name they have now.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Sender:
         playbook: Playbook,
         writer: Writer,
         links: Callable[[], Links],
+        of_customer: Callable[[str], list[Ref]],
     ) -> None:
+        self._of_customer = of_customer
         self._processor = processor
         self._store = store
         self._lease = lease
@@ -130,9 +134,10 @@ class Sender:
         def take(current: Message | None, states: States, now: datetime) -> Decision[Any]:
             nonlocal taken
             taken = None
-            customer = states.get(CustomerState, message.customer_id)
+            customer = customer_of(message, states)
             if current is None or customer is None:
                 return Decision()
+            current = current.but(customer_id=customer.id)
             decision, taken = sending.take(current, customer, version.rules, now, fence=fence, token=hashed(token))
             return decision
 
@@ -164,9 +169,10 @@ class Sender:
         rules = self._playbook.in_force.rules
 
         def settle(current: Message | None, states: States, now: datetime) -> Decision[Any]:
-            customer = states.get(CustomerState, message.customer_id)
+            customer = customer_of(message, states)
             if current is None or customer is None:
                 return Decision()
+            current = current.but(customer_id=customer.id)
             match outcome.result:
                 case "sent":
                     return sending.sent(current, customer, taken.link if taken else None, rules, now)
@@ -182,5 +188,5 @@ class Sender:
         log.info("message", followup=message.id, result=outcome.result, reason=outcome.reason)
 
     async def _act(self, message: Message, decide: Callable[[Message | None, States, datetime], Decision[Any]]) -> None:
-        touches = [Ref(CustomerState, message.customer_id), Ref(SurveyLink, message.id)]
+        touches = [*self._of_customer(message.customer_id), Ref(SurveyLink, message.id)]
         await self._processor.act(Message, message.id, decide, touches=touches)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rapport.runtime.store import Store
 
+from followup.domain.followups import Followups
 from followup.domain.state import CheckIn, CustomerState, SurveyLink
 
 
@@ -26,8 +27,9 @@ class Wanted:
 class Followup:
     """What pages and lists ask for."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, domain: Followups) -> None:
         self._store = store
+        self._domain = domain
 
     async def check_ins(self, wanted: Wanted) -> tuple[list[CheckIn], str | None]:
         """Calls by when they are due, and the cursor to go on from; ValueError for a cursor that is none of ours."""
@@ -55,7 +57,14 @@ class Followup:
         return await self._store.get(CheckIn, check_in_id)
 
     async def customer(self, customer_id: str) -> CustomerState | None:
-        return await self._store.get(CustomerState, customer_id)
+        found = await self._store.get(CustomerState, customer_id)
+        return found if found and not found.erasure else None
+
+    async def was_erased(self, customer_id: str) -> bool:
+        """Whether somebody of this id was erased, and nobody has it now."""
+        if await self.customer(customer_id) is not None:
+            return False
+        return await self._store.get(CustomerState, self._domain.pseudonyms.place_of(customer_id)) is not None
 
     async def customers(self, customer_ids: Iterable[str]) -> dict[str, CustomerState]:
         found = await self._store.find(CustomerState, {"_id": {"$in": sorted(set(customer_ids))}})

@@ -17,7 +17,7 @@ from rapport.runtime.processor import Processor
 from rapport.runtime.pseudonyms import pseudonyms_of
 from rapport.runtime.store import Store
 
-from sla_monitor.domain.erasing import Forgetting, done, erase, place_of, regrouped
+from sla_monitor.domain.erasing import Forgetting, done, erase, regrouped
 from sla_monitor.domain.log import instant
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState, alerts_of
@@ -81,7 +81,7 @@ class Erasures:
 
     async def _as_today(self, kept: CustomerState) -> None:
         """Somebody whom the version before had only begun to forget, under their id."""
-        place, name = place_of(self._domain.pseudonyms, kept.id), self._domain.pseudonyms.fresh(kept.id)
+        place, name = self._domain.pseudonyms.place_of(kept.id), self._domain.pseudonyms.fresh(kept.id)
 
         def decide(_: CustomerState | None, states: States, now: datetime) -> Decision[Any]:
             return erase(kept.id, kept.partition, instant(kept.erased), name, place, states, now)

@@ -13,7 +13,6 @@ from rapport.contracts.contact_events import (
     ContactReceived,
     ContactResolved,
     ContactResponded,
-    CustomerErased,
     CustomerUpdated,
     MessageBounced,
     MessageComplained,
@@ -167,8 +166,6 @@ def fold(
     key = event.order
     update: dict[str, Any] = {"backfill": event.backfill}
     data = event.data
-    if isinstance(data, CustomerErased):
-        return _forget(customer)
     if isinstance(data, ContactData) and is_caused_by_us(event):
         return customer
     if isinstance(data, ContactData) and event.type.startswith("contact."):
@@ -333,20 +330,3 @@ def _sign(event: Event[Data]) -> str | None:
 
 def _newest(known: dict[str, OrderKey], name: str, key: OrderKey) -> dict[str, OrderKey]:
     return {**known, name: max(known[name], key) if name in known else key}
-
-
-def _forget(customer: CustomerState) -> CustomerState:
-    """Nothing that names the person or holds their words; what was done stays as bare figures."""
-    contacts = {
-        name: contact.but(opened=(contact.opened[0], _without_words(contact.opened[1])) if contact.opened else None)
-        for name, contact in customer.contacts.items()
-    }
-    followups = {name: one.but(note=None) for name, one in customer.followups.items()}
-    known_no_more: dict[str, Any] = {
-        name: {} for name in ("profile", "consent", "consent_to_calls", "consent_elsewhere", "blocked")
-    }
-    return customer.but(**known_no_more, contacts=contacts, followups=followups, erased=True)
-
-
-def _without_words(fields: dict[str, Value]) -> dict[str, Value]:
-    return {name: value for name, value in fields.items() if name not in {"subject", "reference"}}

@@ -9,13 +9,17 @@ from typing import Any
 from rapport.contracts import ContactData, Data, Event
 from rapport.contracts.contact_events import CustomerErased
 from rapport.decision import Decision, Match, Ref, State, States, Touch
+from rapport.erasing import Pseudonyms, is_erased
 
-from followup.domain.draft import Draft, Rules, check_in_of, finished
+from followup.domain.draft import Draft, Rules, finished
+from followup.domain.erasing import erase, is_theirs, with_the_id
 from followup.domain.folding import fold, forget_old, is_caused_by_us
-from followup.domain.planning import end, follow_contact, follow_event, watch_silence
+from followup.domain.planning import follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
 from followup.domain.state import WAITING, CheckIn, CustomerState, Message, SurveyLink
+
+_OF_ERASED = "of somebody who was erased"
 
 
 class NotOwed(Exception):
@@ -23,18 +27,29 @@ class NotOwed(Exception):
 
 
 class Followups:
-    """What `rapport.decision.Domain` asks for; each customer decides alone."""
+    """
+    What `rapport.decision.Domain` asks for; each customer decides alone.
 
-    def __init__(self, book: RuleBook) -> None:
+    `pseudonyms` are those of the database, by which erased customers are known again.
+    """
+
+    def __init__(self, book: RuleBook, pseudonyms: Pseudonyms | None = None) -> None:
         self.book = book
+        self.pseudonyms = pseudonyms or Pseudonyms()
 
     def touches(self, event: Event[Data]) -> Iterable[Touch]:
         customer_id = getattr(event.data, "customer_id", None)
-        if not customer_id:
+        if not customer_id or is_erased(customer_id):
             return []
-        erased = isinstance(event.data, CustomerErased)
-        words = [Match(kind, "customer_id", customer_id) for kind in (SurveyLink, CheckIn)] if erased else []
-        return [Ref(CustomerState, customer_id), *words]
+        theirs: list[Touch] = [*self.of_customer(customer_id)]
+        if isinstance(event.data, CustomerErased):
+            theirs += [Match(kind, "customer_id", customer_id) for kind in (SurveyLink, CheckIn)]
+            theirs += [Ref(CustomerState, event.erasedas)] if event.erasedas else []
+        return theirs
+
+    def of_customer(self, customer_id: str) -> list[Ref]:
+        """A customer, and whether somebody of this id was erased."""
+        return [Ref(CustomerState, customer_id), Ref(CustomerState, self.pseudonyms.place_of(customer_id))]
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         """
@@ -46,16 +61,18 @@ class Followups:
         customer_id = getattr(event.data, "customer_id", None)
         if customer_id is None:
             return Decision(why="about no customer")
+        if is_erased(customer_id):
+            return Decision(why=_OF_ERASED)
         known = states.get(CustomerState, customer_id)
-        before = known or CustomerState(id=customer_id, partition=partition)
         rules = self.book.at(event.time)
+        if isinstance(event.data, CustomerErased):
+            return erase(event, customer_id, partition, self.pseudonyms, rules, states)
+        kept = states.get(CustomerState, self.pseudonyms.place_of(customer_id))
+        if kept and kept.erasure and is_theirs(event, kept.erasure, known, states):
+            return Decision(why=_OF_ERASED)
+        before = known or CustomerState(id=customer_id, partition=partition)
         customer = fold(before, event, rules.cancelling, rules.attributes)
         draft = Draft(forget_old(customer, now, rules.plays.budget.memory), rules, event)
-        if isinstance(event.data, CustomerErased):
-            for followup in list(customer.followups.values()):
-                end(draft, followup, "erased", event.order)
-            _forget_words(draft, states)
-            return draft.decision("erased")
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
             follow_contact(draft, event.data.contact_id)
@@ -64,7 +81,7 @@ class Followups:
             watch_silence(draft)
         if not draft.changed and draft.customer == before and known:
             return Decision(why="nothing new")
-        return draft.decision()
+        return with_the_id(draft.decision(), kept)
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
         """The messages that may be written: one whose sending was put off has been written before."""
@@ -81,17 +98,6 @@ class Followups:
         draft = Draft(forget_old(state, now, rules.plays.budget.memory), rules)
         release_due(draft, now)
         return draft.decision()
-
-
-def _forget_words(draft: Draft, states: States) -> None:
-    """Empty the comments of the customer's answers and the notes of their calls."""
-    for link in states.of(SurveyLink):
-        if link.customer_id == draft.customer.id and link.answer and link.answer.comment:
-            draft.write(link.but(answer=link.answer.but(comment=None)))
-    for call in states.of(CheckIn):
-        if call.customer_id == draft.customer.id:
-            followup = draft.customer.followups.get(call.id)
-            draft.write(check_in_of(followup, draft.customer) if followup else call.but(note=None))
 
 
 def call_done(

@@ -12,6 +12,7 @@ from rapport.decision import Decision, Ref, State, States
 
 from followup.domain import sending
 from followup.domain.draft import Rules
+from followup.domain.erasing import customer_of
 from followup.domain.followups import Followups
 from followup.domain.rule_book import RuleBook
 from followup.domain.state import CustomerState, Message
@@ -77,16 +78,23 @@ class _World:
                 self._apply(sending.sent(current, self._customer(message), taken.link, self.rules, now))
 
     def _customer(self, message: Message) -> CustomerState:
-        customer = self._states[Ref(CustomerState, message.customer_id)]
-        assert isinstance(customer, CustomerState)  # noqa: S101 - written beside its message
-        return customer
+        found = self._states.get(Ref(CustomerState, message.customer_id))
+        if found is None:  # erased since
+            found = customer_of(message, self._loaded([ref for ref in self._states if ref.kind is CustomerState]))
+        assert isinstance(found, CustomerState)  # noqa: S101 - written beside its message
+        return found
 
     def _loaded(self, refs: Sequence[Ref]) -> States:
         states = States()
-        states.loaded(refs, [self._states[ref] for ref in refs if ref in self._states])
+        found = [self._states[ref] for ref in refs if ref in self._states]
+        states.loaded(refs, found)
+        further = [ref for state in found for ref in state.leads_to()]
+        states.loaded(further, [self._states[ref] for ref in further if ref in self._states])
         return states
 
     def _apply(self, decision: Decision[Any]) -> None:
+        for ref in decision.gone:
+            self._states.pop(ref, None)
         for state in decision.states:
             self._states[Ref(type(state), state.id)] = state
         self.told += [told.event for told in decision.events]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
 from msgspec import field
 from rapport.contracts.envelope import Name, OrderKey
 from rapport.contracts.fields import Channel, SurveyKind
-from rapport.decision import Index, Part, State
+from rapport.decision import Index, Part, Ref, State
+from rapport.erasing import Erased
 
 from followup.domain.durations import RISK_LASTS
 
@@ -152,10 +154,13 @@ class CustomerState(State, frozen=True, kw_only=True):
     `consent` is what they said of no channel or of e-mail, which is also the channel
     of the page where they choose; `consent_to_calls` what they said of the phone alone.
     `consent_elsewhere` is what they said of each channel for texts, and under "" once more what of none.
+    Or, under a key made of the id, that a customer was erased: it lies here because it is then
+    found with the customers, and costs no query of its own.
     """
 
     collection: ClassVar[str] = "customers"
     wakeful: ClassVar[bool] = True
+    indexes: ClassVar[tuple[Index, ...]] = (Index(("erasing",), only={"erasing": True}),)
 
     profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None
@@ -169,9 +174,16 @@ class CustomerState(State, frozen=True, kw_only=True):
     signs: dict[str, OrderKey] = field(default_factory=dict)
     heard: OrderKey | None = None
     erased: bool = False
+    erasure: Erased | None = None
     followups: dict[str, Followup] = field(default_factory=dict)
     slots: tuple[Slot, ...] = ()
     sequence: int = 0
+
+    def index(self) -> dict[str, Any]:
+        return {"erasing": True} if self.erasure and self.erasure.customer_id is not None else {}
+
+    def leads_to(self) -> Iterable[Ref]:
+        return [Ref(CustomerState, name) for name in self.erasure.names] if self.erasure else ()
 
     def says(self, name: str) -> Value:
         """A field of the customer's profile; a tier that somebody set wins over one that was earned."""

@@ -9,6 +9,7 @@ from rapport.contracts import encode, tell
 from rapport.contracts.contact_events import ConsentChanged, SurveyAnswered
 from rapport.contracts.fields import SCORE_RANGE, Channel
 from rapport.decision import Decision
+from rapport.erasing import is_erased
 
 from followup.domain.draft import SOURCE, Rules, context_of
 from followup.domain.plays import TEXT_CHANNELS
@@ -24,7 +25,13 @@ Closed = Literal["expired", "withdrawn"]
 
 
 def closed(link: SurveyLink, customer: CustomerState | None, now: datetime) -> Closed | None:
-    """Why a survey takes no answer any more; None while it does. It does up to the instant it expires."""
+    """
+    Why a survey takes no answer any more; None while it does.
+
+    It does up to the instant it expires, and for whoever was erased no longer.
+    """
+    if is_erased(link.customer_id):
+        return "expired"
     followup = customer.followups.get(link.id) if customer else None
     if followup and followup.withdrawn:
         return "withdrawn"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from rapport.contracts import Data, Event
 from rapport.decision import Decision, Ref, State, States
-from rapport.erasing import OURS, Erased, Pseudonyms, is_erased
+from rapport.erasing import OURS, Erased, is_erased
 
 from sla_monitor.domain.log import CONTACT_TYPES, to_millis
 from sla_monitor.domain.policy_book import PolicyBook
@@ -25,11 +25,6 @@ ERASED: Final = "customer.erased"
 Decide = Callable[[CustomerState | None, States, datetime], Decision[Any]]
 
 _WORDS: Final[dict[str, Any]] = {"subject": None, "reference": None, "url": None}
-
-
-def place_of(pseudonyms: Pseudonyms, customer_id: str) -> str:
-    """Where among the customers it lies that this one was erased."""
-    return f"erasure/{pseudonyms.key_of(customer_id)}"
 
 
 def name_of(contact: ContactState, customer_id: str, erased: Erased) -> str | None:

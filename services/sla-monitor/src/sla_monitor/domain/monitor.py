@@ -17,7 +17,7 @@ from sla_monitor.domain import log
 from sla_monitor.domain.alerts import Alerting, owner_of
 from sla_monitor.domain.customers import CUSTOMER_TYPES, change_of, fold_customer, relevant
 from sla_monitor.domain.cutting import cut_if_due, when_to_cut
-from sla_monitor.domain.erasing import ERASED, Remembered, erase, nameless, place_of, without_words
+from sla_monitor.domain.erasing import ERASED, Remembered, erase, nameless, without_words
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.foldings import Foldings
 from sla_monitor.domain.owed import PUBLISHED
@@ -65,11 +65,11 @@ class SlaDomain:
 
     def of_customer(self, customer_id: str) -> tuple[Ref, Ref]:
         """A customer, and whether somebody of this id was erased."""
-        return Ref(CustomerState, customer_id), Ref(CustomerState, place_of(self.pseudonyms, customer_id))
+        return Ref(CustomerState, customer_id), Ref(CustomerState, self.pseudonyms.place_of(customer_id))
 
     def remembered(self, customer_id: str, states: States) -> Remembered:
         """What is remembered of those who had this id and were erased; of a customer of whom it was touched."""
-        return Remembered(states.get(CustomerState, place_of(self.pseudonyms, customer_id)))
+        return Remembered(states.get(CustomerState, self.pseudonyms.place_of(customer_id)))
 
     def on_event(self, event: Event[Data], partition: int, states: States, now: datetime) -> Decision[Any]:
         if event.type in log.CONTACT_TYPES:
@@ -78,7 +78,7 @@ class SlaDomain:
             return self._on_customer(event, partition, states, now)
         if event.type == ERASED:
             customer_id = _customer_id(event)
-            name, place = self.pseudonyms.name_in(event, customer_id), place_of(self.pseudonyms, customer_id)
+            name, place = self.pseudonyms.name_in(event, customer_id), self.pseudonyms.place_of(customer_id)
             return erase(customer_id, partition, event.time, name, place, states, now)
         return Decision()
 
