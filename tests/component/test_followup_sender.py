@@ -110,7 +110,7 @@ def sender(
     playbook = SimpleNamespace(in_force=Version(1, told.now, "", told.rules, outlets))
     links = Links("https://care.example.org", Seal(b"secret"))
     make: Any = Sender  # the fakes have no more than it asks for
-    made: Sender = make(*parts, playbook, Writer(Wording(None, "en")), lambda: links)
+    made: Sender = make(*parts, playbook, Writer(Wording(None, "en")), lambda: links, told.domain.of_customer)
     return made
 
 

@@ -1,0 +1,115 @@
+"""Law: whenever the replica that renames what is held of an erased customer is killed, another goes on to the end."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+import pytest
+from followup import erasing
+from followup.domain.draft import Rules
+from followup.domain.followups import Followups
+from followup.domain.plays_file import parse_plays
+from followup.domain.rule_book import RuleBook
+from followup.domain.state import CheckIn, CustomerState, Message, Posting, SurveyLink
+from followup.domain.surveys import change_consent
+from followup.erasing import Erasures
+from rapport.contracts import encode
+from rapport.runtime.lease import Lease
+
+from tests.support.clock import EPOCH, ManualClock
+from tests.support.followup import event
+from tests.support.replica import Log, Site, horizons
+from tests.support.stack import Addresses
+from tests.support.suspension import Killed, Suspended, die_here, the_end_of
+from tests.support.traces import traces
+
+MOST_AWAITS = 200
+LEASE = 16
+PLAYS = """
+plays:
+  - name: thanks
+    on: {type: contact.resolved}
+    steps: [{after: 0s, do: message, template: thanks, purpose: service}]
+budget: {exempt: [service]}
+consent: {default: {service: true}}
+senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
+"""
+
+
+class Replica:
+    """A process that has just started."""
+
+    def __init__(self, site: Site) -> None:
+        self.domain = Followups(RuleBook.of(Rules(parse_plays(PLAYS))))
+        self.processor = site.replica(domain=self.domain)
+        lease = Lease(site.database, "erasing", site.clock)
+        self.erasures = Erasures(site.new_store(), self.processor, self.domain, lease, site.clock)
+
+    async def erase(self) -> None:
+        await self.erasures.prepare()
+        while await self.erasures._one():
+            pass
+
+
+@pytest.fixture
+async def site(stack: Addresses, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(erasing, "_AT_ONCE", 1)
+    kinds = (CustomerState, Message, SurveyLink, Posting, CheckIn)
+    site = Site(stack.mongodb, unique("erasing"), ManualClock(), kinds)
+    await site.prepare()
+    yield site
+    await site.close()
+
+
+async def have_erased(site: Site, log: Log, number: str) -> None:
+    """Somebody with two messages and a wish on their way, of whom the word has come that they are to be erased."""
+    customer_id, second = f"K-{number}", timedelta(seconds=1)
+    replica = Replica(site)
+    await replica.erasures.prepare()
+    solved = [
+        event("contact.resolved", EPOCH + second, customer=customer_id, contact_id=f"C-{number}-{n}", outcome="solved")
+        for n in range(2)
+    ]
+    about = event("customer.updated", EPOCH, id=f"u-{number}", customer=customer_id, email="ada@example.org")
+    await replica.processor.process([log.append(0, encode(one)) for one in (about, *solved)])
+    await replica.processor.sweep(horizons(EPOCH + 2 * second))
+    wish = change_consent(customer_id, 0, {"survey": False}, EPOCH + 2 * second, f"c-{number}")
+    await replica.processor.act(Posting, wish.states[0].id, lambda _, __, ___: wish, partition=0)
+    found = {name for name, _ in await traces(site.database, customer_id)}
+    assert found == {"customers", "messages", "postings"}
+    word = event("customer.erased", EPOCH + 5 * second, id=f"e-{number}", customer=customer_id)
+    named = word.model_copy(update={"erasedas": f"erased:{number}"})
+    await replica.processor.process([log.append(0, encode(named))])
+
+
+async def assert_nothing_is_left(site: Site, number: str) -> None:
+    assert await traces(site.database, f"K-{number}") == []
+    messages = await site.store.find(Message, {"s": {"$regex": f"erased:{number}"}})
+    assert [one.customer_id for one in messages] == [f"erased:{number}"] * 2
+
+
+async def test_killed_at_whichever_await_another_replica_renames_the_rest(site: Site):
+    log = Log()
+    dead: list[Suspended[None]] = []
+    for n in range(1, MOST_AWAITS, 3):
+        number = f"{n:03}"
+        await have_erased(site, log, number)
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nobody holds the lease any more
+        site.sessions.clear()
+        killed = Suspended(Replica(site).erase(), n, die_here)
+        with contextlib.suppress(Killed):
+            await killed
+        dead.append(killed)
+        await killed.last_words()
+        await site.bury()
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nor does the dead
+        await Replica(site).erase()
+        await assert_nothing_is_left(site, number)
+        if not killed.reached:
+            break
+    assert 20 < n < MOST_AWAITS - 3
+    for zombie in dead[:-1]:
+        site.clock.advance(LEASE)  # type: ignore[attr-defined] # so that it can go on at once
+        await the_end_of(zombie.rise())
+    for earlier in range(1, n, 3):
+        await assert_nothing_is_left(site, f"{earlier:03}")
