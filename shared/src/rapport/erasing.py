@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple, Self
 
 from rapport.contracts import Data, Event
@@ -12,6 +13,8 @@ ANONYMOUS: Final = "anonymous:"
 ERASED: Final = "erased:"
 OURS: Final = "/rapport/"
 """How the source of what services tell begins; they go on doing so of contacts of erased customers."""
+
+_SOME_BATCHES: Final = 8192
 
 
 def is_erased(customer_id: str | None) -> bool:
@@ -38,6 +41,7 @@ class Pseudonyms:
     def __init__(self, secret: bytes = b"", random: Callable[[], str] = _at_random) -> None:
         self._secret = secret
         self._random = random
+        self._places = lru_cache(maxsize=_SOME_BATCHES)(lambda customer_id: f"erasure/{self.key_of(customer_id)}")
 
     def fresh(self, customer_id: str) -> str:
         """A new name for an erased customer; one whom nobody knew stays such a one."""
@@ -53,8 +57,8 @@ class Pseudonyms:
         return self._made_of("customer", customer_id)
 
     def place_of(self, customer_id: str) -> str:
-        """The id under which that lies among the customers, so that it is found with them."""
-        return f"erasure/{self.key_of(customer_id)}"
+        """The id under which that lies among the customers, so that it is found with them; each event asks for it."""
+        return self._places(customer_id)
 
     def instead(self, name: str, customer_id: str) -> str:
         """The name of something; another, always the same, where it has the customer's id in it."""
