@@ -141,11 +141,22 @@ def test_what_comes_late_or_is_about_their_contacts_is_let_pass(word: Event[Data
     assert told.take_in(word.model_copy(update={"data": under_the_name})).lines == lines
 
 
+def test_an_answer_on_a_contact_that_turned_out_late_to_be_theirs_is_let_pass_though_it_bears_a_later_date():
+    for before in ((), HELPED):
+        told = Story().play((*before, erased("0 12:00")), "1 00:00")
+        told.take_in(received("0 09:00", "C-2", subject="My divorce"), resolved("5 10:00", "C-2")).until("30 00:00")
+        forget(told)
+        assert_forgotten(told)
+        assert "C-2" in told.customer(NAME).contacts
+
+
 def test_whoever_has_the_id_afterwards_is_somebody_new_and_hears_from_us():
     told = Story().play((*HELPED, erased("0 12:00")), "1 00:00")
     told.play((profile("1 01:00"), received("1 08:00", "C-9"), resolved("1 10:00", "C-9")), "3 00:00")
     forget(told)
     assert told.customer().text("name") == "Ada Rossi"
+    told.take_in(received("0 11:00", "C-9"))
+    assert "C-9" not in told.customer(NAME).contacts
     assert [told.message(name).customer_id for name, _ in told.sends] == ["K-1"]
     assert told.take_in(event("customer.tier_changed", at("3 09:00"), tier="gold")).customer().text("tier") == "gold"
     told.take_in(erased("4 00:00", "erased:2"))
@@ -173,6 +184,7 @@ def test_asked_for_again_it_is_the_same_erasure():
     forget(told)
     assert_forgotten(told)
     assert {name for kind, name in told.states if kind is CustomerState} == {NAME, remembered(told).id}
+    assert set(told.customer(NAME).contacts) == {"C-1", "C-9"}
 
 
 @pytest.mark.parametrize("became", ["sent", "failed"])

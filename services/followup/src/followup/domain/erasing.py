@@ -22,6 +22,7 @@ from followup.domain.state import CheckIn, Contact, CustomerState, Message, Post
 T = TypeVar("T")
 
 _WHY = "erased"
+OF_ERASED = "of somebody who was erased"
 
 
 def erase(
@@ -128,20 +129,30 @@ def _forget_words(draft: Draft, customer_id: str, later: CustomerState | None, s
             draft.write(check_in_of(followup, draft.customer) if followup else call.but(customer_id=name, note=None))
 
 
-def is_theirs(event: Event[Data], erased: Erased, known: CustomerState | None, states: States) -> bool:
+def let_pass(
+    event: Event[Data], kept: CustomerState, known: CustomerState | None, states: States
+) -> Decision[Any] | None:
     """
-    Whether an event under this id is about one who had it and was erased.
+    What follows from an event about one who had the id and was erased; None where it is somebody's who has it now.
 
     Theirs is what is dated up to the erasure, what is about their contacts, and what a service tells
-    of nobody's contact while nobody else has the id: it had not heard of the erasure.
+    of nobody's contact while nobody else has the id: it had not heard of the erasure. Nothing is kept of it
+    but that the contact is theirs.
     """
-    if erased.name_at(event.order[0]):
-        return True
-    contact_id = getattr(event.data, "contact_id", None)
-    if contact_id is None:
-        return known is None and not erased.again and event.source.startswith(OURS)
-    theirs = (states.get(CustomerState, name) for name in erased.names)
-    return any(contact_id in one.contacts for one in theirs if one)
+    erased, contact_id = kept.erasure or Erased(), getattr(event.data, "contact_id", None)
+    theirs = [one for name in erased.names if (one := states.get(CustomerState, name))]
+    if any(contact_id in one.contacts for one in theirs):
+        return Decision(why=OF_ERASED)
+    name = erased.name_at(event.order[0])
+    if name is None:
+        passing = contact_id is None and known is None and not erased.again and event.source.startswith(OURS)
+        return Decision(why=OF_ERASED) if passing else None
+    if contact_id is None or (known is not None and contact_id in known.contacts):
+        return Decision(why=OF_ERASED)
+    nobody = CustomerState(id=name, partition=kept.partition, erased=True)
+    whose = next((one for one in theirs if one.id == name), nobody)
+    contacts = {**whose.contacts, contact_id: Contact(touched_at=event.time)}
+    return Decision((whose.but(contacts=contacts),), why=OF_ERASED)
 
 
 def with_the_id(decision: Decision[Any], kept: CustomerState | None) -> Decision[Any]:

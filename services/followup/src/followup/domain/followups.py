@@ -12,14 +12,12 @@ from rapport.decision import Decision, Match, Ref, State, States, Touch
 from rapport.erasing import Pseudonyms, is_erased
 
 from followup.domain.draft import Draft, Rules, finished
-from followup.domain.erasing import erase, is_theirs, with_the_id
+from followup.domain.erasing import OF_ERASED, erase, let_pass, with_the_id
 from followup.domain.folding import fold, forget_old, is_caused_by_us
 from followup.domain.planning import follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
 from followup.domain.state import WAITING, CheckIn, CustomerState, Message, SurveyLink
-
-_OF_ERASED = "of somebody who was erased"
 
 
 class NotOwed(Exception):
@@ -62,14 +60,14 @@ class Followups:
         if customer_id is None:
             return Decision(why="about no customer")
         if is_erased(customer_id):
-            return Decision(why=_OF_ERASED)
+            return Decision(why=OF_ERASED)
         known = states.get(CustomerState, customer_id)
         rules = self.book.at(event.time)
         if isinstance(event.data, CustomerErased):
             return erase(event, customer_id, partition, self.pseudonyms, rules, states)
         kept = states.get(CustomerState, self.pseudonyms.place_of(customer_id))
-        if kept and kept.erasure and is_theirs(event, kept.erasure, known, states):
-            return Decision(why=_OF_ERASED)
+        if kept is not None and (passed := let_pass(event, kept, known, states)):
+            return passed
         before = known or CustomerState(id=customer_id, partition=partition)
         customer = fold(before, event, rules.cancelling, rules.attributes)
         draft = Draft(forget_old(customer, now, rules.plays.budget.memory), rules, event)

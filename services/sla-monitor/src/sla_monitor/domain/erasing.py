@@ -92,7 +92,7 @@ def erase(
     customer_id: str, partition: int, at: datetime, name: str, place: str, states: States, now: datetime
 ) -> Decision[Any]:
     """
-    From here on the customer is called by the name; their contacts follow (`forget_contacts`).
+    From here on the customer is called by the name; their contacts follow (`Forgetting`).
 
     What was said of the id as of later than the erasure is somebody else's, and stays.
     """
