@@ -8,7 +8,10 @@ import pytest
 from rapport.contracts import encode
 from rapport.contracts.contact_events import CustomerErased
 from rapport.contracts.registry import tell
+from rapport.decision import Decision
+from rapport.erasing import is_erased
 from sla_monitor import walking
+from sla_monitor.domain.log import to_millis
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
@@ -122,3 +125,16 @@ async def test_killed_at_whichever_await_another_replica_forgets_the_rest(site: 
         await the_end_of(zombie.rise())
     for number in range(1, n, 3):
         await assert_nothing_is_left(site, f"K-{number:03}")
+
+
+async def test_whom_the_version_before_had_only_begun_to_forget_is_called_otherwise_as_well(site: Site):
+    replica, log = Replica(site), Log()
+    await replica.erasures.prepare()
+    await replica.processor.process([log.append(0, received("c-1", "e-1", customer="K-1"))])
+    until = to_millis(EPOCH + timedelta(seconds=5))
+    begun = CustomerState(id="K-1", partition=0, erased=until, erasing=True)
+    await replica.processor.act(CustomerState, "K-1", lambda _, __, ___: Decision((begun,)), partition=0)
+    await replica.erase()
+    assert await traces(site.database, *_written("K-1")) == []
+    [contact] = await site.store.find(ContactState, {})
+    assert is_erased(contact.customer_id)
