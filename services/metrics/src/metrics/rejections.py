@@ -115,16 +115,6 @@ class Rejections:
         return {"until": one.at + self._retention, **asdict(one)}
 
 
-def nameless(one: Rejection, customer_id: str, pseudonyms: Pseudonyms) -> Rejection:
-    """The rejection of an event of a customer who has been erased."""
-    return replace(
-        one,
-        source=pseudonyms.instead(one.source, customer_id),
-        event_id=pseudonyms.instead(one.event_id, customer_id),
-        reason=one.reason.replace(customer_id, "(erased)"),
-    )
-
-
 def keeper(rejections: Rejections, kept: Kept, clock: Clock, topic_prefix: str) -> Handler:
     """`kept` is how a rejection may be kept that is about the customer of this id."""
     patiently = Patience("metrics", clock)

@@ -143,9 +143,10 @@ class Forgetful:
             gone = (Ref(ContactFact, fact.id),) if seen.id != fact.id else ()
         contact_id = seen.id if seen else contact_id and instead(contact_id)
         kept = self._kept(event, name, contact_id)
-        refs: list[Ref] = [Ref(JournalEntry, identity_of(kept)), Ref(CustomerFact, name)]
+        whose = dict.fromkeys([name, *([seen.customer_id] if seen else [])])
+        refs: list[Ref] = [Ref(JournalEntry, identity_of(kept)), *(Ref(CustomerFact, one) for one in whose)]
         refs += [Ref(ContactFact, contact_id)] if contact_id else []
-        known: list[State | None] = [states.get(CustomerFact, name), seen]
+        known: list[State | None] = [*(states.get(CustomerFact, one) for one in whose), seen]
         view = States()
         view.loaded(refs, [state for state in known if state])
         decision = _entered(event, self._figures.on_event(kept, partition, view, now))

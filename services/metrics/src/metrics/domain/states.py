@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from msgspec import field
 from rapport.decision import Index, Ref, State
-from rapport.erasing import is_erased
 
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
