@@ -24,8 +24,8 @@ from rapport.contracts.metrics_events import CustomerTierChanged
 from rapport.contracts.topics import CONTACT_EVENTS
 
 from followup.domain.addresses import address_key
-from followup.domain.plays import TEXT_CHANNELS
-from followup.domain.state import Contact, CustomerState, Entry, Spoken, Stamped, Value
+from followup.domain.plays import TEXT_CHANNELS, Plays
+from followup.domain.state import Contact, CustomerState, Entry, Followup, Spoken, Stamped, Value
 
 _OPENS_OR_CLOSES = {
     "contact.received",
@@ -184,20 +184,21 @@ def fold(
     return customer.but(**update)
 
 
-def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> CustomerState:
+def forget_old(customer: CustomerState, now: datetime, plays: Plays) -> CustomerState:
     """
-    Without contacts that are not open and of which nothing has come for 30 days, and without
-    follow-ups and slots that bind nobody any more.
+    Without contacts that are not open, of which nothing has come for 30 days and which no
+    follow-up is about that may still change, and without follow-ups and slots that bind nobody any more.
 
     The days count from when events came: history comes in any order, and an opening
     that is read after its closing must find it.
     """
+    about = {one.contact_id for one in customer.followups.values() if _may_change(one, now, plays.links.survey_ttl)}
     contacts = {
         name: contact
         for name, contact in customer.contacts.items()
-        if contact.touched_at > now - _KEPT_CLOSED or _is_open(contact)
+        if contact.touched_at > now - _KEPT_CLOSED or name in about or _is_open(contact)
     }
-    horizon = now - max(memory, _KEPT_CLOSED) - _KEPT_CLOSED
+    horizon = now - max(plays.budget.memory, _KEPT_CLOSED) - _KEPT_CLOSED
     followups = {
         name: one for name, one in customer.followups.items() if one.finished_at is None or one.finished_at > horizon
     }
@@ -209,6 +210,12 @@ def forget_old(customer: CustomerState, now: datetime, memory: timedelta) -> Cus
     ):
         return customer
     return customer.but(contacts=contacts, followups=followups, slots=slots)
+
+
+def _may_change(followup: Followup, now: datetime, survey_ttl: timedelta) -> bool:
+    """Whether it is yet to be done, or is a survey that may still be withdrawn."""
+    done = followup.finished_at
+    return done is None or (followup.do == "survey" and now - done <= survey_ttl)
 
 
 def _fold_customer(customer: CustomerState, data: Data, key: OrderKey) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Followups:
             return passed
         before = known or CustomerState(id=customer_id, partition=partition)
         customer = fold(before, event, rules.cancelling, rules.attributes)
-        draft = Draft(forget_old(customer, now, rules.plays.budget.memory), rules, event)
+        draft = Draft(forget_old(customer, now, rules.plays), rules, event)
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
             follow_contact(draft, event.data.contact_id)
@@ -93,7 +93,7 @@ class Followups:
         if not isinstance(state, CustomerState):
             raise TypeError(f"{type(state).__name__} never wakes")
         rules = self.book.at(now)
-        draft = Draft(forget_old(state, now, rules.plays.budget.memory), rules)
+        draft = Draft(forget_old(state, now, rules.plays), rules)
         release_due(draft, now)
         return draft.decision()
 
