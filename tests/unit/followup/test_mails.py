@@ -91,6 +91,8 @@ def test_a_promised_time_is_told_in_the_readers_zone():
     assert "11:00\N{NARROW NO-BREAK SPACE}AM EST." in plain
     plain, _ = texts(write(taken("received", timezone="Asia/Kolkata", language="de")))
     assert "2. März 2026, 21:30 GMT+05:30" in plain
+    plain, _ = texts(write(taken("received", timezone="America/St_Johns", language="de")))
+    assert "2. März 2026, 12:30 GMT-03:30" in plain
 
 
 def test_languages_and_forms_fall_back_in_order():
