@@ -25,13 +25,14 @@ def ask(up: Up, service: str, path: str, **parameters: str) -> Any:
 
 @pytest.mark.slow
 def test_an_event_sent_to_it_is_seen_by_all_services_and_sigterm_leaves_nothing_behind():
-    with rapport_up() as up:
+    with rapport_up(environment={"RAPPORT_SMTP_URL": "smtp://127.0.0.1:1"}) as up:
         assert set(up.said) == KEYS
         assert set(up.said["keys"]) == {"emit", "watch", "act", "admin"}
         sent = send(up, "C-7")
         assert (sent.returncode, sent.stdout) == (0, "taken    /cli e-1\n")
         assert eventually(lambda: ask(up, "sla_monitor", "/v1/contacts/C-7")["status"] == "open")
         assert up.process_of("sla_monitor").environ()["RAPPORT_INTAKE_URL"] == up.said["intake"]
+        assert up.process_of("followup").environ()["RAPPORT_SMTP_URL"] == "smtp://127.0.0.1:1"
         assert eventually(lambda: ask(up, "metrics", "/v1/events", source="/cli", id="e-1")["fate"] == "folded")
         where = ["--url", up.said["metrics"], "--key", up.said["keys"]["watch"]]
         assert json.loads(rapport("fate", "/cli", "e-1", *where).stdout)["contact_id"] == "C-7"

@@ -50,7 +50,8 @@ class Screen:
         about.add_row("Kafka", own.addresses.kafka)
         about.add_row("MongoDB", own.addresses.mongodb)
         about.add_row("data, logs", str(own.folder))
-        about.add_row("mails", f"{own.mail.folder} ({len(own.mail.mails)} so far)")
+        kept = f"{own.mail.folder} ({len(own.mail.mails)} so far)"
+        about.add_row("mails", kept if own.keeps_mails else "sent by RAPPORT_SMTP_URL")
         return Group(table, about, Text("Ctrl-C stops everything.", style="dim"))
 
     def _rate(self, name: str, total: float) -> float:

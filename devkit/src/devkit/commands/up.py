@@ -1,7 +1,9 @@
 """`rapport up`: everything on this machine, until told to stop."""
 
 import json
+import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +32,14 @@ def up(
     loyalty: Loyalty = None,
     data: Annotated[Path, typer.Option(help="where data, keys and logs are kept")] = DEFAULT_DATA,
 ) -> None:
-    """Start Kafka, MongoDB and all four services, and stop them at the end."""
-    with (
-        until_stopped(),
-        Platform.start(data, ephemeral=ephemeral, policy=policy, plays=plays, loyalty=loyalty) as platform,
-    ):
+    """
+    Start Kafka, MongoDB and all four services, and stop them at the end.
+
+    Mails go to RAPPORT_SMTP_URL where that is set; else they are kept as files in the folder `mail` of the data.
+    """
+    mail_server = os.environ.get("RAPPORT_SMTP_URL") or None
+    start = partial(Platform.start, policy=policy, plays=plays, loyalty=loyalty, mail_server=mail_server)
+    with until_stopped(), start(data, ephemeral=ephemeral) as platform:
         if as_json:
             print(json.dumps(platform.addresses.as_json(platform.keys)), flush=True)
             _watch(platform)

@@ -53,11 +53,19 @@ class Platform:
     """
 
     def __init__(
-        self, stack: Stack, keys: KeyRing, mail: MailSink, services: Mapping[str, ServiceProcess], folder: Path
+        self,
+        stack: Stack,
+        keys: KeyRing,
+        mail: MailSink,
+        services: Mapping[str, ServiceProcess],
+        folder: Path,
+        *,
+        keeps_mails: bool = True,
     ) -> None:
         self.stack = stack
         self.keys = keys
         self.mail = mail
+        self.keeps_mails = keeps_mails
         self.services = services
         self.folder = folder
         self.addresses = Addresses(
@@ -75,6 +83,7 @@ class Platform:
         policy: Path | None = None,
         plays: Path | None = None,
         loyalty: Path | None = None,
+        mail_server: str | None = None,
         services: Sequence[str] = SERVICES,
         environment: Mapping[str, str] | None = None,
         said: Say = say,
@@ -83,6 +92,7 @@ class Platform:
         Return when every service says that it is ready; StackError, with nothing left running, when one can't be.
 
         `data` survives, with the keys in it; an ephemeral platform has a folder of its own that goes with it.
+        Mails go to `mail_server` (an address as in plays), else they are kept as files.
         `environment` is set for all services, over what this process has.
         """
         with contextlib.ExitStack() as undo:
@@ -99,7 +109,7 @@ class Platform:
                 "RAPPORT_SECRET": keys.secret,
             }
             own = {
-                "followup": _for_followup(ports, keys, mail, plays),
+                "followup": _for_followup(ports, keys, mail_server or mail.url, plays),
                 "sla_monitor": _for_sla_monitor(ports, keys, policy),
                 "metrics": _named("RAPPORT_LOYALTY", loyalty),
             }
@@ -122,7 +132,7 @@ class Platform:
             for process in processes.values():
                 process.launch()
             _wait_for_all(processes.values())
-            platform = cls(stack, keys, mail, processes, folder)
+            platform = cls(stack, keys, mail, processes, folder, keeps_mails=mail_server is None)
             write_state(folder / STATE_FILE, platform.addresses.as_json(keys))
             undo.pop_all()
         return platform
@@ -176,8 +186,8 @@ def _ports(services: Iterable[str], *, fixed: bool, said: Say) -> dict[str, int]
     return ports
 
 
-def _for_followup(ports: Mapping[str, int], keys: KeyRing, mail: MailSink, plays: Path | None) -> dict[str, str]:
-    return {"RAPPORT_SMTP_URL": mail.url, **_intake(ports, keys.followup), **_named("RAPPORT_PLAYS", plays)}
+def _for_followup(ports: Mapping[str, int], keys: KeyRing, mail: str, plays: Path | None) -> dict[str, str]:
+    return {"RAPPORT_SMTP_URL": mail, **_intake(ports, keys.followup), **_named("RAPPORT_PLAYS", plays)}
 
 
 def _for_sla_monitor(ports: Mapping[str, int], keys: KeyRing, policy: Path | None) -> dict[str, str]:
