@@ -1,6 +1,6 @@
 """What sla-monitor tells (topic sla-events)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -9,6 +9,9 @@ from rapport.contracts.envelope import Data
 from rapport.contracts.fields import Id, Instant, Label, Target, Text
 
 Verdict = Literal["met", "breached", "cancelled", "running"]
+
+WITHDRAWN: Final = "withdrawn"
+"""The cause of what a late event shows never to have been owed."""
 
 AlertId = Annotated[str, StringConstraints(min_length=1, max_length=250)]
 """`contact/target/cycle`: longer than the longest id of a contact."""
@@ -85,7 +88,7 @@ class SlaCancelled(SlaDeadlineEvent):
 
 
 class SlaCorrected(SlaDeadlineEvent):
-    """A late event proved an announced verdict wrong."""
+    """A late event proved an announced verdict wrong, or by when it had to be, or when it was met."""
 
     announced: Verdict
     verdict: Verdict

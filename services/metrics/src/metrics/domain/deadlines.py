@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from rapport.contracts import Data, Event
 from rapport.contracts.sla_events import (
+    WITHDRAWN,
     AlertCleared,
     SlaBreached,
     SlaCancelled,
@@ -42,6 +43,8 @@ class Decided(NamedTuple):
     due: int
     open_millis: int
     """Business time used up to the verdict."""
+    withdrawn: bool = False
+    """It was never owed: a late event has shown that."""
 
 
 class Ended(NamedTuple):
@@ -72,6 +75,16 @@ class Run(NamedTuple):
         return Run(self.scheduled, _newer(self.decided, told), self.ended, owner, team)
 
     @property
+    def is_withdrawn(self) -> bool:
+        """Whether there is nothing to count: it was never owed, as far as has been told since."""
+        return self.decided is not None and self.decided.withdrawn and not self._is_owed_again
+
+    @property
+    def _is_owed_again(self) -> bool:
+        decided, scheduled = self.decided, self.scheduled
+        return bool(decided and decided.verdict == "cancelled" and scheduled and scheduled.word > decided.word)
+
+    @property
     def open_millis(self) -> int | None:
         """Business time used until it was met, late or in time; None while that is not known."""
         if self.verdict == "breached":
@@ -80,12 +93,15 @@ class Run(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        return self.decided.verdict if self.decided else "running"
+        """What stands; what was cancelled and is owed again runs."""
+        if self.decided is None or self._is_owed_again:
+            return "running"
+        return self.decided.verdict
 
     @property
     def due(self) -> int | None:
         """The due instant: of the verdict, or of the newest word while it runs."""
-        if self.decided and self.decided.verdict != "running":
+        if self.decided and self.decided.verdict != "running" and not self._is_owed_again:
             return self.decided.due
         parts = [part for part in (self.scheduled, self.decided) if part]
         return max(parts, key=lambda part: part.word).due if parts else None
@@ -126,4 +142,5 @@ def told_by(event: Event[Data], word: Word) -> Iterator[tuple[str, int, Schedule
     elif isinstance(data, SlaDeadlineEvent):
         verdict = data.verdict if isinstance(data, SlaCorrected) else _VERDICT[type(data)]
         used = int(data.open_seconds * 1000 + 0.5)
-        yield data.target, data.cycle, Decided(word, verdict, millis(data.due_at), used)
+        withdrawn = isinstance(data, SlaCorrected | SlaCancelled) and data.cause == WITHDRAWN
+        yield data.target, data.cycle, Decided(word, verdict, millis(data.due_at), used, withdrawn)

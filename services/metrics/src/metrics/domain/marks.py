@@ -81,6 +81,7 @@ def marks_of(
     `moves` says how often each promise was replaced before it fell due, `language` is the customer's.
     """
     marks: list[Mark] = []
+    runs = {key: run for key, run in runs.items() if not run.is_withdrawn}
     if story.opened_at is not None:
         marks += _contact_marks(story)
         if story.asked_at is not None:

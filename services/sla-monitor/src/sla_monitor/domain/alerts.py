@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from rapport.contracts import Data
-from rapport.contracts.sla_events import AlertCleared, AlertEscalated
+from rapport.contracts.sla_events import WITHDRAWN, AlertCleared, AlertEscalated
 
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking, keeps_alerts
@@ -20,7 +20,7 @@ from sla_monitor.domain.log import arrived, instant
 from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.rules import Facts
 from sla_monitor.domain.states import DEEDS, Alert, AlertState, ContactState, NotificationState
-from sla_monitor.domain.telling import WITHDRAWN, Numbered
+from sla_monitor.domain.telling import Numbered
 
 Taken = Literal["acknowledged", "cleared"]
 
@@ -65,7 +65,7 @@ class Alerting:
             return
         if "corrected" in one.news:
             alert = alert.but(deeds=alert.done(cause_at, "corrected", why=one.clock.cause))
-        if alert.state not in ("cleared", "closed"):
+        if alert.state not in ("cleared", "closed") or (alert.state == "cleared" and "answered" in one.news):
             alert = self._clear_if_over(one, alert, cause_at)
             if not _is_settled(one, alert) and alert.state == "cleared":
                 alert = _warned(one, alert)

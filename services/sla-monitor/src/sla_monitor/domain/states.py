@@ -60,6 +60,8 @@ class Told(NamedTuple):
     """How many of its warnings."""
     revision: int = 0
     """How many corrections."""
+    took: int = -1
+    """Milliseconds from its start until it was met, late or in time; −1 where it was not."""
 
 
 class Deed(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from rapport.contracts import Data, Event, tell
 from rapport.contracts.sla_events import (
+    WITHDRAWN,
     SlaBreached,
     SlaCancelled,
     SlaCorrected,
@@ -24,14 +25,14 @@ from rapport.decision import Tell
 
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.fold import Folding
-from sla_monitor.domain.log import instant, to_millis
+from sla_monitor.domain.log import MILLISECOND, instant, to_millis
 from sla_monitor.domain.rules import Facts
 from sla_monitor.domain.states import ContactState, Told, Verdict
 
 SOURCE: Final = "/rapport/sla-monitor"
-WITHDRAWN: Final = "withdrawn"
 
-Happening = Literal["warned", "breached", "corrected"]
+Happening = Literal["warned", "breached", "corrected", "answered"]
+"""`answered`: the answer to what had been missed turns out to have come at another time."""
 
 
 @dataclass(slots=True)
@@ -109,7 +110,8 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
         due = _due(one.clock)
         if known is not None:
             unseen -= 1
-            if known.verdict == one.verdict and known.due == due and known.warned >= len(one.warned):
+            as_told = known.verdict == one.verdict and known.due == due and known.took == _took(one.clock)
+            if as_told and known.warned >= len(one.warned):
                 continue
         if known is None or (known.verdict == "cancelled" and one.verdict == "running"):
             moved.append(one)
@@ -141,6 +143,10 @@ def sequenced(
 
 def _due(clock: Clock) -> int:
     return to_millis(clock.due_at) if clock.due_at else 0
+
+
+def _took(clock: Clock) -> int:
+    return -1 if clock.met_at is None else (clock.met_at - clock.started_at) // MILLISECOND
 
 
 def _is_old(clock: Clock, at: datetime) -> bool:
@@ -200,14 +206,21 @@ def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told,
             (at, 2, "sla.warned", warned, f"{contact_id}/{one.key}/warned/{ordinal}", _is_old(clock, at))
         )
         one.news += ("warned",)
-    due = _due(clock)
-    other_breach = known.verdict == one.verdict == "breached" and known.due != due
+    due, took = _due(clock), _took(clock)
+    other_due, other_end = known.due != due, took >= 0 and known.took not in (-1, took)
+    other_breach = known.verdict == one.verdict == "breached" and other_due
     if known.verdict not in ("running", one.verdict) or other_breach:
         revision += 1
         _correct(said, contact_id, common, one, known, revision, cause)
+        one.news += ("corrected",)
     elif known.verdict != one.verdict:
         _verdict(said, contact_id, common, one, revision)
-    return Told(one.verdict, due, max(known.warned, len(one.warned)), revision)
+    elif one.verdict == "met" and (other_due or other_end):
+        revision += 1
+        _correct(said, contact_id, common, one, known, revision, cause)
+    elif one.verdict == "breached" and other_end:
+        one.news += ("answered",)
+    return Told(one.verdict, due, max(known.warned, len(one.warned)), revision, took)
 
 
 def _verdict(said: Said, contact_id: str, common: Facts, one: Numbered, revision: int) -> None:
@@ -249,7 +262,6 @@ def _correct(
     )
     name = f"{contact_id}/{one.key}/corrected/{revision}"
     said.events.append((at, 5, "sla.corrected", data, name, bool(cause and cause.backfill)))
-    one.news += ("corrected",)
 
 
 def _withdraw(said: Said, contact_id: str, common: Facts, key: str, known: Told, cause: Event[Data] | None) -> Told:
