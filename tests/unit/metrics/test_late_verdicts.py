@@ -44,10 +44,19 @@ def figures(events: Any) -> dict[str, Any]:
     }
 
 
+SPAM = (*STORY[:4], sla.resolved("12:00", outcome="spam", id="e5"))
+
+
 @settings(max_examples=100)
 @given(st.permutations(STORY))
 def test_figures_of_verdicts_do_not_depend_on_the_order_of_arrival(events):
     assert figures(events) == figures(STORY)
+
+
+@settings(max_examples=50)
+@given(st.permutations(SPAM))
+def test_nor_do_those_of_what_was_cancelled(events):
+    assert figures(events) == figures(SPAM)
 
 
 def test_what_was_never_owed_is_no_cancelled_deadline():

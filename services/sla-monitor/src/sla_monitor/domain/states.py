@@ -50,18 +50,21 @@ class Entry(NamedTuple):
         return self[:5]
 
 
+NEVER: Final = -1
+
+
 class Told(NamedTuple):
     """What has been announced of one clock."""
 
     verdict: Verdict
     due: int
-    """Milliseconds since 1970."""
+    """Milliseconds since 1970; `NEVER` where it has been withdrawn."""
     warned: int = 0
     """How many of its warnings."""
     revision: int = 0
     """How many corrections."""
-    took: int = -1
-    """Milliseconds from its start until it was met, late or in time; −1 where it was not."""
+    took: int = NEVER
+    """Milliseconds from its start until it was met, late or in time."""
 
 
 class Deed(NamedTuple):

@@ -27,7 +27,7 @@ from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import MILLISECOND, instant, to_millis
 from sla_monitor.domain.rules import Facts
-from sla_monitor.domain.states import ContactState, Told, Verdict
+from sla_monitor.domain.states import NEVER, ContactState, Told, Verdict
 
 SOURCE: Final = "/rapport/sla-monitor"
 
@@ -123,7 +123,7 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
     if unseen:
         derived = {one.key for one in clocks}
         for key, known in contact.told.items():
-            if key not in derived and known.verdict != "cancelled" and known.due >= contact.cut:
+            if key not in derived and known.due >= contact.cut:
                 said.told[key] = _withdraw(said, contact.id, common, key, known, cause)
     return said
 
@@ -146,7 +146,7 @@ def _due(clock: Clock) -> int:
 
 
 def _took(clock: Clock) -> int:
-    return -1 if clock.met_at is None else (clock.met_at - clock.started_at) // MILLISECOND
+    return NEVER if clock.met_at is None else (clock.met_at - clock.started_at) // MILLISECOND
 
 
 def _is_old(clock: Clock, at: datetime) -> bool:
@@ -207,7 +207,7 @@ def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told,
         )
         one.news += ("warned",)
     due, took = _due(clock), _took(clock)
-    other_due, other_end = known.due != due, took >= 0 and known.took not in (-1, took)
+    other_due, other_end = known.due != due, took != NEVER and known.took not in (NEVER, took)
     other_breach = known.verdict == one.verdict == "breached" and other_due
     if known.verdict not in ("running", one.verdict) or other_breach:
         revision += 1
@@ -215,7 +215,7 @@ def _one(said: Said, contact_id: str, common: Facts, one: Numbered, known: Told,
         one.news += ("corrected",)
     elif known.verdict != one.verdict:
         _verdict(said, contact_id, common, one, revision)
-    elif one.verdict == "met" and (other_due or other_end):
+    elif (one.verdict in ("met", "cancelled") and other_due) or (one.verdict == "met" and other_end):
         revision += 1
         _correct(said, contact_id, common, one, known, revision, cause)
     elif one.verdict == "breached" and other_end:
@@ -281,11 +281,11 @@ def _withdraw(said: Said, contact_id: str, common: Facts, key: str, known: Told,
     if known.verdict == "running":
         data: Data = SlaCancelled(**facts, cause=WITHDRAWN)
         said.events.append((at, 4, "sla.cancelled", data, f"{contact_id}/{key}/cancelled/{known.revision}", old))
-        return known._replace(verdict="cancelled")
+        return known._replace(verdict="cancelled", due=NEVER)
     data = SlaCorrected(**facts, announced=known.verdict, verdict="cancelled", met_at=None, cause=WITHDRAWN)
     revision = known.revision + 1
     said.events.append((at, 5, "sla.corrected", data, f"{contact_id}/{key}/corrected/{revision}", old))
-    return known._replace(verdict="cancelled", revision=revision)
+    return known._replace(verdict="cancelled", due=NEVER, revision=revision)
 
 
 def _facts(common: Facts, one: Numbered, at: datetime) -> Facts:
