@@ -18,7 +18,7 @@ UNDER = f"""{sla.OFFICE}policies:
     targets: {{first_response: {{by: end of next business day}}, resolution: {{within: 8h}}, update: {{every: 2h}}}}
 """
 STORY = (
-    sla.received("09:00", channel="phone", id="e1"),
+    sla.received("08:50", channel="phone", id="e1"),
     sla.responded("09:40", id="e2"),
     sla.received("10:30", channel="email", id="e3"),
     sla.responded("11:00", id="e4"),
@@ -36,7 +36,7 @@ def figures(events: Any) -> dict[str, Any]:
         desk.take(event, now="16:30")
     desk.look("Tue 16:30")
     memory = Memory().feed(*events, *desk.events)
-    return {name: memory.report(name) for name in ("first_response", "resolution")} | {
+    return {name: memory.report(name) for name in ("first_response", "resolution", "out_of_hours")} | {
         "sla": [
             {name: row[name] for name in ("period", "target", *COUNTED)}
             for row in memory.report("sla", by="target", granularity="day")

@@ -94,6 +94,7 @@ class SlaCorrected(SlaDeadlineEvent):
     verdict: Verdict
     met_at: Instant | None = None
     cause: Text
+    in_hours: bool | None = Field(None, description="whether the calendar was open when the contact was opened")
 
 
 class RiskRaised(CustomerData):

@@ -55,6 +55,8 @@ class Said:
     events: list[tuple[datetime, int, str, Data, str, bool]]
     told: dict[str, Told]
     opened: bool
+    folding: Folding
+    """What they are told of."""
     breaches_of_old: int = 0
     """Breaches that were past when their backfilled event arrived."""
 
@@ -102,7 +104,7 @@ def say(contact: ContactState, folding: Folding, clocks: list[Numbered], cause: 
         "owner": folding.owner,
         "team": folding.team,
     }
-    said = Said([], dict(contact.told), contact.opened)
+    said = Said([], dict(contact.told), contact.opened, folding)
     moved: list[Numbered] = []
     unseen = len(contact.told)
     for one in clocks:
@@ -259,6 +261,7 @@ def _correct(
         verdict=one.verdict,
         met_at=clock.met_at,
         cause=cause.type if cause else clock.cause,
+        in_hours=_in_hours(said.folding, said.folding.opened_at),
     )
     name = f"{contact_id}/{one.key}/corrected/{revision}"
     said.events.append((at, 5, "sla.corrected", data, name, bool(cause and cause.backfill)))
