@@ -385,6 +385,19 @@ async def test_figures_by_agent_can_be_switched_off(tmp_path: Path, stack: Addre
         response = await metrics.ask("/v1/report", measure="contacts", by="agent")
         assert response.status_code == 403
         assert response.json()["errors"][0]["pointer"] == "/by"
+        await metrics.feed(
+            received(at("09:00"), agent_id="agent-7"),
+            responded(at("09:30"), agent_id="agent-7"),
+            event("purchase.made", at("10:00"), purchase_id="P", amount="1", currency="EUR", agent_id="agent-7"),
+        )
+        for path, more in (
+            ("/v1/report/contacts", {"measure": "first_response"}),
+            ("/v1/report/contacts", {"measure": "first_response", "format": "csv"}),
+            ("/contacts", {"measure": "first_response"}),
+            ("/v1/report/customers", {"measure": "after_sale"}),
+        ):
+            listed = await metrics.ask(path, **more)
+            assert (listed.status_code, "K-1" in listed.text, "agent-7" in listed.text) == (200, True, False)
 
 
 async def test_the_same_identity_with_other_content_is_told_and_changes_nothing(

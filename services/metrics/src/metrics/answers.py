@@ -33,6 +33,20 @@ def counted(fact: ContactFact, marks: Iterable[Mapping[str, Any]]) -> dict[str, 
     return {**nature(fact), "counted": marks_told(marks)}
 
 
+def nobodys(fact: ContactFact, marks: Iterable[Mapping[str, Any]]) -> tuple[ContactFact, list[dict[str, Any]]]:
+    """A contact and what it adds, without whose they are."""
+    about = {name: value for name, value in fact.dimensions.items() if name != "agent"}
+    return fact.but(dimensions=about), _nobodys(marks)
+
+
+def nobodys_marks_told(marks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return marks_told(_nobodys(marks))
+
+
+def _nobodys(marks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in mark.items() if name != "agent"} for mark in marks]
+
+
 def marks_told(marks: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What is counted, when, and whose it is."""
     told = []

@@ -132,7 +132,9 @@ async def behind(
     _check_clock(question)
     limits = settings.limits(question.looked_at(now))
     found = reports.lists.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
-    return Behind(question, *await paged(found))
+    page, following = await paged(found)
+    shown = page if settings.agent_figures == "on" else [answers.nobodys(fact, marks) for fact, marks in page]
+    return Behind(question, shown, following)
 
 
 def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
@@ -183,7 +185,8 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
         found, following = await reports.lists.customers(
             question, limits, figure=figure or None, limit=limit, cursor=cursor
         )
-        told = [{"customer_id": name, "counted": answers.marks_told(marks)} for name, marks in found]
+        shown = answers.marks_told if settings.agent_figures == "on" else answers.nobodys_marks_told
+        told = [{"customer_id": name, "counted": shown(marks)} for name, marks in found]
         return {"customers": told, "cursor": following}
 
     @router.get("/drivers", openapi_extra={"parameters": _DRIVER_PARAMETERS})

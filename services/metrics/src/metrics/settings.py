@@ -15,7 +15,9 @@ class MetricsSettings(Settings):
     """The settings of metrics."""
 
     port: int = Field(8004, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
-    agent_figures: Literal["on", "off"] = Field("on", description="off: no figure can be had by agent")
+    agent_figures: Literal["on", "off"] = Field(
+        "on", description="off: no figure by agent, nor a name in the lists behind them"
+    )
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
     answered_within: timedelta = Field(
         timedelta(seconds=20),
