@@ -36,6 +36,11 @@ def test_value_is_margin_else_amount_less_returns_by_currency():
     assert (dollars["currency"], dollars["total"]) == ("USD", 5)
 
 
+def test_percentiles_of_value_are_within_one_percent_whatever_the_unit():
+    (dinars,) = Memory().feed(bought(0, "0.125", currency="KWD")).report("cltv", now=LATER)
+    assert dinars["p50"] == pytest.approx(0.125, rel=0.01)
+
+
 def test_value_is_of_all_that_was_up_to_the_end_asked_for():
     memory = Memory().feed(bought(0, "100.00"), bought(9, "50.00"), returned(12, "P-K-1-0", "100.00"))
     assert [memory.report("cltv", now=LATER, to=day)[0]["total"] for day in ("2026-03-05", "2026-03-12")] == [100, 150]

@@ -203,7 +203,7 @@ def lifetime_value(sums: Sums) -> Figures:
     """In units of the row's currency; what is below nothing counts as nothing in the percentiles."""
     customers, total = sums.get("customers", 0), sums.get("value_sum", 0)
     buckets = {int(name[1:]): n for name, n in sums.items() if name.startswith("b")}
-    values = (None if value is None else round(value / MILLION, 2) for value in percentiles(buckets, _SHARES))
+    values = (None if value is None else _rounded(value / MILLION) for value in percentiles(buckets, _SHARES))
     return {
         **_known(sums, "customers", "purchases"),
         "total": _rounded(total / MILLION),
