@@ -28,6 +28,10 @@ def test_a_plus_that_became_a_blank_in_the_query_string_is_a_plus():
     assert ask(from_="2026-03-02T09:00:00 01:00").since == datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
+def test_an_instant_may_be_written_in_small_letters_as_rfc_3339_says():
+    assert ask(from_="2026-03-02t09:00:00z").since == datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("parameters", "pointer"),
     [

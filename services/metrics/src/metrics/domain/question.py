@@ -254,7 +254,8 @@ class _Reader:
         try:
             if _DATE.fullmatch(text):
                 return self.within_reason(name, local_midnight(date.fromisoformat(text), zone))
-            at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))  # "+" of a query string is a blank
+            text = re.sub(r" (\d\d:\d\d)$", r"+\1", text.upper())  # "+" of a query string is a blank
+            at = datetime.fromisoformat(text)
             if at.tzinfo is not None:
                 return self.within_reason(name, cut_to_milliseconds(at))
         except (ValueError, OverflowError):
