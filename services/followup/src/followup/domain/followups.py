@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from rapport.contracts import ContactData, Data, Event
-from rapport.contracts.contact_events import CustomerErased
+from rapport.contracts.contact_events import CustomerErased, CustomerUpdated
 from rapport.decision import Decision, Match, Ref, State, States, Touch
 from rapport.erasing import Pseudonyms, is_erased
 
 from followup.domain.draft import Draft, Rules, finished
 from followup.domain.erasing import OF_ERASED, erase, let_pass, with_the_id
 from followup.domain.folding import fold, forget_old, is_caused_by_us
-from followup.domain.planning import follow_contact, follow_event, watch_silence
+from followup.domain.planning import follow_clock, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
 from followup.domain.state import WAITING, CheckIn, CustomerState, Message, SurveyLink
@@ -74,6 +74,8 @@ class Followups:
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
             follow_contact(draft, event.data.contact_id)
+        if isinstance(event.data, CustomerUpdated):
+            follow_clock(draft, before, event)
         follow_event(draft, event)
         if customer.heard != before.heard and not event.backfill:
             watch_silence(draft)

@@ -16,9 +16,9 @@ from rapport.contracts.sla_events import SlaOpened
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
 from followup.domain.folding import Resolution, Standing, is_caused_by_us, standing
-from followup.domain.plays import Play, Step
+from followup.domain.plays import Play, Plays, Step
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
-from followup.domain.timetable import due_at
+from followup.domain.timetable import due_at, zone_of
 
 RESOLVED = "contact.resolved"
 
@@ -162,19 +162,48 @@ def watch_silence(draft: Draft) -> None:
 def start(draft: Draft, play: Play, trigger: Trigger) -> None:
     """Plan the steps of a play; nothing where they are planned already."""
     silent = play.on.silent
-    quiet_first = (silent.resolved_unconfirmed or silent.quiet_for or timedelta()) if silent else timedelta()
     for index, step in enumerate(play.steps):
         name = _name(play, index, draft.customer, trigger)
         before = draft.customer.followups.get(name)
         if before and not before.may_return:
             continue
-        due = due_at(step, from_millis(trigger.key[0]) + quiet_first, draft.customer, draft.rules.plays)
+        due = due_at(step, from_millis(trigger.key[0]) + _silence(play), draft.customer, draft.rules.plays)
         followup = _planned(name, play, index, step, trigger, due)
         followup = followup.but(returned=before.returned + 1 if before else 0)
         owner, team = owners(followup, draft.customer)
         followup = draft.put(followup.but(owner=owner, team=team))
         if not silent:
             draft.tell("followup.scheduled", followup, followup.triggered_at, mark=_again(followup), due_at=due)
+
+
+def follow_clock(draft: Draft, before: CustomerState, event: Event[Data]) -> None:
+    """Move what is planned by the customer's clock or calendar, where an event has shown that they live by another."""
+    customer, plays = draft.customer, draft.rules.plays
+    if _lives_by(before, plays) == _lives_by(customer, plays):
+        return
+    by_name = {play.name: play for play in plays.plays}
+    for followup in list(customer.followups.values()):
+        play = by_name.get(followup.play)
+        if followup.status not in {"watched", "planned"} or play is None or followup.step >= len(play.steps):
+            continue
+        step, since = play.steps[followup.step], followup.triggered_at + _silence(play)
+        due = due_at(step, since, customer, plays)
+        if due == followup.due_at or followup.due_at != due_at(step, since, before, plays):
+            continue
+        moved = draft.put(followup.but(due_at=due, release_at=due, patient_until=due + step.patient_for))
+        if followup.status == "planned":
+            at = max(event.time, followup.triggered_at)
+            draft.tell("followup.scheduled", moved, at, mark=event.identity, due_at=due)
+
+
+def _lives_by(customer: CustomerState, plays: Plays) -> tuple[str, str | None]:
+    return zone_of(customer, plays).key, customer.text("region")
+
+
+def _silence(play: Play) -> timedelta:
+    """How long it must have been quiet before the first of its steps counts."""
+    silent = play.on.silent
+    return (silent.resolved_unconfirmed or silent.quiet_for or timedelta()) if silent else timedelta()
 
 
 def end(draft: Draft, followup: Followup, reason: str, key: OrderKey | None, *, for_good: bool = True) -> None:
