@@ -11,7 +11,7 @@ from rapport.contracts import ContactData, Data, Event, identity, identity_of
 from rapport.contracts.contact_events import ContactReceived
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.matching import plain
-from rapport.contracts.sla_events import SlaOpened
+from rapport.contracts.sla_events import SlaOpened, SlaRescheduled
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
@@ -21,6 +21,7 @@ from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, 
 from followup.domain.timetable import due_at, zone_of
 
 RESOLVED = "contact.resolved"
+OPENED = "sla.opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
         _cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
     is_first = draft.customer.firsts.get(event.type) == key
     welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
+    if isinstance(data, SlaRescheduled):
+        _follow_promise(draft, data.contact_id, _promised(event))
     if event.backfill or is_caused_by_us(event):
         return
     contact = draft.customer.contacts.get(contact_id or "")
@@ -122,6 +125,14 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
         fits = play.on.type == event.type != RESOLVED and matches(play, trigger.facts)
         if fits and play.name not in welcomed and not _called_off(draft.customer, contact, play, key):
             start(draft, play, trigger)
+
+
+def _follow_promise(draft: Draft, contact_id: str, promised: datetime | None) -> None:
+    """What has not gone out yet and says by when somebody will hear from us says the new time."""
+    for followup in list(draft.customer.followups.values()):
+        waits = followup.status in WAITING or followup.status == "reserved"
+        if promised and waits and followup.contact_id == contact_id and followup.trigger_type == OPENED:
+            draft.put(followup.but(promised_at=promised))
 
 
 def _take_back_later_firsts(draft: Draft, event_type: str, key: OrderKey) -> frozenset[str]:
@@ -269,9 +280,10 @@ def _facts(customer: CustomerState, contact: Contact | None, given: Mapping[str,
 
 
 def _promised(event: Event[Data]) -> datetime | None:
-    if isinstance(event.data, SlaOpened):
+    if isinstance(event.data, SlaOpened | SlaRescheduled):
         by_target = {deadline.target: deadline.due_at for deadline in event.data.deadlines}
-        return by_target.get("first_response") or min(by_target.values(), default=None)
+        soonest = min(by_target.values(), default=None) if isinstance(event.data, SlaOpened) else None
+        return by_target.get("first_response") or soonest
     promised = getattr(event.data, "promised_by", None)
     return promised if isinstance(promised, datetime) else None
 
