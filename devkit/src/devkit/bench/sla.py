@@ -31,7 +31,7 @@ from rapport.runtime.publisher import Outgoing, Publisher, partition_of
 from rich.console import Console
 from sla_monitor.domain.monitor import SlaDomain
 from sla_monitor.domain.policy_book import PolicyBook, publish
-from sla_monitor.domain.states import ContactState, CustomerState, Told
+from sla_monitor.domain.states import ContactState, Told
 
 from devkit.bench.report import Row
 from devkit.demo.pager import Pager
@@ -189,7 +189,7 @@ class Contacts:
         data = contact_events.ContactReceived(customer_id=customer_id, contact_id=contact_id, channel="email")
         event = tell("contact.received", data, source="/bench", id="e", time=now)
         domain = SlaDomain(PolicyBook([version]))
-        states.loaded([Ref(ContactState, contact_id), Ref(CustomerState, customer_id)], ())
+        states.loaded([touch for touch in domain.touches(event) if isinstance(touch, Ref)], ())
         [self.template] = domain.on_event(event, 0, states, now).states
 
     def due(self, name: str, at: datetime) -> ContactState:
