@@ -44,7 +44,10 @@ policies:
     page: list
 """
 
-_PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+_PAINT: Final = """() => new Promise(painted => new PerformanceObserver(entries => {
+    const [first] = entries.getEntriesByName('first-contentful-paint');
+    if (first) painted(first.startTime);
+}).observe({type: 'paint', buffered: true}))"""
 _SEEN: Final = """([key, owner]) => new Promise(seen => new MutationObserver((_, watcher) => {
     const row = document.querySelector(`[data-key="${key}"]`);
     if (row && row.querySelector('.owner').textContent.includes(owner)) { watcher.disconnect(); seen(); }
