@@ -131,6 +131,15 @@ async def test_a_contact_that_is_heard_of_after_the_day_is_not_in_it(store: Stor
     assert [one[0] for one in await then.contacts(measure="contacts")] == ["C-1"]
 
 
+async def test_deadlines_of_history_that_came_after_the_day_are_not_in_it(store: Store):
+    asked_at = received(at("08:00"), recorded=TUESDAY)
+    deadlines = taken_in(opened(at("08:00"), {"first_response": at("09:00")}), None, asked_at.id)
+    missed = taken_in(verdict("breached", at("09:00"), at("09:00")), None)
+    now, then = await asked(store, asked_at, deadlines, missed)
+    assert [row["breached"] for row in await now.rows(measure="sla", by="target")] == [1]
+    assert await then.rows(measure="sla", by="target") == []
+
+
 async def test_a_tier_of_before_that_is_told_after_the_day_is_not_the_one_of_then(store: Store):
     gold = event("customer.updated", at("07:00"), tier="gold", recorded=TUESDAY)
     now, then = await asked(store, received(at("10:00"), "C-1"), received(at("11:00"), "C-2"), gold)

@@ -15,12 +15,12 @@ from metrics.domain.report import rows
 from metrics.store import Reports
 from rapport.contracts import Data, Event, decode, format_instant
 from rapport.decision import Counted, Decision, States
+from rapport.erasing import OURS
 from rapport.runtime.store import Store
 
 from tests.support.metrics import LIMITS, MONDAY, Memory
 from tests.unit.metrics.test_laws import histories
 
-OURS = "/rapport/"
 LATER = MONDAY + timedelta(days=30)
 """When all have come."""
 
@@ -56,7 +56,9 @@ def booked_histories(draw: st.DrawFn) -> list[Event[Data]]:
         else:
             nobody = f"anonymous:{contact_id}" if contact_id and one.type.startswith("contact.") else None
             found.append(taken_in(one, draw(hours), of=draw(st.sampled_from([None, None, nobody]))))
-    return sorted(found, key=lambda one: one.order)
+    spoken_of = {_about(one) for one in found if not one.source.startswith(OURS)}
+    sound = [one for one in found if not one.source.startswith(OURS) or _about(one) in (None, *spoken_of)]
+    return sorted(sound, key=lambda one: one.order)
 
 
 def booked_by(history: Sequence[Event[Data]], cut: datetime) -> list[Event[Data]]:
@@ -71,7 +73,9 @@ def booked_by(history: Sequence[Event[Data]], cut: datetime) -> list[Event[Data]
             and (_whom(cause) == _whom(one) or _about(cause) == _about(one) is not None)
             and cause.time <= one.time
         }
-    return [one for one in history if one.id not in late]
+    found = [one for one in history if one.id not in late]
+    spoken_of = {_about(one) for one in found if not one.source.startswith(OURS)}
+    return [one for one in found if not one.source.startswith(OURS) or _about(one) in (None, *spoken_of)]
 
 
 def _about(one: Event[Data]) -> str | None:

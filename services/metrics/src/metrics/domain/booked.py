@@ -2,13 +2,15 @@
 What was booked by an instant: which entries of the journal were, and the facts that these alone make.
 
 An event is booked when intake took it in. One of ours is when it became true, and never before
-the event that it follows from: a verdict that a late answer led to is as late as the answer.
+the event that it follows from: a verdict that a late answer led to is as late as the answer. Nor is
+it before anything was booked of its contact.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rapport.contracts import Data, Event, Identity, decode
+from rapport.erasing import OURS
 
 from metrics.domain import contact, customer, tiers
 from metrics.domain.decide import STRANGER
@@ -42,9 +44,15 @@ def told_late(entries: Iterable[JournalEntry], cut: datetime, known: Collection[
 
 
 def contact_of(
-    contact_id: str, entries: Iterable[JournalEntry], customers: Mapping[str, CustomerFact]
+    contact_id: str, entries: Sequence[JournalEntry], customers: Mapping[str, CustomerFact]
 ) -> ContactFact | None:
-    """The fact of a contact out of its entries, and what is known of customers; None where they say nothing of it."""
+    """
+    The fact of a contact out of its entries, and what is known of customers; None where they say nothing of it.
+
+    Nor is there one of which only we speak: its history came later, and what we said of it is dated by that.
+    """
+    if all(entry.source.startswith(OURS) for entry in entries):
+        return None
     fact: ContactFact | None = None
     for event in _in_order(entries):
         if contact.is_about_figures(event):
