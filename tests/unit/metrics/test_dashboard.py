@@ -188,7 +188,9 @@ def test_what_is_never_pooled_has_a_line_each_with_how_sure_it_is_and_how_many_w
 
 def test_the_widest_gap_between_locations_is_one_line():
     [gap] = [one for one in GROUPS["How soon"] if one.measure == "consistency"]
-    rows = [{"location": place, "spread": spread} for place, spread in (("a", 0.4), ("b", 0.4), (None, None))]
+    rows = [
+        {"location": place, "spread": 0.4 if place else None, "low": 0.1, "high": 0.5} for place in ("a", "b", None)
+    ]
     [line] = lines(SPAN, [gap], {"consistency": rows}, {"consistency": []})
     assert [cell.text for cell in line] == ["Between the best and the worst location", "40 %", "", "–", ""]
 

@@ -160,5 +160,6 @@ def _line(span: Span, one: Headline, value: str | None, now: Row, before: Row) -
 def _whole(one: Headline, now: Row) -> str:
     """Out of how many, and how sure that makes it (95 %)."""
     whole = "" if not one.of else f"{now[one.of]}" if one.of == "count" else f"{now[one.of]} {plain(one.of)}"
-    sure = f"{one.say(now['low'])} to {one.say(now['high'])}" if now.get("low") is not None else ""
+    is_known = MEASURES[one.measure].compares is None and now.get("low") is not None
+    sure = f"{one.say(now['low'])} to {one.say(now['high'])}" if is_known else ""
     return ", ".join(part for part in (whole, sure) if part)
