@@ -59,7 +59,7 @@ def questions(draw: st.DrawFn, name: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=booked_histories(), day=st.integers(2, 5), data=st.data())
 async def test_a_report_as_of_a_day_is_the_one_that_would_have_been_answered_at_its_end(stores, history, day, data):
     all_known, known_then = stores
