@@ -176,6 +176,18 @@ def test_an_answer_on_one_of_their_contacts_is_theirs_though_it_bears_the_id_and
     assert not remembered(played).erasure.again
 
 
+def test_a_contact_of_which_only_later_news_had_come_is_theirs_once_its_message_from_before_comes():
+    played = desk()
+    played.take(erased("10:00"))
+    played.take(responded("11:00"))
+    forget(played)
+    assert (played.contact.customer_id, remembered(played).erasure.again) == ("K-1", True)
+    played.take(message("09:00"), now="12:00")
+    forget(played)
+    assert (played.contact.customer_id, played.contact.subject) == (NAME, None)
+    assert "K-1" not in words(played)
+
+
 def test_what_comes_late_from_before_is_not_learnt_again():
     played = desk()
     played.take(erased("10:00"))

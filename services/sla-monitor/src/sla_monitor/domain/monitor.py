@@ -123,7 +123,8 @@ class SlaDomain:
         if longer is None:
             return Decision(why="duplicate")
         if customer_id != held:
-            if erased.has(contact, said) or _names_better(contact, customer_id, entry.name == longer[-1].name):
+            is_theirs = erased.has(contact.but(log=longer), said)
+            if is_theirs or _names_better(contact, customer_id, entry.name == longer[-1].name):
                 contact = contact.but(customer_id=customer_id)
                 longer = self._meet(longer, customer)
             else:
