@@ -102,7 +102,7 @@ class CustomerPages:
             number = newest.answer.number if newest.answer else 0
             return decision
 
-        await self._processor.act(SurveyLink, link.id, decide, touches=[Ref(CustomerState, link.customer_id)])
+        await self._processor.act(SurveyLink, link.id, decide)
         if why:
             return self._say(request, customer, why, 410)
         ANSWERS.labels(link.survey).inc()

@@ -35,16 +35,18 @@ def erase(
     """
     place, until = pseudonyms.place_of(customer_id), event.order[0]
     kept, known = states.get(CustomerState, place), states.get(CustomerState, customer_id)
-    erased = (kept and kept.erasure) or Erased()
-    if is_erased(customer_id) or erased.name_at(until):
+    before = (kept and kept.erasure) or Erased()
+    if is_erased(customer_id) or before.name_at(until):
         return Decision(why="erased already")
-    erased = erased.renewed(until, pseudonyms.name_in(event, customer_id), customer_id)
+    erased = before.renewed(until, pseudonyms.name_in(event, customer_id), customer_id)
     home = kept.partition if kept else known.partition if known else partition
     remembered = CustomerState(id=place, partition=home, erasure=erased)
+    name = erased.periods[-1].name
     if known is None:
-        return Decision((remembered,), why=_WHY)
+        nobody = CustomerState(id=name, partition=home, erased=True)
+        return Decision((remembered,) if name in before.names else (remembered, nobody), why=_WHY)
     theirs, later = parted(known, until)
-    draft = Draft(forgotten(theirs, erased.periods[-1].name), rules, event)
+    draft = Draft(forgotten(theirs, name), rules, event)
     for followup in list(draft.customer.followups.values()):
         end(draft, followup, _WHY, event.order)
     _forget_words(draft, customer_id, later, states)
@@ -149,8 +151,7 @@ def let_pass(
         return Decision(why=OF_ERASED) if passing else None
     if contact_id is None or (known is not None and contact_id in known.contacts):
         return Decision(why=OF_ERASED)
-    nobody = CustomerState(id=name, partition=kept.partition, erased=True)
-    whose = next((one for one in theirs if one.id == name), nobody)
+    [whose] = (one for one in theirs if one.id == name)
     contacts = {**whose.contacts, contact_id: Contact(touched_at=event.time)}
     return Decision((whose.but(contacts=contacts),), why=OF_ERASED)
 

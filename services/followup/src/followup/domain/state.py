@@ -280,6 +280,9 @@ class SurveyLink(State, frozen=True, kw_only=True):
     def index(self) -> dict[str, Any]:
         return {"token": self.token, "expires_at": self.expires_at, "customer_id": self.customer_id}
 
+    def leads_to(self) -> Iterable[Ref]:
+        return [Ref(CustomerState, self.customer_id)]
+
 
 class Posting(State, frozen=True, kw_only=True):
     """An event of ours that intake has not confirmed yet; kept until it has."""
