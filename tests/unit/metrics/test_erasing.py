@@ -132,6 +132,18 @@ def test_whoever_has_the_id_afterwards_is_somebody_else():
     assert (memory.fact("C-8").customer_id, memory.fact("C-7").customer_id) == ("erased:1", "erased:2")
 
 
+def test_a_contact_of_which_only_later_news_had_come_is_theirs_once_its_message_from_before_comes():
+    first, answer = received(at("09:00", day=2), "C-8"), responded(at("13:30", day=2), "C-8")
+    gold = event("customer.updated", at("08:00"), tier="gold")
+    bronze = event("customer.updated", at("13:00", day=2), tier="bronze")
+    memory = Forgetting().feed(gold, erased(LATER), bronze, answer).forget()
+    assert memory.fact("C-8").customer_id == "K-1"
+    memory.feed(first).forget()
+    in_order = Forgetting().feed(gold, first, erased(LATER), bronze, answer).forget()
+    assert (figures(memory), memory.rows) == (figures(in_order), in_order.rows)
+    assert {memory.entry(one).customer_id for one in (first, answer)} == {"erased:1"}
+
+
 def test_what_was_said_of_somebody_new_before_the_word_of_the_erasure_came_stays_theirs():
     later = at("13:00", day=3)
     memory = Forgetting().feed(*history(), event("customer.updated", later, tier="bronze", name="Bob"))

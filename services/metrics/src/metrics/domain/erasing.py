@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic_core import from_json
 from rapport.contracts import Data, Event, decode
-from rapport.contracts.contact_events import CustomerErased
+from rapport.contracts.contact_events import ContactReceived, CustomerErased
 from rapport.decision import Decision, Index, Ref, State, States, Touch
 from rapport.erasing import OURS, Period, Periods, Pseudonyms, is_anonymous, is_erased
 
@@ -138,7 +138,9 @@ class Forgetful:
         customer_id, contact_id = _about(event)
         instead = partial(self.pseudonyms.instead, customer_id=customer_id or "")
         seen, gone = fact, tuple[Ref, ...]()
-        if fact is not None and name == (erasure.name_of(fact, customer_id or "") if erasure else fact.customer_id):
+        owner = erasure.name_of(fact, customer_id or "") if erasure and fact else fact and fact.customer_id
+        begins = owner is None and fact is not None and _begins(event, fact)
+        if fact is not None and (begins or name == owner):
             seen = nameless_contact(fact, name, instead(fact.id), instead)
             gone = (Ref(ContactFact, fact.id),) if seen.id != fact.id else ()
         contact_id = seen.id if seen else contact_id and instead(contact_id)
@@ -153,8 +155,9 @@ class Forgetful:
         changed: list[State] = [*decision.states]
         if gone and seen and not any(isinstance(state, ContactFact) for state in changed):
             changed.append(seen)
-        if erasure is not None and customer.says_who(event):
-            changed.append(erasure.but(behind=erasure.behind + 1))
+        if erasure is not None and (begins or customer.says_who(event)):
+            everything = {"customer_id": customer_id} if begins else {}
+            changed.append(erasure.but(behind=erasure.behind + 1, **everything))
         return replace(decision, states=tuple(changed), gone=gone)
 
     def _erase(
@@ -209,6 +212,11 @@ def _may_be_renamed(contact_id: str, customer_id: str) -> bool:
 
 def _about(event: Event[Data]) -> tuple[str | None, str | None]:
     return getattr(event.data, "customer_id", None), getattr(event.data, "contact_id", None)
+
+
+def _begins(event: Event[Data], fact: ContactFact) -> bool:
+    """Whether a message from before an erasure is of a contact of which only what somebody new might say was known."""
+    return isinstance(event.data, ContactReceived) and fact.customer_id == event.data.customer_id
 
 
 def _whose(event: Event[Data], customer_id: str, erasure: Erasure | None, fact: ContactFact | None) -> str | None:
