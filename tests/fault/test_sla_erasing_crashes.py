@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from rapport.contracts import encode
@@ -26,6 +27,7 @@ from tests.support.suspension import Killed, Suspended, die_here, the_end_of
 from tests.support.traces import traces
 
 MOST_AWAITS = 200
+MUCH_LATER = horizons(EPOCH + timedelta(minutes=1))
 LEASE = 16
 RULES = targets(
     "first_response: {within: 1s, elapsed: true}",
@@ -60,8 +62,8 @@ async def site(stack: Addresses, unique: Callable[[str], str], monkeypatch: pyte
     await site.close()
 
 
-async def have_erased(site: Site, log: Log, customer_id: str) -> None:
-    """Somebody with two contacts that are late, of whom the word has come that they are to be erased."""
+async def have_erased(site: Site, log: Log, customer_id: str, *, late: bool = True) -> None:
+    """Somebody with two contacts that are late, or soon will be, whom the word has come to erase."""
     replica = Replica(site)
     await replica.erasures.prepare()
     await replica.processor.process(
@@ -72,7 +74,8 @@ async def have_erased(site: Site, log: Log, customer_id: str) -> None:
             for n in range(2)
         ]
     )
-    await replica.processor.sweep(horizons(EPOCH + timedelta(minutes=1)))
+    if late:
+        await replica.processor.sweep(MUCH_LATER)
     word = tell(
         "customer.erased",
         CustomerErased(customer_id=customer_id),
@@ -83,7 +86,7 @@ async def have_erased(site: Site, log: Log, customer_id: str) -> None:
     named = word.model_copy(update={"erasedas": f"erased:{customer_id[2:]}"})
     assert {name for name, _ in await traces(site.database, f"'{customer_id}'", f'"{customer_id}"')} >= {
         "contacts",
-        "alerts",
+        *(["alerts"] if late else []),
     }
     await replica.processor.process([log.append(0, encode(named))])
 
@@ -125,6 +128,23 @@ async def test_killed_at_whichever_await_another_replica_forgets_the_rest(site: 
         await the_end_of(zombie.rise())
     for number in range(1, n, 3):
         await assert_nothing_is_left(site, f"K-{number:03}")
+
+
+async def test_an_alert_that_is_raised_right_before_their_contact_is_written_anew_bears_the_name_as_well(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    await have_erased(site, Log(), "K-1", late=False)
+    replica, other = Replica(site), Replica(site)
+    await other.erasures.prepare()
+    act = replica.processor.act
+
+    async def act_after_a_sweep(*args: Any, **more: Any) -> Decision[Any]:
+        await other.processor.sweep(MUCH_LATER)
+        return await act(*args, **more)
+
+    monkeypatch.setattr(replica.processor, "act", act_after_a_sweep)
+    await replica.erase()
+    await assert_nothing_is_left(site, "K-1")
 
 
 async def test_whom_the_version_before_had_only_begun_to_forget_is_called_otherwise_as_well(site: Site):

@@ -68,12 +68,14 @@ def forget(played: Watch) -> None:
     """As the work beside does, contact by contact."""
     seen = remembered(played).erasure
     forgetting = Forgetting(seen, played.domain.book)
+    states, now = played.states(), at("00:00")
     for contact in kept(played, ContactState):
-        alerts = [one for one in kept(played, AlertState) if one.contact_id == contact.id]
-        played.carry_out(forgetting.contacts([contact], alerts))
-    ids = [one.id for one in kept(played, NotificationState)]
-    played.carry_out(forgetting.notifications(ids, played.states()))
-    played.carry_out(done(seen)(remembered(played), played.states(), at("00:00")))
+        played.carry_out(forgetting.contacts([contact.id])(contact, states, now))
+    for kind in (AlertState, NotificationState):
+        states = played.states()
+        states.loaded([], kept(played, kind))
+        played.carry_out(forgetting.about(kind, [one.id for one in kept(played, kind)])(None, states, now))
+    played.carry_out(done(seen)(remembered(played), played.states(), now))
 
 
 def told_of(played: Watch) -> list[Any]:
@@ -318,7 +320,8 @@ def test_a_customer_whom_a_policy_names_keeps_their_deadlines_and_no_other_their
         seen = played.kept[CustomerState, played.domain.pseudonyms.place_of(one)]
         assert isinstance(seen, CustomerState)
         assert seen.erasure
-        played.carry_out(Forgetting(seen.erasure, book).contacts(kept(played, ContactState), []))
+        forget_contacts = Forgetting(seen.erasure, book).contacts(["c-1", "c-2"])
+        played.carry_out(forget_contacts(None, played.states(), at("10:00")))
     played.look("14:00")
     assert [one.log[0].facts["customer_id"] for one in kept(played, ContactState)] == ["K-1", "erased:2"]
     assert played.told() == [("sla.breached", "13:00")]

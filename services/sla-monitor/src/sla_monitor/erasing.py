@@ -28,7 +28,7 @@ log = shared.logger()
 
 _LOOK_EVERY: Final = 5.0
 _AT_ONCE: Final = 50
-"""Messages in one transaction."""
+"""Alerts or messages in one transaction."""
 
 
 class Erasures:
@@ -43,8 +43,6 @@ class Erasures:
     ) -> None:
         self._store = store
         self._contacts = store.collection(ContactState.collection)
-        self._alerts = store.collection(AlertState.collection)
-        self._notifications = store.collection(NotificationState.collection)
         self._silences = database["silences"]
         self._groups = database["groups"]
         self._processor = processor
@@ -98,28 +96,26 @@ class Erasures:
             await self._lease.held()
 
     async def _forget(self, forgetting: Forgetting, documents: Sequence[Document]) -> None:
+        """Some contacts; then what was written of them before, for all that is written from then on has the name."""
         ids = [document["_id"] for document in documents]
-        alerts = self._alerts.find({"$or": [alerts_of(contact_id) for contact_id in ids]}, {"_id": 1})
         refs = [Ref(ContactState, name) for name in ids]
-        touches = [*refs, *[Ref(AlertState, row["_id"]) async for row in alerts]]
+        await self._processor.act(ContactState, ids[0], forgetting.contacts(ids), touches=refs, patient=True)
+        alerts = [alerts_of(contact_id) for contact_id in ids]
+        await self._about(forgetting, AlertState, alerts, refs)
+        await self._about(forgetting, NotificationState, [{"alert_id": one["_id"]} for one in alerts], refs)
 
-        def decide(_: ContactState | None, states: States, _now: datetime) -> Decision[Any]:
-            contacts = [one for name in ids if (one := states.get(ContactState, name))]
-            return forgetting.contacts(contacts, states.of(AlertState))
-
-        await self._processor.act(ContactState, ids[0], decide, touches=touches, patient=True)
-        about = {"$or": [{"alert_id": alerts_of(contact_id)["_id"]} for contact_id in ids]}
-        rows = await self._notifications.find(about, {"_id": 1}).to_list(None)
+    async def _about(
+        self,
+        forgetting: Forgetting,
+        kind: type[AlertState | NotificationState],
+        where: Sequence[Document],
+        contacts: Sequence[Touch],
+    ) -> None:
+        rows = await self._store.collection(kind.collection).find({"$or": where}, {"_id": 1}).to_list(None)
         for at in range(0, len(rows), _AT_ONCE):
-            await self._notify(forgetting, [row["_id"] for row in rows[at : at + _AT_ONCE]], refs)
-
-    async def _notify(self, forgetting: Forgetting, ids: Sequence[str], contacts: Sequence[Touch]) -> None:
-        touches = [*contacts, *(Ref(NotificationState, name) for name in ids)]
-
-        def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
-            return forgetting.notifications(ids, states)
-
-        await self._processor.act(NotificationState, ids[0], decide, touches=touches, patient=True)
+            ids = [row["_id"] for row in rows[at : at + _AT_ONCE]]
+            touches = [*contacts, *(Ref(kind, name) for name in ids)]
+            await self._processor.act(kind, ids[0], forgetting.about(kind, ids), touches=touches, patient=True)
 
     async def _elsewhere(self, customer_id: str, name: str) -> None:
         """Silences of theirs, and when groups of theirs were told something."""

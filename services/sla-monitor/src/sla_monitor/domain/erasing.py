@@ -22,7 +22,7 @@ from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry, NotificationState
 
 ERASED: Final = "customer.erased"
-Decide = Callable[[CustomerState | None, States, datetime], Decision[Any]]
+Decide = Callable[[State | None, States, datetime], Decision[Any]]
 
 _WORDS: Final[dict[str, Any]] = {"subject": None, "reference": None, "url": None}
 
@@ -147,30 +147,34 @@ class Forgetting:
         self._customer_id = erased.customer_id or ""
         self._book = book
 
-    def contacts(self, contacts: Iterable[ContactState], alerts: Iterable[AlertState]) -> Decision[Any]:
-        """Theirs under their name and without words, and the alerts on them; somebody else's stay as they are."""
-        names = {one.id: name for one in contacts if (name := name_of(one, self._customer_id, self._erased))}
-        return Decision(
-            states=(
-                *(nameless(one, names[one.id], self._book) for one in contacts if one.id in names),
-                *(
-                    one.but(**_WORDS, reason=None, customer_id=name, group=self._group(one.group, name))
-                    for one in alerts
-                    if (name := names.get(one.contact_id))
-                ),
-            ),
-            why=ERASED,
-        )
+    def contacts(self, ids: Iterable[str]) -> Decide:
+        """Theirs under their name and without words; somebody else's stay as they are."""
 
-    def notifications(self, ids: Iterable[str], states: States) -> Decision[Any]:
-        """Messages about their contacts, which have their name already."""
-        changed: list[State] = []
-        for one in (states.get(NotificationState, name) for name in ids):
-            contact = states.get(ContactState, one.contact_id) if one else None
-            if one and contact and contact.customer_id in self._erased.names:
-                name = contact.customer_id
-                changed.append(one.but(customer_id=name, group=self._group(one.group, name)))
-        return Decision(states=tuple(changed), why=ERASED)
+        def decide(_: State | None, states: States, _now: datetime) -> Decision[Any]:
+            changed: list[State] = []
+            for one in (states.get(ContactState, name) for name in ids):
+                name = name_of(one, self._customer_id, self._erased) if one else None
+                if one and name and (new := nameless(one, name, self._book)) != one:
+                    changed.append(new)
+            return Decision(states=tuple(changed), why=ERASED)
+
+        return decide
+
+    def about(self, kind: type[AlertState | NotificationState], ids: Iterable[str]) -> Decide:
+        """Alerts on their contacts, or messages about these, which have their name already."""
+
+        def decide(_: State | None, states: States, _now: datetime) -> Decision[Any]:
+            changed: list[State] = []
+            for one in (states.get(kind, name) for name in ids):
+                contact = states.get(ContactState, one.contact_id) if one else None
+                if one and contact and contact.customer_id in self._erased.names:
+                    name = contact.customer_id
+                    words = {**_WORDS, "reason": None} if isinstance(one, AlertState) else {}
+                    new = one.but(**words, customer_id=name, group=self._group(one.group, name))
+                    changed += [new] if new != one else []
+            return Decision(states=tuple(changed), why=ERASED)
+
+        return decide
 
     def _group(self, group: str, name: str) -> str:
         return regrouped(group, self._customer_id, name)
@@ -179,8 +183,8 @@ class Forgetting:
 def done(seen: Erased) -> Decide:
     """All is rewritten that was to be when that was seen."""
 
-    def decide(kept: CustomerState | None, _: States, _now: datetime) -> Decision[Any]:
-        if kept is None or kept.erasure is None:
+    def decide(kept: State | None, _: States, _now: datetime) -> Decision[Any]:
+        if not isinstance(kept, CustomerState) or kept.erasure is None:
             return Decision()
         return Decision(states=(kept.but(erasure=kept.erasure.rewritten(seen)),), why=ERASED)
 
