@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, Final
@@ -69,13 +69,14 @@ class Reports:
         for) from the facts, whose answer is the same and takes longer.
         """
         asked = [question, *filter(None, [question.beside()])]
-        found = [await self._groups(one, limits, facts=facts, session=session) for one in asked]
+        async with past_of(self._store, question, limits, session) as past:
+            if past is None:
+                found = [await self._groups(one, limits, facts=facts, session=session) for one in asked]
+            else:
+                found = [await self._groups_then(one, limits, past, facts=facts) for one in asked]
         return list(chain.from_iterable(found))
 
     async def _groups(self, question: Question, limits: Limits, *, facts: bool, session: Session | None) -> list[Group]:
-        async with past_of(self._store, question, limits, session) as past:
-            if past is not None:
-                return await self._groups_then(question, limits, past, facts=facts)
         if question.measure.whole:
             return (await self.histories.groups([question], limits, session))[0]
         if question.is_by_clock:
@@ -92,7 +93,7 @@ class Reports:
         """The sums of now, less what is in them of who was other then, and what they added then."""
         if question.measure.whole:
             return (await self.histories.groups([question], limits, past.session, past))[0]
-        now = await self._groups(replace(question, as_of=None), limits, facts=facts, session=past.session)
+        now = await self._groups(question, limits, facts=facts, session=past.session)
         tally = Tally(question)
         async for some in past.turned():
             for fact in some.now:
