@@ -1,4 +1,4 @@
-"""Work in parts: two side by side, or halves until what can't be done is alone."""
+"""Work in parts: a few side by side, or halves until what can't be done is alone."""
 
 import asyncio
 from collections import defaultdict

@@ -19,7 +19,7 @@ log = telemetry.logger()
 AT_ONCE: Final = 1000
 """States that a sweep takes, in several transactions."""
 _MANY: Final = 4000
-"""Likewise once so many are due that each partition is asked for its share, or for this at least."""
+"""Likewise once so many are due that each partition is asked for its share: this at least, `AT_ONCE` at most."""
 _FEWEST: Final = 100
 WITH_RECORDS: Final = 500
 """States that are woken in the transaction of a batch."""
@@ -68,9 +68,10 @@ class Waker:
         Of each partition some states to wake, its oldest.
 
         What is due at one instant is found partition by partition, and one partition's
-        are decided and written one part after another; those of several go side by side.
+        are decided and written one part after another; those of several go side by side. One's
+        are one transaction, which clicks wait for.
         """
-        most = max(_FEWEST, _MANY // len(horizons))
+        most = min(AT_ONCE, max(_FEWEST, _MANY // len(horizons)))
         return await self._due.of_each(kind, horizons, live_only=self._busy(rows, behind), most=most)
 
     def _busy(self, rows: Mapping[int, Row], behind: Container[int]) -> set[int]:
