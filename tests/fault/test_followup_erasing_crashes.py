@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from followup import erasing
@@ -14,6 +15,7 @@ from followup.domain.state import CheckIn, CustomerState, Message, Posting, Surv
 from followup.domain.surveys import change_consent
 from followup.erasing import Erasures
 from rapport.contracts import encode
+from rapport.decision import Decision
 from rapport.runtime.lease import Lease
 
 from tests.support.clock import EPOCH, ManualClock
@@ -113,3 +115,17 @@ async def test_killed_at_whichever_await_another_replica_renames_the_rest(site: 
         await the_end_of(zombie.rise())
     for earlier in range(1, n, 3):
         await assert_nothing_is_left(site, f"{earlier:03}")
+
+
+async def test_a_message_whose_time_ends_meanwhile_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch):
+    await have_erased(site, Log(), "1")
+    replica, messages = Replica(site), site.store.collection(Message.collection)
+    act = replica.processor.act
+
+    async def act_after_the_end_of_all(*args: Any, **more: Any) -> Decision[Any]:
+        await messages.delete_many({})
+        return await act(*args, **more)
+
+    monkeypatch.setattr(replica.processor, "act", act_after_the_end_of_all)
+    await replica.erase()
+    assert await traces(site.database, "K-1") == []

@@ -147,6 +147,23 @@ async def test_an_alert_that_is_raised_right_before_their_contact_is_written_ane
     await assert_nothing_is_left(site, "K-1")
 
 
+async def test_a_message_whose_time_ends_meanwhile_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch):
+    await have_erased(site, Log(), "K-1")
+    replica, messages = Replica(site), site.store.collection(NotificationState.collection)
+    assert await messages.count_documents({}) == 2
+    act = replica.processor.act
+
+    async def act_after_the_end_of_all(*args: Any, **more: Any) -> Decision[Any]:
+        if any(touch.kind is NotificationState for touch in more.get("touches", ())):
+            await messages.delete_many({})
+        return await act(*args, **more)
+
+    monkeypatch.setattr(replica.processor, "act", act_after_the_end_of_all)
+    await replica.erase()
+    assert await messages.count_documents({}) == 0
+    await assert_nothing_is_left(site, "K-1")
+
+
 async def test_whom_the_version_before_had_only_begun_to_forget_is_called_otherwise_as_well(site: Site):
     replica, log = Replica(site), Log()
     await replica.erasures.prepare()

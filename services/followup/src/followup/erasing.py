@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, NoReturn
@@ -61,31 +62,38 @@ class Erasures:
         [kept] = found
         if kept.erasure is not None and kept.erasure.customer_id is not None:
             for kind in (Message, Posting):
-                await self._rename(kind, kept.erasure, kept.erasure.customer_id)
+                await self._rename(kind, kept.id, kept.erasure, kept.erasure.customer_id)
             await self._processor.act(CustomerState, kept.id, partial(_done, kept.erasure), patient=True)
             log.info("what is held of an erased customer is renamed")
         return True
 
-    async def _rename(self, kind: type[Message | Posting], erased: Erased, customer_id: str) -> None:
+    async def _rename(self, kind: type[Message | Posting], place: str, erased: Erased, customer_id: str) -> None:
         where = {"s": {"$regex": _written(customer_id)}}
         rows = await self._store.collection(kind.collection).find(where, {"_id": 1}).to_list(None)
         for at in range(0, len(rows), _AT_ONCE):
             ids = [row["_id"] for row in rows[at : at + _AT_ONCE]]
-            await self._act(kind, ids, erased, customer_id)
-
-    async def _act(self, kind: type[Message | Posting], ids: list[str], erased: Erased, customer_id: str) -> None:
-        def decide(_: Message | Posting | None, states: States, _now: datetime) -> Decision[Any]:
-            return renamed(kind, ids, erased, states)
-
-        touches = [*self._domain.of_customer(customer_id), *(Ref(kind, name) for name in ids)]
-        await self._processor.act(kind, ids[0], decide, touches=touches, patient=True)
-        await self._lease.held()
+            touches = [*self._domain.of_customer(customer_id), *(Ref(kind, name) for name in ids)]
+            decide = partial(_renamed, kind, ids, erased)
+            await self._processor.act(CustomerState, place, decide, touches=touches, patient=True)
+            await self._lease.held()
 
 
 def _written(customer_id: str) -> str:
     """How an id stands in a text that is kept: as JSON, or as JSON in JSON."""
     once = json.dumps(customer_id, ensure_ascii=False)[1:-1]
     return "|".join(re.escape(one) for one in dict.fromkeys((once, json.dumps(once, ensure_ascii=False)[1:-1])))
+
+
+def _renamed(
+    kind: type[Message | Posting],
+    ids: Sequence[str],
+    erased: Erased,
+    _: CustomerState | None,
+    states: States,
+    _now: datetime,
+) -> Decision[Any]:
+    """Those of these that are still there."""
+    return renamed(kind, ids, erased, states)
 
 
 def _done(seen: Erased, kept: CustomerState | None, _: States, _now: datetime) -> Decision[Any]:

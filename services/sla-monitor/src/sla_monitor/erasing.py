@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, NoReturn
 
-from rapport.decision import Decision, Ref, States, Touch
+from rapport.decision import Decision, Ref, States
 from rapport.erasing import Erased
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
@@ -109,13 +109,14 @@ class Erasures:
         forgetting: Forgetting,
         kind: type[AlertState | NotificationState],
         where: Sequence[Document],
-        contacts: Sequence[Touch],
+        contacts: Sequence[Ref],
     ) -> None:
         rows = await self._store.collection(kind.collection).find({"$or": where}, {"_id": 1}).to_list(None)
         for at in range(0, len(rows), _AT_ONCE):
             ids = [row["_id"] for row in rows[at : at + _AT_ONCE]]
             touches = [*contacts, *(Ref(kind, name) for name in ids)]
-            await self._processor.act(kind, ids[0], forgetting.about(kind, ids), touches=touches, patient=True)
+            about = forgetting.about(kind, ids)
+            await self._processor.act(ContactState, contacts[0].id, about, touches=touches, patient=True)
 
     async def _elsewhere(self, customer_id: str, name: str) -> None:
         """Silences of theirs, and when groups of theirs were told something."""
