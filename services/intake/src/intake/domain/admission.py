@@ -31,6 +31,8 @@ _YEAR_ZERO: Final = "0000"
 """A year of RFC 3339 that Python's calendar has not."""
 
 ERASED: Final = "customer.erased"
+_NAMES: Final = Pseudonyms()
+"""Those at random, of whoever is erased; here nobody is known again."""
 _JSON: Final = "application/json"
 _TEXTS: Final = Event.model_fields.keys()
 """Attributes that mean something to us; all but `backfill` are texts, however they came."""
@@ -112,14 +114,13 @@ class Door:
     What is the same for all events that arrive together. `trace` is the request's, where they came in one.
 
     `end` is how the JSON of their records ends; `end_of_traced`, where an event
-    has a traceparent of its own. `pseudonyms` make the names of those who are erased.
+    has a traceparent of its own.
     """
 
-    __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "pseudonyms", "recorded", "trace")
+    __slots__ = ("caller", "end", "end_of_traced", "latest", "live_since", "recorded", "trace")
 
     def __init__(self, caller: Caller, now: datetime, live_window: timedelta, trace: Trace | None = None) -> None:
         self.caller = caller
-        self.pseudonyms = Pseudonyms()
         self.latest = now + AHEAD
         self.live_since = now - live_window
         self.recorded = format_instant(now)
@@ -164,7 +165,7 @@ def admit(event: CloudEvent, door: Door) -> Accepted | Refused:
     key: str = data["customer_id"]
     envelope["partitionkey"] = key
     if event_type == ERASED:
-        envelope["erasedas"] = door.pseudonyms.fresh(key)
+        envelope["erasedas"] = _NAMES.fresh(key)
     envelope["data"] = data
     value = to_json(envelope)
     if len(value) > MAX_EVENT and (excess := _excess(event)):
