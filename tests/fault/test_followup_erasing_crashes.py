@@ -11,7 +11,7 @@ from followup.domain.draft import Rules
 from followup.domain.followups import Followups
 from followup.domain.plays_file import parse_plays
 from followup.domain.rule_book import RuleBook
-from followup.domain.state import CheckIn, CustomerState, Message, Posting, SurveyLink
+from followup.domain.state import CheckIn, CustomerState, Message, NamelessContact, Posting, SurveyLink
 from followup.domain.surveys import change_consent
 from followup.erasing import Erasures
 from rapport.contracts import encode
@@ -56,7 +56,7 @@ class Replica:
 @pytest.fixture
 async def site(stack: Addresses, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     monkeypatch.setattr(erasing, "_AT_ONCE", 1)
-    kinds = (CustomerState, Message, SurveyLink, Posting, CheckIn)
+    kinds = (CustomerState, Message, SurveyLink, Posting, CheckIn, NamelessContact)
     site = Site(stack.mongodb, unique("erasing"), ManualClock(), kinds)
     await site.prepare()
     yield site

@@ -14,7 +14,7 @@ from followup.domain.rule_book import RuleBook
 from followup.domain.state import CustomerState, Message, SurveyLink
 from pydantic_core import to_json
 from rapport.contracts import Data, Event, decode, encode
-from rapport.decision import Decision, Ref, State, States, Touch
+from rapport.decision import Decision, Match, Ref, State, States, Touch
 
 from tests.support.declared import assert_declared
 
@@ -194,17 +194,22 @@ class Story:
     def loaded(self, touches: Iterable[Touch]) -> States:
         """The states of what was declared to be touched, and no others."""
         states = States()
+        refs: list[Ref] = []
         for touch in touches:
-            if isinstance(touch, Ref):
-                found = self.states.get((touch.kind, touch.id))
-                states.loaded([touch], [found] if found else [])
-                for ref in found.leads_to() if found else ():
-                    further = self.states.get((ref.kind, ref.id))
-                    states.loaded([ref], [further] if further else [])
-            else:
-                of_kind = [one for (kind, _), one in self.states.items() if kind is touch.kind]
-                states.loaded([], [one for one in of_kind if one.index().get(touch.field) == touch.value])
+            refs += [touch] if isinstance(touch, Ref) else self._matching(touch)
+        while refs:
+            found = [self.states[ref.kind, ref.id] for ref in refs if (ref.kind, ref.id) in self.states]
+            states.loaded(refs, found)
+            refs = [ref for one in found for ref in one.leads_to() if not states.knows(ref)]
         return states
+
+    def _matching(self, match: Match) -> list[Ref]:
+        """As MongoDB finds them: by a value of a field, or of a list of values."""
+        held = {Ref(*place): one.index().get(match.field) for place, one in self.states.items()}
+        fitting = {
+            ref: match.value in one if isinstance(one, list) else one == match.value for ref, one in held.items()
+        }
+        return [ref for ref, fits in fitting.items() if fits and ref.kind is match.kind]
 
     def apply(self, decision: Decision[Any], loaded: States) -> None:
         """Carry a decision out on what was `loaded` for it; it may write nothing else."""

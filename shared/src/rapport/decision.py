@@ -75,7 +75,7 @@ class State(Part, frozen=True, kw_only=True):
         return {}
 
     def leads_to(self) -> Iterable[Ref]:
-        """States that may be read wherever this one is found, since only it knows their ids; these lead no further."""
+        """States that may be read wherever this one is found, since only it knows their ids, and what these lead to."""
         return ()
 
     def made_in(self, epoch: int) -> Self:  # noqa: ARG002 - most don't say

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import cycle, pairwise
+from typing import Any
 
 from followup.domain.budget import broken_rule, free_at
 from followup.domain.durations import Cap
@@ -158,6 +159,77 @@ def test_the_first_free_instant_is_free_and_none_before_it_is(at, wanted, most, 
         if ahead < hours:
             assert broken_rule(tried, taken, budget) is not None
     assert broken_rule(slot.but(at=free), taken, budget) is None
+
+
+NAMES = st.sampled_from(["K-1", "K-1", "anonymous:1", "anonymous:2"])
+NAMED_PLAYS = PLAYS.replace(
+    "budget:",
+    """\
+  - name: breached
+    on: {type: sla.breached}
+    steps: [{after: 3h, do: check_in, by: team}]
+    cancel_on: [contact.received]
+  - {name: quiet, on: {silent: {quiet_for: 9d}}, steps: [{after: 0m, do: check_in}]}
+  - {name: silent, on: {silent: {resolved_unconfirmed: 5d, risk: true}}, steps: [{after: 0m, do: check_in}]}
+budget:""",
+)
+
+
+@st.composite
+def _told_of(draw: st.DrawFn) -> list[Event[Data]]:
+    """What is told of two contacts, each time by a name or none; of each somebody says at some time whose it is."""
+    first = [("assigned", f"C-{number}", 1440, draw(NAMES)) for number in (1, 2)]
+    happened = [("assigned", f"C-{number}", 0, "K-1") for number in (1, 2)]
+    kinds = st.sampled_from(["received", "resolved", "declined", "reopened", "assigned", "merged", "breached"])
+    some = st.tuples(kinds, st.sampled_from(["C-1", "C-2"]), st.integers(1, 20 * 1440), NAMES)
+    happened += draw(st.lists(some, max_size=12, unique_by=lambda one: one[2]))
+    return [_of_contact(*one) for one in (*first, *draw(st.permutations(happened)))]
+
+
+def _of_contact(kind: str, contact: str, minutes: int, customer: str) -> Event[Data]:
+    when, instant = _instant(minutes), MONDAY + timedelta(minutes=minutes)
+    about: dict[str, Any] = {"customer": customer}
+    match kind:
+        case "received":
+            return received(when, contact, **about, subject=f"of {minutes}", team="a" if minutes % 2 else None)
+        case "resolved" | "declined":
+            outcome = "solved" if kind == "resolved" else "declined"
+            return resolved(when, contact, **about, outcome=outcome, agent_id=f"agent-{minutes}")
+        case "merged":
+            return event("contact.merged", instant, **about, contact_id=contact, into="C-9")
+        case "assigned":
+            return event("contact.assigned", instant, **about, contact_id=contact, team=f"team-{minutes}")
+        case "breached":
+            times: dict[str, Any] = {"started_at": instant, "due_at": instant, "target": "resolution", "cycle": 1}
+            return event("sla.breached", instant, **about, contact_id=contact, source="/rapport/sla-monitor", **times)
+    return reopened(when, contact, **about)
+
+
+def _under_the_name(one: Event[Data]) -> Event[Data]:
+    return one.model_copy(update={"data": one.data.model_copy(update={"customer_id": "K-1"})})
+
+
+def _comes_to(told: Story) -> object:
+    """What is known of the customer and planned for them, whatever it is called."""
+    customer = told.customer()
+    planned = [
+        one.but(id="", returned=0, owner=None, team=None)
+        for one in customer.followups.values()
+        if one.status != "cancelled"
+    ]
+    contacts = {name: one.but(named=None) for name, one in customer.contacts.items()}
+    about = (customer.heard, customer.latest, customer.firsts, customer.signs, customer.wake_at)
+    return contacts, about, sorted(planned, key=lambda one: (one.play, one.step, one.trigger_key))
+
+
+@settings(max_examples=100, deadline=None)
+@given(events=_told_of(), again=st.booleans())
+def test_a_contact_is_one_customers_whoever_its_events_name(events, again):
+    arriving = [*events, *events[::2]] if again else events
+    told = Story(NAMED_PLAYS).take_in(profile(), *arriving)
+    assert _comes_to(told) == _comes_to(Story(NAMED_PLAYS).take_in(profile(), *map(_under_the_name, arriving)))
+    nobodies = [one for one in told.states.values() if isinstance(one, CustomerState) and one.id != "K-1"]
+    assert not any(one.contacts or one.followups or one.wake_at for one in nobodies)
 
 
 zones = st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia"])

@@ -11,8 +11,9 @@ from rapport.runtime.retention import Over
 from rapport.runtime.service import Service
 
 from followup import customer_pages, http, http_plays
+from followup.domain.folding import KEPT_CLOSED
 from followup.domain.followups import Followups
-from followup.domain.state import CheckIn, CustomerState, Message, Posting, SurveyLink
+from followup.domain.state import CheckIn, CustomerState, Message, NamelessContact, Posting, SurveyLink
 from followup.erasing import Erasures
 from followup.mails import Links, Writer
 from followup.playbook import Playbook
@@ -34,7 +35,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     playbook = Playbook(service.database, service.clock, settings.plays)
     domain = Followups(playbook.book)
     playbook.on_change(lambda book: setattr(domain, "book", book))
-    store = service.store(CustomerState, Message, SurveyLink, Posting, CheckIn)
+    store = service.store(CustomerState, Message, SurveyLink, Posting, CheckIn, NamelessContact)
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.FOLLOWUP_EVENTS,))
     queries = Followup(store, domain)
     erasures = Erasures(store, processor, domain, Lease(service.database, "erasing", service.clock), service.clock)
@@ -58,7 +59,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     service.http.include_router(http_plays.routes(playbook))
     service.http.include_router(http.work_list(queries, playbook, service.clock))
     service.http.include_router(customer_pages.routes(pages))
-    service.forget(store, *_overs(settings))
+    service.forget(store, *_overs(settings), Over(NamelessContact, {}, "since", KEPT_CLOSED, queries.held))
     service.on_start(erasures.prepare)
     service.on_start(playbook.load)
     service.on_start(_warnings(settings))

@@ -1,6 +1,6 @@
 """The queries that only followup has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,6 +69,11 @@ class Followup:
     async def customers(self, customer_ids: Iterable[str]) -> dict[str, CustomerState]:
         found = await self._store.find(CustomerState, {"_id": {"$in": sorted(set(customer_ids))}})
         return {customer.id: customer for customer in found}
+
+    async def held(self, contact_ids: Sequence[str]) -> set[str]:
+        """Those of these contacts of which some customer's state still knows."""
+        found = await self._store.find(CustomerState, {"contacts": {"$in": list(contact_ids)}})
+        return {name for customer in found for name in customer.contacts}
 
     async def link(self, token_hash: str) -> SurveyLink | None:
         """The survey whose link holds the token with this hash."""

@@ -197,7 +197,7 @@ class Store:
         """
         All that is touched, with one query for each collection and field; for what is bounded one each.
 
-        Then what the found states lead to. What is `known` need not be read again.
+        Then what the found states lead to, and these. What is `known` need not be read again.
         """
         held = {(type(state), state.id): state for state in known}
         refs: dict[type[State], set[str]] = defaultdict(set)
@@ -234,8 +234,13 @@ class Store:
         for ref in refs:
             if not states.knows(ref):
                 kinds[ref.kind].append(ref.id)
+        further: list[State] = []
         for kind, ids in kinds.items():
-            states.loaded(refs, await self._all(kind, {"_id": {"$in": ids}}))
+            found = await self._all(kind, {"_id": {"$in": ids}})
+            states.loaded(refs, found)
+            further += found
+        if further:
+            await self._load_further({ref for state in further for ref in state.leads_to()}, states)
 
     async def _all(self, kind: type[S], where: Mapping[str, Any]) -> list[S]:
         cursor = self.collection(kind.collection).find(where, _WHOLE, batch_size=_AT_ONCE)

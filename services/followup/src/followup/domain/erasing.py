@@ -13,11 +13,20 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 from rapport.contracts import Data, Event
 from rapport.decision import Decision, Ref, State, States
-from rapport.erasing import OURS, Erased, Pseudonyms, is_erased
+from rapport.erasing import OURS, Erased, Pseudonyms, is_anonymous, is_erased
 
+from followup.domain import nameless
 from followup.domain.draft import Draft, Rules, check_in_of
 from followup.domain.planning import end
-from followup.domain.state import CheckIn, Contact, CustomerState, Message, Posting, SurveyLink
+from followup.domain.state import (
+    CheckIn,
+    Contact,
+    CustomerState,
+    Message,
+    NamelessContact,
+    Posting,
+    SurveyLink,
+)
 
 T = TypeVar("T")
 
@@ -129,10 +138,13 @@ def _forget_words(draft: Draft, customer_id: str, later: CustomerState | None, s
         if call.customer_id == customer_id and call.id not in others:
             followup = draft.customer.followups.get(call.id)
             draft.write(check_in_of(followup, draft.customer) if followup else call.but(customer_id=name, note=None))
+    for contact in states.of(NamelessContact):
+        if contact.customer_id == customer_id and not (later and contact.id in later.contacts):
+            draft.write(nameless.forgotten(contact, name))
 
 
 def let_pass(
-    event: Event[Data], kept: CustomerState, known: CustomerState | None, states: States
+    event: Event[Data], kept: CustomerState, known: CustomerState | None, rules: Rules, states: States
 ) -> Decision[Any] | None:
     """
     What follows from an event about one who had the id and was erased; None where it is somebody's who has it now.
@@ -152,8 +164,31 @@ def let_pass(
     if contact_id is None or (known is not None and contact_id in known.contacts):
         return Decision(why=OF_ERASED)
     [whose] = (one for one in theirs if one.id == name)
-    contacts = {**whose.contacts, contact_id: Contact(touched_at=event.time)}
-    return Decision((whose.but(contacts=contacts),), why=OF_ERASED)
+    whose = whose.but(contacts={**whose.contacts, contact_id: Contact(touched_at=event.time)})
+    found = states.get(NamelessContact, contact_id)
+    if found is None or not is_anonymous(found.customer_id) or is_erased(found.customer_id):
+        return Decision((whose,), why=OF_ERASED)
+    return _forget_nameless(event, whose, found, rules, states)
+
+
+def _forget_nameless(
+    event: Event[Data], whose: CustomerState, found: NamelessContact, rules: Rules, states: States
+) -> Decision[Any]:
+    """A contact that nobody had a name for turns out to be an erased customer's: what is known of it goes, too."""
+    contact = nameless.forgotten(found, whose.id)
+    holder = states.get(CustomerState, found.customer_id)
+    if holder is None:
+        return Decision((whose, contact), why=OF_ERASED)
+    begun = nameless.about(holder, found.id)
+    draft = Draft(forgotten(nameless.taken_over(whose, holder, found.id), whose.id), rules, event)
+    for followup in nameless.about(draft.customer, found.id):
+        end(draft, followup, _WHY, event.order)
+    for state in nameless.rewritten((one.id for one in begun), draft.customer, states):
+        said = state.answer if isinstance(state, SurveyLink) else None
+        draft.write(state.but(answer=said.but(comment=None)) if said else state)
+    rest = nameless.without(holder, found.id, rules, event).decision()
+    made = draft.decision(OF_ERASED)
+    return replace(made, states=(*made.states, contact, *rest.states), events=(*made.events, *rest.events))
 
 
 def with_the_id(decision: Decision[Any], kept: CustomerState | None) -> Decision[Any]:

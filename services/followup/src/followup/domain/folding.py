@@ -35,7 +35,7 @@ _OPENS_OR_CLOSES = {
     "contact.merged",
     "contact.abandoned",
 }
-_SPEAKS = {
+SPEAKS = {
     "contact.received",
     "contact.reopened",
     "contact.confirmed",
@@ -45,7 +45,8 @@ _SPEAKS = {
     "mention.posted",
 }
 _LOW = {"csat": 2, "nps": 6, "ces": 3}
-_BAD = {"declined", "no_response"}
+BAD = {"declined", "no_response"}
+BAD_OUTCOME = "bad_outcome"
 _NO_REOPENING = {"spam", "duplicate"}
 _FIELDS = ("channel", "kind", "priority", "topic", "region", "location", "team", "language", "product", "agent_id")
 CONTACT_FIELDS = frozenset(_FIELDS) | {"direction", "subject", "reference", "answered_by"}
@@ -53,7 +54,8 @@ CONTACT_FIELDS = frozenset(_FIELDS) | {"direction", "subject", "reference", "ans
 _CONSENTS = {None: "consent", "email": "consent", "phone": "consent_to_calls"}
 _MOST_ENTRIES = 200
 _MOST_SUBJECT = 200
-_KEPT_CLOSED = timedelta(days=30)
+KEPT_CLOSED = timedelta(days=30)
+"""How long a contact that is closed is kept after the last word of it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +178,11 @@ def fold(
         first = customer.firsts.get(event.type)
         update["firsts"] = {**customer.firsts, event.type: min(first, key) if first else key}
     if event.type in cancelling:
-        update["latest"] = _newest(customer.latest, event.type, key)
-    if event.type in _SPEAKS and not (isinstance(data, ContactReceived) and data.direction == "outbound"):
+        update["latest"] = newest(customer.latest, event.type, key)
+    if event.type in SPEAKS and not (isinstance(data, ContactReceived) and data.direction == "outbound"):
         update["heard"] = max(customer.heard, key) if customer.heard else key
     if sign := _sign(event):
-        update["signs"] = _newest(customer.signs, sign, key)
+        update["signs"] = newest(customer.signs, sign, key)
     return customer.but(**update)
 
 
@@ -196,9 +198,9 @@ def forget_old(customer: CustomerState, now: datetime, plays: Plays) -> Customer
     contacts = {
         name: contact
         for name, contact in customer.contacts.items()
-        if contact.touched_at > now - _KEPT_CLOSED or name in about or _is_open(contact)
+        if contact.touched_at > now - KEPT_CLOSED or name in about or _is_open(contact)
     }
-    horizon = now - max(plays.budget.memory, _KEPT_CLOSED) - _KEPT_CLOSED
+    horizon = now - max(plays.budget.memory, KEPT_CLOSED) - KEPT_CLOSED
     followups = {
         name: one for name, one in customer.followups.items() if one.finished_at is None or one.finished_at > horizon
     }
@@ -269,7 +271,7 @@ def _fold_contact(
     if event.type in _OPENS_OR_CLOSES and not outbound:
         update["entries"] = _with(contact.entries, event, data, key)
     if event.type in cancelling and not outbound:
-        update["latest"] = _newest(contact.latest, event.type, key)
+        update["latest"] = newest(contact.latest, event.type, key)
     said = _said(data, attributes)
     if isinstance(data, ContactReceived):
         if contact.opened is None or key < contact.opened[0]:
@@ -287,17 +289,22 @@ def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: Order
     if any(entry.name == event.name for entry in entries):
         return entries
     outcome = data.outcome if isinstance(data, ContactResolved) else None
-    old = event.backfill and event.recorded - event.time > _KEPT_CLOSED
+    old = event.backfill and event.recorded - event.time > KEPT_CLOSED
     entry = Entry(key=key, type=event.type, outcome=outcome, live=not event.backfill, old=old)
     result = list(entries)
     insort(result, entry, key=lambda one: one.key)
-    if len(result) > _MOST_ENTRIES:  # of messages that follow each other the later ones change nothing
-        pairs = zip(result[1:], result, strict=False)
+    return not_too_many(result)
+
+
+def not_too_many(entries: list[Entry]) -> tuple[Entry, ...]:
+    """Of messages that follow each other the later ones change nothing, and are the first to go."""
+    while len(entries) > _MOST_ENTRIES:
+        pairs = zip(entries[1:], entries, strict=False)
         again = next(
             (i for i, (one, before) in enumerate(pairs, 1) if one.type == before.type == "contact.received"), 0
         )
-        del result[again]
-    return tuple(result)
+        del entries[again]
+    return tuple(entries)
 
 
 def _said(data: ContactData, attributes: frozenset[str]) -> dict[str, Value]:
@@ -330,10 +337,10 @@ def _sign(event: Event[Data]) -> str | None:
     match event.data:
         case SurveyAnswered(survey=survey, score=score) if score <= _LOW[survey]:
             return "low_score"
-        case ContactResolved(outcome=outcome) if outcome in _BAD:
-            return "bad_outcome"
+        case ContactResolved(outcome=outcome) if outcome in BAD:
+            return BAD_OUTCOME
     return {"sla.breached": "breach", "risk.raised": "risk"}.get(event.type)
 
 
-def _newest(known: dict[str, OrderKey], name: str, key: OrderKey) -> dict[str, OrderKey]:
+def newest(known: dict[str, OrderKey], name: str, key: OrderKey) -> dict[str, OrderKey]:
     return {**known, name: max(known[name], key) if name in known else key}

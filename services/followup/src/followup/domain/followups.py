@@ -9,15 +9,16 @@ from typing import Any
 from rapport.contracts import ContactData, Data, Event
 from rapport.contracts.contact_events import CustomerErased, CustomerUpdated
 from rapport.decision import Decision, Match, Ref, State, States, Touch
-from rapport.erasing import Pseudonyms, is_erased
+from rapport.erasing import Pseudonyms, is_anonymous, is_erased
 
 from followup.domain.draft import Draft, Rules, finished
 from followup.domain.erasing import OF_ERASED, erase, let_pass, with_the_id
 from followup.domain.folding import fold, forget_old, is_caused_by_us
+from followup.domain.nameless import Whose, settle, whose
 from followup.domain.planning import follow_clock, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
 from followup.domain.rule_book import RuleBook
-from followup.domain.state import WAITING, CheckIn, CustomerState, Message, SurveyLink
+from followup.domain.state import WAITING, CheckIn, CustomerState, Message, NamelessContact, SurveyLink
 
 
 class NotOwed(Exception):
@@ -41,8 +42,12 @@ class Followups:
             return []
         theirs: list[Touch] = [*self.of_customer(customer_id)]
         if isinstance(event.data, CustomerErased):
-            theirs += [Match(kind, "customer_id", customer_id) for kind in (SurveyLink, CheckIn)]
+            theirs += [Match(kind, "customer_id", customer_id) for kind in (SurveyLink, CheckIn, NamelessContact)]
             theirs += [Ref(CustomerState, event.erasedas)] if event.erasedas else []
+        contact_id = getattr(event.data, "contact_id", None)
+        if contact_id is not None:
+            theirs.append(Ref(NamelessContact, contact_id))
+            theirs += [Match(CustomerState, "contacts", contact_id)] if is_anonymous(customer_id) else []
         return theirs
 
     def of_customer(self, customer_id: str) -> list[Ref]:
@@ -66,22 +71,28 @@ class Followups:
         if isinstance(event.data, CustomerErased):
             return erase(event, customer_id, partition, self.pseudonyms, rules, states)
         kept = states.get(CustomerState, self.pseudonyms.place_of(customer_id))
-        if kept is not None and (passed := let_pass(event, kept, known, states)):
+        if kept is not None and (passed := let_pass(event, kept, known, rules, states)):
             return passed
-        before = known or CustomerState(id=customer_id, partition=partition)
-        customer = fold(before, event, rules.cancelling, rules.attributes)
+        found = whose(event, partition, states, now)
+        if found is None:
+            return Decision(why=OF_ERASED)
+        return with_the_id(self._follow(event, found, rules, states, now), kept)
+
+    def _follow(self, event: Event[Data], found: Whose, rules: Rules, states: States, now: datetime) -> Decision[Any]:
+        customer = found.name(fold(found.customer, event, rules.cancelling, rules.attributes))
         draft = Draft(forget_old(customer, now, rules.plays), rules, event)
+        settle(draft, found, event, states)
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
             follow_contact(draft, event.data.contact_id)
         if isinstance(event.data, CustomerUpdated):
-            follow_clock(draft, before, event)
+            follow_clock(draft, found.customer, event)
         follow_event(draft, event)
-        if customer.heard != before.heard and not event.backfill:
+        if customer.heard != (found.known and found.known.heard) and not event.backfill:
             watch_silence(draft)
-        if not draft.changed and draft.customer == before and known:
+        if not draft.changed and not draft.written and draft.customer == found.known:
             return Decision(why="nothing new")
-        return with_the_id(draft.decision(), kept)
+        return draft.decision()
 
     def touches_on_clock(self, state: State) -> Iterable[Touch]:
         """The messages that may be written: one whose sending was put off has been written before."""

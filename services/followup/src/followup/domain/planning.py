@@ -99,7 +99,7 @@ def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Reso
         silent = play.on.silent is not None and play.on.silent.resolved_unconfirmed is not None
         if play.name in started or not (play.on.type == RESOLVED or silent) or not matches(play, facts):
             continue
-        if not (silent and resolution.confirmed) and not _called_off(draft.customer, contact, play, resolution.key):
+        if not (silent and resolution.confirmed) and not _called_off(draft.customer, contact_id, play, resolution.key):
             start(draft, play, trigger)
 
 
@@ -110,7 +110,7 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     contact_id: str | None = getattr(data, "contact_id", None)
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
     if not outbound and not is_caused_by_us(event):
-        _cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
+        cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
     is_first = draft.customer.firsts.get(event.type) == key
     welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
     if isinstance(data, SlaRescheduled):
@@ -123,7 +123,7 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     trigger = Trigger(event.type, key, contact_id, _facts(draft.customer, contact, given), _promised(event))
     for play in draft.rules.plays.plays:
         fits = play.on.type == event.type != RESOLVED and matches(play, trigger.facts)
-        if fits and play.name not in welcomed and not _called_off(draft.customer, contact, play, key):
+        if fits and play.name not in welcomed and not _called_off(draft.customer, contact_id, play, key):
             start(draft, play, trigger)
 
 
@@ -175,9 +175,10 @@ def start(draft: Draft, play: Play, trigger: Trigger) -> None:
     silent = play.on.silent
     for index, step in enumerate(play.steps):
         name = _name(play, index, draft.customer, trigger)
-        before = draft.customer.followups.get(name)
+        before = draft.customer.followups.get(name) or _begun_under_another_name(draft.customer, play, index, trigger)
         if before and not before.may_return:
             continue
+        name = before.id if before else name
         due = due_at(step, from_millis(trigger.key[0]) + _silence(play), draft.customer, draft.rules.plays)
         followup = _planned(name, play, index, step, trigger, due)
         followup = followup.but(returned=before.returned + 1 if before else 0)
@@ -185,6 +186,15 @@ def start(draft: Draft, play: Play, trigger: Trigger) -> None:
         followup = draft.put(followup.but(owner=owner, team=team))
         if not silent:
             draft.tell("followup.scheduled", followup, followup.triggered_at, mark=_again(followup), due_at=due)
+
+
+def _begun_under_another_name(customer: CustomerState, play: Play, index: int, trigger: Trigger) -> Followup | None:
+    """A step of a contact that had no name: its id was made of another than the customer's."""
+    contact = customer.contacts.get(trigger.contact_id or "")
+    if contact is None or contact.named is None:
+        return None
+    same = (play.name, index, trigger.key)
+    return next((f for f in customer.followups.values() if (f.play, f.step, f.trigger_key) == same), None)
 
 
 def follow_clock(draft: Draft, before: CustomerState, event: Event[Data]) -> None:
@@ -256,7 +266,7 @@ def _again(followup: Followup) -> str:
     return str(followup.returned) if followup.returned else ""
 
 
-def _cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | None) -> None:
+def cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | None) -> None:
     """Cancel what is waiting for this type of event: of the same contact, where it is about one."""
     for followup in list(draft.customer.followups.values()):
         same = not (contact_id and followup.contact_id) or followup.contact_id == contact_id
@@ -264,10 +274,12 @@ def _cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | N
             end(draft, followup, event_type, key)
 
 
-def _called_off(customer: CustomerState, contact: Contact | None, play: Play, key: OrderKey) -> bool:
+def _called_off(customer: CustomerState, contact_id: str | None, play: Play, key: OrderKey) -> bool:
     """Whether an event that came before its turn has already cancelled this play."""
+    contact = customer.contacts.get(contact_id or "")
+    of_contact = contact.latest if contact else {} if contact_id else customer.latest
     for name in play.cancel_on:
-        known = contact.latest if contact and name.startswith("contact.") else customer.latest
+        known = of_contact if name.startswith("contact.") else customer.latest
         if name in known and known[name] > key:
             return True
     return False

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rapport.contracts import Data, Event
-from rapport.decision import Decision, Ref, State, States
+from rapport.decision import Decision, Match, Ref, State, States, Touch
 
 from followup.domain import sending
 from followup.domain.draft import Rules
@@ -50,8 +50,7 @@ class _World:
 
     def hear(self, event: Event[Data]) -> None:
         domain = Followups(RuleBook.of(self.rules))
-        refs = [touch for touch in domain.touches(event) if isinstance(touch, Ref)]
-        self._apply(domain.on_event(event, 0, self._loaded(refs), event.time))
+        self._apply(domain.on_event(event, 0, self._loaded(domain.touches(event)), event.time))
 
     def until(self, end: datetime) -> None:
         """Let time pass: whoever is due is woken when they are due, the first first."""
@@ -84,13 +83,23 @@ class _World:
         assert isinstance(found, CustomerState)  # noqa: S101 - written beside its message
         return found
 
-    def _loaded(self, refs: Sequence[Ref]) -> States:
+    def _loaded(self, touches: Iterable[Touch]) -> States:
         states = States()
-        found = [self._states[ref] for ref in refs if ref in self._states]
-        states.loaded(refs, found)
-        further = [ref for state in found for ref in state.leads_to()]
-        states.loaded(further, [self._states[ref] for ref in further if ref in self._states])
+        refs: list[Ref] = []
+        for touch in touches:
+            refs += [touch] if isinstance(touch, Ref) else self._matching(touch)
+        while refs:
+            found = [self._states[ref] for ref in refs if ref in self._states]
+            states.loaded(refs, found)
+            refs = [ref for state in found for ref in state.leads_to() if not states.knows(ref)]
         return states
+
+    def _matching(self, match: Match) -> list[Ref]:
+        """Those of whom a field is that, or of whose values one is."""
+        of_kind = [
+            (ref, state.index().get(match.field)) for ref, state in self._states.items() if ref.kind is match.kind
+        ]
+        return [ref for ref, held in of_kind if held == match.value or (isinstance(held, list) and match.value in held)]
 
     def _apply(self, decision: Decision[Any]) -> None:
         for ref in decision.gone:

@@ -10,7 +10,7 @@ from msgspec import field
 from rapport.contracts.envelope import Name, OrderKey
 from rapport.contracts.fields import Channel, SurveyKind
 from rapport.decision import Index, Part, Ref, State
-from rapport.erasing import Erased
+from rapport.erasing import Erased, is_anonymous
 
 from followup.domain.durations import RISK_LASTS
 
@@ -37,6 +37,7 @@ Status = Literal[
 WAITING: frozenset[Status] = frozenset({"watched", "planned", "deferred"})
 CANCELLABLE: frozenset[Status] = WAITING | {"reserved", "owed"}
 HEARD: frozenset[Status] = frozenset({"reserved", "sending", "sent"})
+_HAS_LINK: frozenset[Status] = frozenset({"reserved", "sending", "sent", "failed"})
 
 
 class Entry(Part, frozen=True, kw_only=True):
@@ -64,7 +65,8 @@ class Contact(Part, frozen=True, kw_only=True):
 
     `opened` holds the fields that its earliest message gave, `changed` those that
     were said since; `latest` the newest event of each type that cancels a play;
-    `touched_at` is when the newest of its events came.
+    `touched_at` is when the newest of its events came. `named` is the newest event that names
+    whoever has it, kept only of one that was ever told of under `anonymous:…`.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -72,6 +74,7 @@ class Contact(Part, frozen=True, kw_only=True):
     changed: dict[str, Stamped] = field(default_factory=dict)
     latest: dict[str, OrderKey] = field(default_factory=dict)
     touched_at: datetime
+    named: OrderKey | None = None
 
     def field(self, name: str) -> Value:
         if name in self.changed:
@@ -156,11 +159,16 @@ class CustomerState(State, frozen=True, kw_only=True):
     `consent_elsewhere` is what they said of each channel for texts, and under "" once more what of none.
     Or, under a key made of the id, that a customer was erased: it lies here because it is then
     found with the customers, and costs no query of its own.
+
+    It is found by its contacts, too, for those who tell of one and don't know whose it is.
     """
 
     collection: ClassVar[str] = "customers"
     wakeful: ClassVar[bool] = True
-    indexes: ClassVar[tuple[Index, ...]] = (Index(("erasing",), only={"erasing": True}),)
+    indexes: ClassVar[tuple[Index, ...]] = (
+        Index(("erasing",), only={"erasing": True}),
+        Index(("contacts",), only={"contacts": {"$exists": True}}),
+    )
 
     profile: dict[str, Stamped] = field(default_factory=dict)
     earned_tier: Stamped | None = None
@@ -180,10 +188,28 @@ class CustomerState(State, frozen=True, kw_only=True):
     sequence: int = 0
 
     def index(self) -> dict[str, Any]:
-        return {"erasing": True} if self.erasure and self.erasure.customer_id is not None else {}
+        if self.erasure:
+            return {"erasing": True} if self.erasure.customer_id is not None else {}
+        return {"contacts": list(self.contacts)} if self.contacts else {}
 
     def leads_to(self) -> Iterable[Ref]:
-        return [Ref(CustomerState, name) for name in self.erasure.names] if self.erasure else ()
+        """Those who had the id and were erased; or what was written about contacts that may turn out another's."""
+        if self.erasure:
+            return [Ref(CustomerState, name) for name in self.erasure.names]
+        return self._written() if self.followups else ()
+
+    def _written(self) -> list[Ref]:
+        nameless = is_anonymous(self.id)
+        if not nameless and all(contact.named is None for contact in self.contacts.values()):
+            return []
+        written: list[Ref] = []
+        for one in self.followups.values():
+            contact = self.contacts.get(one.contact_id or "")
+            if one.do == "check_in" or not (nameless or (contact and contact.named)):
+                continue
+            written += [Ref(Message, one.id)] if one.status in {"reserved", "sending"} else []
+            written += [Ref(SurveyLink, one.id)] if one.do == "survey" and one.status in _HAS_LINK else []
+        return written
 
     def says(self, name: str) -> Value:
         """A field of the customer's profile; a tier that somebody set wins over one that was earned."""
@@ -223,6 +249,9 @@ class Message(State, frozen=True, kw_only=True):
 
     def index(self) -> dict[str, Any]:
         return {"status": self.status, "next_at": self.next_at}
+
+    def leads_to(self) -> Iterable[Ref]:
+        return (Ref(CustomerState, self.customer_id),)
 
 
 class CheckIn(State, frozen=True, kw_only=True):
@@ -281,7 +310,31 @@ class SurveyLink(State, frozen=True, kw_only=True):
         return {"token": self.token, "expires_at": self.expires_at, "customer_id": self.customer_id}
 
     def leads_to(self) -> Iterable[Ref]:
-        return [Ref(CustomerState, self.customer_id)]
+        return (Ref(CustomerState, self.customer_id),)
+
+
+class NamelessContact(State, frozen=True, kw_only=True):
+    """
+    A contact that was told of under `anonymous:…` at least once: who has it, by whatever name it is told of.
+
+    Of all other contacts there is none, so that their events cost nothing more than to ask for it.
+    While nobody known has it, what other events than its own say of its customer is kept here.
+    """
+
+    collection: ClassVar[str] = "nameless_contacts"
+    indexes = (Index(("customer_id",)), Index(("since",)))
+
+    customer_id: str
+    since: datetime
+    latest: dict[str, OrderKey] = field(default_factory=dict)
+    signs: dict[str, OrderKey] = field(default_factory=dict)
+    heard: OrderKey | None = None
+
+    def index(self) -> dict[str, Any]:
+        return {"customer_id": self.customer_id, "since": self.since}
+
+    def leads_to(self) -> Iterable[Ref]:
+        return (Ref(CustomerState, self.customer_id),)
 
 
 class Posting(State, frozen=True, kw_only=True):
