@@ -161,6 +161,22 @@ def test_a_nameless_message_calls_off_what_waits_for_the_customers_word(events):
     assert Story(LATE).take_in(*events).until("5 00:00").of("followup.owed") == []
 
 
+def test_what_is_told_of_a_contact_before_it_is_known_is_not_called_off_by_a_word_on_another():
+    told = Story(LATE).take_in(received("0 16:00", "C-2"), breached("0 12:00", "K-1")).until("5 00:00")
+    assert [one.contact_id for one in told.of("followup.owed")] == ["C-1"]
+
+
+def test_signs_of_risk_that_were_told_namelessly_are_the_customers_and_of_an_erased_one_nothing_is_kept():
+    told = Story().take_in(OPENED, breached("0 12:00", NOBODY))
+    [found] = [one for one in told.states.values() if isinstance(one, NamelessContact)]
+    assert list(found.signs) == ["breach"]
+    told.take_in(event("contact.assigned", at("0 09:00"), contact_id="C-1", team="law"))
+    assert told.customer().signs == found.signs
+    told.take_in(erased("1 00:00"))
+    [found] = [one for one in told.states.values() if isinstance(one, NamelessContact)]
+    assert (found.customer_id, found.signs) == ("erased:1", {})
+
+
 def test_of_two_known_customers_the_newest_word_names_whose_it_is():
     words = (
         OPENED,
