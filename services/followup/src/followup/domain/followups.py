@@ -73,7 +73,7 @@ class Followups:
         kept = states.get(CustomerState, self.pseudonyms.place_of(customer_id))
         if kept is not None and (passed := let_pass(event, kept, known, rules, states)):
             return passed
-        found = whose(event, partition, states, now)
+        found = whose(event, known, partition, states, now)
         if found is None:
             return Decision(why=OF_ERASED)
         return with_the_id(self._follow(event, found, rules, states, now), kept)

@@ -48,12 +48,18 @@ class Whose:
         return customer.but(contacts={**customer.contacts, self.nameless.id: contact.but(named=self.named)})
 
 
-def whose(event: Event[Data], partition: int, states: States, now: datetime) -> Whose | None:
-    """Whom an event concerns; None where nobody is named, and the contact is an erased customer's."""
+def whose(
+    event: Event[Data], known: CustomerState | None, partition: int, states: States, now: datetime
+) -> Whose | None:
+    """
+    Whom an event concerns that names a customer, perhaps `known`.
+
+    None where it names nobody, and the contact is an erased customer's.
+    """
     data: Any = event.data
     customer_id, contact_id = data.customer_id, getattr(data, "contact_id", None)
-    named = _alone(customer_id, partition, states)
-    nameless = None if contact_id is None else states.get(NamelessContact, contact_id)
+    named = Whose(known or CustomerState(id=customer_id, partition=partition), known)
+    nameless = states.get(NamelessContact, contact_id) if contact_id is not None else None
     if contact_id is None or (nameless is None and not is_anonymous(customer_id)):
         return named
     if nameless is not None and is_erased(nameless.customer_id):
@@ -73,14 +79,14 @@ def whose(event: Event[Data], partition: int, states: States, now: datetime) -> 
     if is_anonymous(owner) and not is_anonymous(customer_id):
         return named
     others = tuple(one for one in holders if one.id != owner)
-    alone = _alone(owner, partition, states)
-    customer = alone.customer
+    known = states.get(CustomerState, owner)
+    customer = known or CustomerState(id=owner, partition=partition)
     for other in others:
         customer = taken_over(customer, other, contact_id)
     if nameless is not None and nameless.customer_id != owner:
         customer = with_said(customer, Said(nameless.heard, nameless.latest, nameless.signs))
     nameless = nameless or NamelessContact(id=contact_id, partition=partition, customer_id=owner, since=now)
-    return Whose(customer, alone.known, others, nameless.but(customer_id=owner), keys[owner] or None)
+    return Whose(customer, known, others, nameless.but(customer_id=owner), keys[owner] or None)
 
 
 def taken_over(customer: CustomerState, other: CustomerState, contact_id: str) -> CustomerState:
@@ -174,11 +180,6 @@ def forgotten(nameless: NamelessContact, name: str) -> NamelessContact:
 
 def about(customer: CustomerState, contact_id: str) -> list[Followup]:
     return [one for one in customer.followups.values() if one.contact_id == contact_id]
-
-
-def _alone(customer_id: str, partition: int, states: States) -> Whose:
-    known = states.get(CustomerState, customer_id)
-    return Whose(known or CustomerState(id=customer_id, partition=partition), known)
 
 
 def _holding(

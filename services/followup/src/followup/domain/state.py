@@ -199,16 +199,15 @@ class CustomerState(State, frozen=True, kw_only=True):
         return self._written() if self.followups else ()
 
     def _written(self) -> list[Ref]:
+        unsure = {name for name, contact in self.contacts.items() if contact.named}
         nameless = is_anonymous(self.id)
-        if not nameless and all(contact.named is None for contact in self.contacts.values()):
+        if not unsure and not nameless:
             return []
         written: list[Ref] = []
         for one in self.followups.values():
-            contact = self.contacts.get(one.contact_id or "")
-            if one.do == "check_in" or not (nameless or (contact and contact.named)):
-                continue
-            written += [Ref(Message, one.id)] if one.status in {"reserved", "sending"} else []
-            written += [Ref(SurveyLink, one.id)] if one.do == "survey" and one.status in _HAS_LINK else []
+            if one.do != "check_in" and (nameless or one.contact_id in unsure):
+                written += [Ref(Message, one.id)] if one.status in {"reserved", "sending"} else []
+                written += [Ref(SurveyLink, one.id)] if one.do == "survey" and one.status in _HAS_LINK else []
         return written
 
     def says(self, name: str) -> Value:
