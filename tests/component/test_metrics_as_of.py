@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from metrics import lists
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.erasing import Erasure
 from metrics.domain.measures import MEASURES
@@ -31,8 +32,11 @@ RANGES: tuple[dict[str, str], ...] = ({}, {"from": "2026-03-02", "to": "2026-03-
 
 
 @pytest.fixture
-async def stores(stack: Addresses, unique: Callable[[str], str]) -> AsyncIterator[tuple[Store, Store]]:
-    """Of one that knows all by now, and one that knows what was booked."""
+async def stores(
+    stack: Addresses, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Store, Store]]:
+    """Of one that knows all by now, and one that knows what was booked; lists look no further than they must."""
+    monkeypatch.setattr(lists, "_LOOKED_AT", 1)
     sites = [Site(stack.mongodb, unique("as-of"), ManualClock(NOW), KINDS) for _ in range(2)]
     for site in sites:
         await site.prepare()
@@ -138,6 +142,19 @@ async def test_deadlines_of_history_that_came_after_the_day_are_not_in_it(store:
     now, then = await asked(store, asked_at, deadlines, missed)
     assert [row["breached"] for row in await now.rows(measure="sla", by="target")] == [1]
     assert await then.rows(measure="sla", by="target") == []
+
+
+async def test_a_page_is_full_however_many_of_the_newest_contacts_were_other_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lists, "_LOOKED_AT", 1)
+    came = [received(at(f"10:0{n}"), f"C-{n}") for n in range(6)]
+    since = [resolved(at("10:30"), f"C-{n}", recorded=TUESDAY) for n in (2, 4, 5)]
+    _, then = await asked(store, *came, *since)
+
+    assert [one[0] for one in await then.contacts(measure="contacts", limit=1)] == [
+        f"C-{n}" for n in (5, 4, 3, 2, 1, 0)
+    ]
 
 
 async def test_a_tier_of_before_that_is_told_after_the_day_is_not_the_one_of_then(store: Store):

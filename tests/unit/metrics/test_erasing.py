@@ -118,6 +118,16 @@ def test_what_services_go_on_telling_of_them_is_theirs_whenever_it_is_dated():
     assert {memory.entry(one).customer_id for one in told} == {"erased:1"}
 
 
+def test_a_contact_that_is_named_after_them_gets_its_name_by_what_changes_nothing_of_it_too():
+    memory = Forgetting().feed(received(at("09:00"), "K-1/7"), erased(LATER))
+    about: dict[str, Any] = {"network": "x", "text": WORDS[7], "contact_id": "K-1/7"}
+    memory.feed(event("mention.posted", at("12:00", day=3), **about))
+    [fact] = memory.kept[ContactFact]
+    assert "K-1" not in fact
+    memory.forget()
+    assert_forgotten(memory, "K-1")
+
+
 def test_whoever_has_the_id_afterwards_is_somebody_else():
     memory = Forgetting().feed(*history(), erased(LATER)).forget()
     new = event("customer.updated", at("13:00", day=2), name="Bob", tier="bronze")
