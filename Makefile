@@ -5,7 +5,7 @@ PYTHON ?= python3
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rapport
 UV := $(or $(shell command -v uv 2>/dev/null),$(CACHE)/uv/bin/uv)
 PYTEST := .venv/bin/pytest
-WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))# one more than cores: tests wait a quarter of their time
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 2 )))# two more than cores: tests wait a third of their time
 unexport PYTHONDONTWRITEBYTECODE  # with it every start of every service compiles everything anew, for seconds
 
 .PHONY: help setup demo up test test-peers check lint types imports docs docs-check browser promtool bench clean

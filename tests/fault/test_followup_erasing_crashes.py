@@ -1,6 +1,5 @@
 """Law: whenever the replica that renames what is held of an erased customer is killed, another goes on to the end."""
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -20,13 +19,11 @@ from rapport.runtime.lease import Lease
 
 from tests.support.clock import EPOCH, ManualClock
 from tests.support.followup import event
+from tests.support.killing import killed_at_every_third_await
 from tests.support.replica import Log, Site, horizons
 from tests.support.stack import Addresses
-from tests.support.suspension import Killed, Suspended, die_here, the_end_of
 from tests.support.traces import traces
 
-MOST_AWAITS = 200
-LEASE = 16
 PLAYS = """
 plays:
   - name: thanks
@@ -92,29 +89,12 @@ async def assert_nothing_is_left(site: Site, number: str) -> None:
 
 async def test_killed_at_whichever_await_another_replica_renames_the_rest(site: Site):
     log = Log()
-    dead: list[Suspended[None]] = []
-    for n in range(1, MOST_AWAITS, 3):
-        number = f"{n:03}"
-        await have_erased(site, log, number)
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nobody holds the lease any more
-        site.sessions.clear()
-        killed = Suspended(Replica(site).erase(), n, die_here)
-        with contextlib.suppress(Killed):
-            await killed
-        dead.append(killed)
-        await killed.last_words()
-        await site.bury()
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nor does the dead
-        await Replica(site).erase()
-        await assert_nothing_is_left(site, number)
-        if not killed.reached:
-            break
-    assert 20 < n < MOST_AWAITS - 3
-    for zombie in dead[:-1]:
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # so that it can go on at once
-        await the_end_of(zombie.rise())
-    for earlier in range(1, n, 3):
-        await assert_nothing_is_left(site, f"{earlier:03}")
+    await killed_at_every_third_await(
+        site,
+        begin=lambda n: have_erased(site, log, f"{n:03}"),
+        work=lambda: Replica(site).erase(),
+        check=lambda n: assert_nothing_is_left(site, f"{n:03}"),
+    )
 
 
 async def test_a_message_whose_time_ends_meanwhile_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch):

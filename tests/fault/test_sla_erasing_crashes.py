@@ -1,6 +1,5 @@
 """Law: whenever the replica that writes an erased customer's contacts anew is killed, another goes on to the end."""
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
@@ -20,15 +19,13 @@ from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.erasing import Erasures
 
 from tests.support.clock import EPOCH, ManualClock
+from tests.support.killing import killed_at_every_third_await
 from tests.support.replica import PARTITIONS, Log, Site, horizons, received
 from tests.support.sla import policy, targets
 from tests.support.stack import Addresses
-from tests.support.suspension import Killed, Suspended, die_here, the_end_of
 from tests.support.traces import traces
 
-MOST_AWAITS = 200
 MUCH_LATER = horizons(EPOCH + timedelta(minutes=1))
-LEASE = 16
 RULES = targets(
     "first_response: {within: 1s, elapsed: true}",
     page="now",
@@ -105,29 +102,12 @@ async def assert_nothing_is_left(site: Site, customer_id: str) -> None:
 
 async def test_killed_at_whichever_await_another_replica_forgets_the_rest(site: Site):
     log = Log()
-    dead: list[Suspended[None]] = []
-    for n in range(1, MOST_AWAITS, 3):
-        customer_id = f"K-{n:03}"
-        await have_erased(site, log, customer_id)
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nobody holds the lease any more
-        site.sessions.clear()
-        killed = Suspended(Replica(site).erase(), n, die_here)
-        with contextlib.suppress(Killed):
-            await killed
-        dead.append(killed)
-        await killed.last_words()
-        await site.bury()
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # nor does the dead
-        await Replica(site).erase()
-        await assert_nothing_is_left(site, customer_id)
-        if not killed.reached:
-            break
-    assert 20 < n < MOST_AWAITS - 3
-    for zombie in dead[:-1]:
-        site.clock.advance(LEASE)  # type: ignore[attr-defined] # so that it can go on at once
-        await the_end_of(zombie.rise())
-    for number in range(1, n, 3):
-        await assert_nothing_is_left(site, f"K-{number:03}")
+    await killed_at_every_third_await(
+        site,
+        begin=lambda n: have_erased(site, log, f"K-{n:03}"),
+        work=lambda: Replica(site).erase(),
+        check=lambda n: assert_nothing_is_left(site, f"K-{n:03}"),
+    )
 
 
 async def test_an_alert_that_is_raised_right_before_their_contact_is_written_anew_bears_the_name_as_well(

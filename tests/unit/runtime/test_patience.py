@@ -46,3 +46,15 @@ async def test_the_waits_grow_but_never_past_five_seconds() -> None:
     await Patience("test", clock)("work", Failing(*[AutoReconnect() for _ in range(200)]))
 
     assert timedelta(seconds=300) < clock.now() - EPOCH < timedelta(seconds=200 * 5)
+
+
+async def test_piece_after_piece_is_done_at_once_and_it_rests_where_there_is_none() -> None:
+    clock, found, looked = ManualClock(), [True, True, False, True, False], []
+
+    async def piece() -> bool:
+        looked.append((clock.now() - EPOCH).total_seconds())
+        return found.pop(0)
+
+    with pytest.raises(IndexError):
+        await Patience("test", clock).piece_by_piece("work", piece, rest=5)
+    assert looked == [0, 0, 0, 5, 5, 10]

@@ -49,10 +49,7 @@ class Erasures:
 
     async def run(self) -> NoReturn:
         """Until cancelled."""
-        patiently = Patience("followup", self._clock)
-        while True:
-            if not await patiently("erasing", self._one):
-                await self._clock.sleep(_LOOK_EVERY)
+        await Patience("followup", self._clock).piece_by_piece("erasing", self._one, rest=_LOOK_EVERY)
 
     async def _one(self) -> bool:
         """One customer; False when there is none, or another replica sees to it."""

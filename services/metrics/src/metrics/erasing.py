@@ -60,10 +60,7 @@ class Erasures:
 
     async def run(self) -> NoReturn:
         """Until cancelled."""
-        patiently = Patience("metrics", self._clock)
-        while True:
-            if not await patiently("erasing", self._one):
-                await self._clock.sleep(_LOOK_EVERY)
+        await Patience("metrics", self._clock).piece_by_piece("erasing", self._one, rest=_LOOK_EVERY)
 
     async def _one(self) -> bool:
         """One customer; False when there is none."""

@@ -62,10 +62,7 @@ class Replaying:
         self._patiently = Patience("metrics", clock)
 
     async def for_ever(self) -> NoReturn:
-        while True:
-            while await self._patiently("recompute", self.advance):
-                pass
-            await self._clock.sleep(_EVERY)
+        await self._patiently.piece_by_piece("recompute", self.advance, rest=_EVERY)
 
     async def advance(self) -> bool:
         """Do the next piece of what there is to do; answers whether there may be more at once."""

@@ -88,10 +88,7 @@ class Applications:
 
     async def run(self) -> NoReturn:
         """Carry out what has been asked for, until cancelled."""
-        patiently = Patience("sla-monitor", self._clock)
-        while True:
-            if not await patiently("applying the policy", self.go_on):
-                await self._clock.sleep(_LOOK_EVERY)
+        await Patience("sla-monitor", self._clock).piece_by_piece("applying the policy", self.go_on, rest=_LOOK_EVERY)
 
     async def go_on(self) -> bool:
         """One batch of the oldest unfinished; False when there is nothing to do here."""

@@ -62,10 +62,7 @@ class Closures:
 
     async def run(self) -> NoReturn:
         """Carry out what has been made known, until cancelled."""
-        patiently = Patience("sla-monitor", self._clock)
-        while True:
-            if not await patiently("closures", self._some):
-                await self._clock.sleep(_LOOK_EVERY)
+        await Patience("sla-monitor", self._clock).piece_by_piece("closures", self._some, rest=_LOOK_EVERY)
 
     async def _some(self) -> bool:
         """One batch of the oldest unfinished; False when there is nothing to do here."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from aiokafka.errors import KafkaError
 
@@ -38,6 +38,12 @@ class Patience:
                 telemetry.RETRIES.labels(self.service, what).inc()
                 log.warning("waiting to try again", what=what, error=(str(error) or type(error).__name__)[:_ANSWERS])
             await self.clock.sleep(next(waits))
+
+    async def piece_by_piece(self, what: str, piece: Callable[[], Awaitable[bool]], *, rest: float) -> NoReturn:
+        """Do the next piece of what there is to do, until cancelled; `rest` seconds after one that found nothing."""
+        while True:
+            if not await self(what, piece):
+                await self.clock.sleep(rest)
 
 
 def is_away(error: BaseException) -> bool:
