@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rapport.contracts.sla_events import AlertCleared, SlaCorrected
+from rapport.contracts.sla_events import SlaCorrected
 from sla_monitor.domain import actions
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.states import CustomerState
@@ -396,10 +396,3 @@ def test_five_hundred_messages_are_remembered_in_short_and_nothing_told_is_taken
 
 def test_a_story_without_a_policy_is_silent():
     assert story(received("09:00"), responded("17:00"), under="policies: []") == []
-
-
-def test_a_late_answer_tells_the_open_time_that_it_took():
-    played = play([received("09:00"), responded("14:00")], under=NOW, looks=["13:00:00.001"])
-    [cleared] = [told for told in played.events if told.type == "alert.cleared"]
-    assert isinstance(cleared.data, AlertCleared)
-    assert (cleared.data.met_at, cleared.data.open_seconds) == (at("14:00"), 5 * 3600)

@@ -46,3 +46,10 @@ def test_an_earlier_answer_to_what_was_missed_moves_how_long_it_took_and_rings_n
 def test_what_comes_in_order_is_told_once():
     events = [received("09:00"), responded("10:00"), responded("11:00"), resolved("12:00")]
     assert play(events, under=ANSWER).told() == [("sla.met", "10:00")]
+
+
+def test_a_late_answer_tells_the_open_time_that_it_took():
+    played = play([received("09:00"), responded("14:00")], under=ANSWER, looks=["13:00:00.001"])
+    [cleared] = [told for told in played.events if told.type == "alert.cleared"]
+    assert isinstance(cleared.data, AlertCleared)
+    assert (cleared.data.met_at, cleared.data.open_seconds) == (at("14:00"), 5 * 3600)

@@ -21,7 +21,8 @@ SIDES: Final = (
     "product",
     "policy",
 )
-COMPARED: Final = ("contacts", "first_response", "sla", "csat", "followups")
+COMPARED: Final = ("first_response", "sla", "csat", "followups")
+"""Beside follow-ups stand the contacts taken."""
 _MOST: Final = 25
 
 
@@ -82,7 +83,7 @@ def _side(span: Span, by: str, name: str | None, side: Mapping[str, Row]) -> tup
         counted("sla", "breached", sla),
         counted("first_response", "still_waiting", response),
         Cell(duration(response.get("calendar_p50"))),
-        counted("contacts", "contacts", side.get("contacts", {})),
+        counted("contacts", "contacts", calls),
         counted("followups", "owed", calls),
         counted("followups", "overdue", calls),
         Cell(percent(csat.get("score")), span.link("csat", **pinned) if csat.get("answers") else ""),
