@@ -1,7 +1,9 @@
 """What is learned late about a contact: its follow-ups stand as if all had come in order."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from followup.domain.state import WAITING
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,30 @@ def test_what_was_called_off_in_error_comes_back_and_is_told_of_once_more():
     assert len(waiting(told)) == 2
     names = [one.id for one in told.told if one.type == "followup.scheduled"]
     assert len(names) == len(set(names)) == 4
+
+
+SORRY = """
+plays:
+  - name: sorry
+    on: {type: sla.breached}
+    steps: [{after: 2h, do: check_in, by: team}]
+    cancel_on: [sla.met]
+senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
+"""
+
+
+def deadline(kind: str, when: str, contact: str) -> Event[Data]:
+    more: dict[str, Any] = {"met_at": at(when), "without_response": False} if kind == "sla.met" else {}
+    times: dict[str, Any] = {"started_at": at("0 08:00"), "due_at": at(when), "target": "resolution", "cycle": 1}
+    return event(kind, at(when), contact_id=contact, source="/rapport/sla-monitor", **times, **more)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_play_is_called_off_by_what_happens_on_its_own_contact_whichever_is_heard_first(order):
+    breached, met = deadline("sla.breached", "0 09:00", "C-1"), deadline("sla.met", "0 10:00", "C-2")
+    assert waiting(Story(SORRY).take_in(*[breached, met][::order])) == [("sorry", "check_in")]
+    met = deadline("sla.met", "0 10:00", "C-1")
+    assert waiting(Story(SORRY).take_in(*[breached, met][::order])) == []
 
 
 PLAYS = """

@@ -168,7 +168,7 @@ NAMED_PLAYS = PLAYS.replace(
   - name: breached
     on: {type: sla.breached}
     steps: [{after: 3h, do: check_in, by: team}]
-    cancel_on: [contact.received]
+    cancel_on: [contact.received, sla.cancelled]
   - {name: quiet, on: {silent: {quiet_for: 9d}}, steps: [{after: 0m, do: check_in}]}
   - {name: silent, on: {silent: {resolved_unconfirmed: 5d, risk: true}}, steps: [{after: 0m, do: check_in}]}
 budget:""",
@@ -180,7 +180,9 @@ def _told_of(draw: st.DrawFn) -> list[Event[Data]]:
     """What is told of two contacts, each time by a name or none; of each somebody says at some time whose it is."""
     first = [("assigned", f"C-{number}", 1440, draw(NAMES)) for number in (1, 2)]
     happened = [("assigned", f"C-{number}", 0, "K-1") for number in (1, 2)]
-    kinds = st.sampled_from(["received", "resolved", "declined", "reopened", "assigned", "merged", "breached"])
+    kinds = st.sampled_from(
+        ["received", "resolved", "declined", "reopened", "assigned", "merged", "breached", "cancelled"]
+    )
     some = st.tuples(kinds, st.sampled_from(["C-1", "C-2"]), st.integers(1, 20 * 1440), NAMES)
     happened += draw(st.lists(some, max_size=12, unique_by=lambda one: one[2]))
     return [_of_contact(*one) for one in (*first, *draw(st.permutations(happened)))]
@@ -199,9 +201,10 @@ def _of_contact(kind: str, contact: str, minutes: int, customer: str) -> Event[D
             return event("contact.merged", instant, **about, contact_id=contact, into="C-9")
         case "assigned":
             return event("contact.assigned", instant, **about, contact_id=contact, team=f"team-{minutes}")
-        case "breached":
-            times: dict[str, Any] = {"started_at": instant, "due_at": instant, "target": "resolution", "cycle": 1}
-            return event("sla.breached", instant, **about, contact_id=contact, source="/rapport/sla-monitor", **times)
+        case "breached" | "cancelled":
+            more: dict[str, Any] = {"started_at": instant, "due_at": instant, "target": "resolution", "cycle": 1}
+            more |= {"cause": "merged"} if kind == "cancelled" else {}
+            return event(f"sla.{kind}", instant, **about, contact_id=contact, source="/rapport/sla-monitor", **more)
     return reopened(when, contact, **about)
 
 

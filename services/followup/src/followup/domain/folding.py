@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.contracts import TOPIC_OF, ContactData, Data, Event
+from rapport.contracts import EVENT_DATA, TOPIC_OF, ContactData, Data, Event
 from rapport.contracts.contact_events import (
     ConsentChanged,
     ContactReceived,
@@ -44,6 +44,13 @@ SPEAKS = {
     "review.posted",
     "mention.posted",
 }
+ABOUT_A_CONTACT = frozenset(
+    name
+    for name, data in EVENT_DATA.items()
+    if (field_info := data.model_fields.get("contact_id")) is not None and field_info.is_required()
+)
+"""What never happens to a customer but on one of their contacts."""
+
 _LOW = {"csat": 2, "nps": 6, "ces": 3}
 BAD = {"declined", "no_response"}
 BAD_OUTCOME = "bad_outcome"
@@ -173,6 +180,11 @@ def fold(
     if isinstance(data, ContactData) and event.type.startswith("contact."):
         contact = _fold_contact(customer.contacts.get(data.contact_id), event, data, key, cancelling, attributes)
         update["contacts"] = {**customer.contacts, data.contact_id: contact}
+    elif event.type in cancelling and event.type in ABOUT_A_CONTACT:
+        contact_id: str = getattr(data, "contact_id", "")
+        contact = _heard_of(customer.contacts.get(contact_id), event)
+        contact = contact.but(latest=newest(contact.latest, event.type, key))
+        update["contacts"] = {**customer.contacts, contact_id: contact}
     update |= _fold_customer(customer, data, key)
     if event.type.startswith("purchase."):
         first = customer.firsts.get(event.type)
@@ -264,9 +276,8 @@ def _fold_contact(
     cancelling: frozenset[str],
     attributes: frozenset[str],
 ) -> Contact:
-    came = max(event.time, event.recorded)
-    contact = contact or Contact(touched_at=came)
-    update: dict[str, Any] = {"touched_at": max(contact.touched_at, came)}
+    contact = _heard_of(contact, event)
+    update: dict[str, Any] = {}
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
     if event.type in _OPENS_OR_CLOSES and not outbound:
         update["entries"] = _with(contact.entries, event, data, key)
@@ -283,6 +294,11 @@ def _fold_contact(
                 changed[name] = (key, value)
         update["changed"] = changed
     return contact.but(**update)
+
+
+def _heard_of(contact: Contact | None, event: Event[Data]) -> Contact:
+    came = max(event.time, event.recorded)
+    return contact.but(touched_at=max(contact.touched_at, came)) if contact else Contact(touched_at=came)
 
 
 def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: OrderKey) -> tuple[Entry, ...]:

@@ -67,7 +67,8 @@ def with_said(customer: T, said: Said) -> T:
 
 
 def told_at(contact: Contact) -> OrderKey | None:
-    """The newest event that said something of a contact."""
+    """The newest event of a contact itself that said something of it."""
     keys = [entry.key for entry in contact.entries] + [key for key, _ in contact.changed.values()]
-    keys += [*contact.latest.values(), *([contact.opened[0]] if contact.opened else [])]
+    keys += [key for name, key in contact.latest.items() if name.startswith("contact.")]
+    keys += [contact.opened[0]] if contact.opened else []
     return max(keys, default=None)

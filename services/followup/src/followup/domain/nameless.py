@@ -17,12 +17,11 @@ from rapport.decision import States
 from rapport.erasing import is_anonymous, is_erased
 
 from followup.domain.draft import Draft, Rules, check_in_of
-from followup.domain.folding import is_caused_by_us
+from followup.domain.folding import ABOUT_A_CONTACT, is_caused_by_us
 from followup.domain.merging import Said, merged, said_by, said_on, told_at, with_said
 from followup.domain.planning import cancel_by, end, follow_clock, follow_contact
 from followup.domain.state import CheckIn, CustomerState, Followup, Message, NamelessContact, SurveyLink
 
-_ABOUT_CONTACTS: Final = ("contact.", "sla.")
 _NEVER: Final[tuple[()]] = ()
 
 
@@ -154,7 +153,7 @@ def _follow_words(draft: Draft, nameless: NamelessContact) -> None:
         for name, key in said.items():
             cancel_by(draft, name, key, nameless.id)
     for name, key in draft.customer.latest.items():
-        if not name.startswith(_ABOUT_CONTACTS):
+        if name not in ABOUT_A_CONTACT:
             cancel_by(draft, name, key, None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.contracts import ContactData, Data, Event, identity, identity_of
+from rapport.contracts import Data, Event, identity, identity_of
 from rapport.contracts.contact_events import ContactReceived
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.matching import plain
@@ -15,7 +15,7 @@ from rapport.contracts.sla_events import SlaOpened, SlaRescheduled
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
-from followup.domain.folding import Resolution, Standing, is_caused_by_us, standing
+from followup.domain.folding import ABOUT_A_CONTACT, Resolution, Standing, is_caused_by_us, standing
 from followup.domain.plays import Play, Plays, Step
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
 from followup.domain.timetable import due_at, zone_of
@@ -110,7 +110,7 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     contact_id: str | None = getattr(data, "contact_id", None)
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
     if not outbound and not is_caused_by_us(event):
-        cancel_by(draft, event.type, key, contact_id if isinstance(data, ContactData) else None)
+        cancel_by(draft, event.type, key, contact_id if event.type in ABOUT_A_CONTACT else None)
     is_first = draft.customer.firsts.get(event.type) == key
     welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
     if isinstance(data, SlaRescheduled):
@@ -279,7 +279,7 @@ def _called_off(customer: CustomerState, contact_id: str | None, play: Play, key
     contact = customer.contacts.get(contact_id or "")
     of_contact = contact.latest if contact else {} if contact_id else customer.latest
     for name in play.cancel_on:
-        known = of_contact if name.startswith("contact.") else customer.latest
+        known = of_contact if name in ABOUT_A_CONTACT else customer.latest
         if name in known and known[name] > key:
             return True
     return False
