@@ -50,6 +50,30 @@ async def metrics(tmp_path_factory: pytest.TempPathFactory, stack: Addresses) ->
         yield running
 
 
+async def looked_for(metrics: RunningMetrics, **asked: str) -> list[str]:
+    found = await metrics.get("/v1/customers/K/1/timeline", **asked)
+    return [contact["contact_id"] for contact in found["contacts"]]
+
+
+async def test_a_timeline_is_searched_by_what_was_said_by_dimension_and_by_time(metrics: RunningMetrics):
+    assert await looked_for(metrics, q="ADA me") == ["C-1"]  # said before anybody knew who it was
+    assert await looked_for(metrics, q="ada bill") == []
+    assert await looked_for(metrics, q="K/1") == []  # whose it is was not said
+    assert await looked_for(metrics, filter="team:a,outcome:solved") == ["C-1"]
+    assert await looked_for(metrics, filter="team:b") == []
+    opened = format_instant(NAMELESS.time)
+    assert await looked_for(metrics, from_=opened) == ["C-1"]
+    assert await looked_for(metrics, to=opened) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("by", "team"), ("filter", "colour:red"), ("filter", "hour:09"), ("from", "noon"), ("x", "1")]
+)
+async def test_a_timeline_that_is_asked_wrongly_says_so(metrics: RunningMetrics, name: str, value: str):
+    answer = await metrics.ask("/v1/customers/K/1/timeline", **{name: value})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{name}")
+
+
 async def customer(metrics: RunningMetrics, **fields: Any) -> dict[str, Any]:
     """K/1, once these fields are so: what metrics itself tells of a tier has to come back to it."""
     clock = SystemClock()

@@ -49,7 +49,7 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     service.http.include_router(recompute_routes(recompute, store))
     reading = partial(service.http.include_router, dependencies=[Depends(of_one_edition(store))])
     reading(routes(reports, service.clock, settings))
-    reading(customer_routes(Customers(store, loyalty), reports, service.clock))
+    reading(customer_routes(Customers(store, loyalty), reports, service.clock, settings))
     reading(traces(reports, rejections, service.clock))
     reading(contacts_page(reports, service.clock, settings))
     reading(pages(reports, service.clock, settings))

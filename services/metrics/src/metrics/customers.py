@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query, Request
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
@@ -19,14 +19,19 @@ from metrics import answers
 from metrics.domain import ContactFact, CustomerFact, JournalEntry
 from metrics.domain.loyalty import Loyalty
 from metrics.domain.profile import profile
-from metrics.http import Cursor, Limit, Watcher, paged
-from metrics.store import Reports
+from metrics.domain.search import words_of
+from metrics.http import LIST_PARAMETERS, LISTED, Cursor, Limit, Watcher, allowed, paged, parameters_of, read
+from metrics.settings import MetricsSettings
+from metrics.store import Reports, entries_of
 
 _SCORED: Final = ("csat", "nps", "ces")
 _MOST_SCORED: Final = 1000
 _READ_AT_ONCE: Final = 500
 _BY_TIME: Final = (("time", 1), ("_id", 1))
 
+Words = Annotated[
+    str, Query(max_length=200, description="only contacts on which each of these words was said, whatever the case")
+]
 Admin = Annotated[Key, Depends(require("admin", all_teams=True))]
 
 
@@ -73,9 +78,7 @@ class Customers:
 
     async def events(self, customer_id: str) -> AsyncIterator[str]:
         """Every event of theirs as it was taken in, the oldest first, and the nameless ones of their contacts."""
-        contacts = await self._contacts.distinct("_id", {"customer_id": customer_id})
-        nameless = {"contact_id": {"$in": contacts}, "customer_id": {"$regex": "^anonymous:"}}
-        theirs: dict[str, Any] = {"$or": [{"customer_id": customer_id}, nameless]}
+        theirs = await entries_of(self._store, customer_id)
         where = theirs
         while page := await self._store.find(JournalEntry, where, sort=_BY_TIME, limit=_READ_AT_ONCE):
             for entry in page:
@@ -84,16 +87,20 @@ class Customers:
             where = {"$and": [theirs, {"$or": [{"time": {"$gt": at}}, {"time": at, "_id": {"$gt": name}}]}]}
 
 
-def routes(customers: Customers, reports: Reports, clock: Clock) -> APIRouter:
+def routes(customers: Customers, reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     router = APIRouter(prefix="/v1/customers", tags=["customers"])
 
-    @router.get("/{customer_id:path}/timeline")
+    @router.get("/{customer_id:path}/timeline", openapi_extra={"parameters": LIST_PARAMETERS})
     async def get_timeline(
-        customer_id: str, key: Watcher, limit: Limit = 100, cursor: Cursor = None
+        customer_id: str, request: Request, key: Watcher, q: Words = "", limit: Limit = 100, cursor: Cursor = None
     ) -> Mapping[str, Any]:
-        """Every contact of a customer, newest first: its nature, its outcome, its events."""
-        found = await paged(reports.timeline(customer_id, teams=key.teams, limit=limit, cursor=cursor))
-        contacts, entries, following = found
+        """Every contact of a customer, or those looked for, newest first: its nature, its outcome, its events."""
+        asked = read(parameters_of(request), LISTED | {"q"}, "contacts")
+        if asked.by:
+            raise Problem(422, "a timeline is not grouped", errors=[("/by", "must not be given")])
+        question = allowed(asked, key, settings)
+        found = reports.timeline(customer_id, question, words_of(q), limit=limit, cursor=cursor)
+        contacts, entries, following = await paged(found)
         if not contacts and cursor is None and not await reports.knows_customer(customer_id):
             raise _UNKNOWN
         told = [answers.contact(fact, entries[fact.id]) for fact in contacts]

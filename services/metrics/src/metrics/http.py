@@ -55,17 +55,14 @@ REPORT_PARAMETERS = [
 ]
 _LONGEST_BY_CLOCK: Final = timedelta(days=401)
 _MOST_PERIODS: Final = 500
-PAGE_PARAMETERS = [
-    *RANGE_PARAMETERS,
-    _parameter("by", "what is held side by side, such as team; that when absent"),
-    _parameter("filter", "as of a report"),
-]
+LIST_PARAMETERS = [*RANGE_PARAMETERS, _parameter("filter", "as of a report")]
+PAGE_PARAMETERS = [*LIST_PARAMETERS, _parameter("by", "what is held side by side, such as team; that when absent")]
 _DRIVER_PARAMETERS = [
-    *RANGE_PARAMETERS,
+    *LIST_PARAMETERS,
     _parameter("by", "what drives contacts, comma separated dimensions; topic when absent"),
-    _parameter("filter", "as of a report"),
 ]
-_PAGED: Final = frozenset({"figure", "limit", "cursor"})
+LISTED: Final = frozenset({"limit", "cursor"})
+_PAGED: Final = LISTED | {"figure"}
 
 
 def asked(request: Request, key: Key, settings: MetricsSettings, *, also: frozenset[str] = frozenset()) -> Question:

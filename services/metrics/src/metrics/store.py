@@ -20,6 +20,7 @@ from metrics.domain.marks import COMBINATIONS, HOURS
 from metrics.domain.measures import Limits
 from metrics.domain.question import Question
 from metrics.domain.report import Group, Tally, by_the_clock
+from metrics.domain.search import held
 from metrics.histories import Histories
 from metrics.lists import Lists
 from metrics.paging import NEWEST_FIRST, next_place, place_of
@@ -114,13 +115,19 @@ class Reports:
         return [Group(key, values, figures) for (key, values), figures in sums.items()]
 
     async def timeline(
-        self, customer_id: str, *, teams: Sequence[str], limit: int, cursor: str | None
+        self, customer_id: str, question: Question, words: frozenset[str], *, limit: int, cursor: str | None
     ) -> tuple[list[ContactFact], dict[str, Newest], str | None]:
-        """A customer's contacts, newest first, the newest events of each, and the next page's cursor."""
-        where: dict[str, Any] = {"customer_id": customer_id}
-        if teams:
-            where["team"] = {"$in": list(teams)}
+        """
+        A customer's contacts, newest first, the newest events of each, and the next page's cursor.
+
+        Of them those opened in the range of the question that are as it wants them, and on which all
+        of the words were said.
+        """
+        where: dict[str, Any] = {"customer_id": customer_id, **within("opened_at", question.since, question.until)}
+        where |= {dimension: {"$in": list(values)} for dimension, values in question.where.items()}
         after = place_of(cursor).match() if cursor else {}
+        if words:
+            where["_id"] = {"$in": await self._holding(customer_id, words)}
         found = await self._store.find(ContactFact, {"$and": [where, after]}, sort=NEWEST_FIRST, limit=limit + 1)
         contacts = found[:limit]
         most = min(_MOST_EVENTS, max(_FEWEST_EVENTS, _MOST_IN_PAGE // max(1, len(contacts))))
@@ -130,6 +137,18 @@ class Reports:
             found_some = await asyncio.gather(*(self._newest({"contact_id": one.id}, most) for one in some))
             newest |= {one.id: events for one, events in zip(some, found_some, strict=True)}
         return contacts, newest, next_place(found, limit)
+
+    async def _holding(self, customer_id: str, words: frozenset[str]) -> list[str]:
+        """The contacts of a customer on which all of these words were said, if on different events."""
+        missing: dict[str, frozenset[str]] = {}
+        theirs = await entries_of(self._store, customer_id)
+        cursor = self._store.collection(JournalEntry.collection).find(theirs, {"s": 1, "contact_id": 1})
+        async for document in cursor:
+            name = document.get("contact_id")
+            left = missing.get(name, words)
+            if name is not None and left:
+                missing[name] = left - held(left, JournalEntry.restored(document["s"]).text)
+        return [name for name, left in missing.items() if not left]
 
     async def _newest(self, where: Mapping[str, Any], most: int) -> Newest:
         found = await self._store.find(JournalEntry, where, sort=(("time", -1), ("_id", -1)), limit=most + 1)
@@ -187,6 +206,13 @@ class Reports:
         where = {"combination": next(iter(COMBINATIONS)), "contacts": {"$exists": True}}
         found = await self._store.collection(HOURS).find_one(where, {"hour": 1}, sort=[("hour", -1)])
         return found["hour"] if found else None
+
+
+async def entries_of(store: Store, customer_id: str) -> dict[str, Any]:
+    """Finds every event of a customer in the journal, and the nameless ones of their contacts."""
+    contacts = await store.collection(ContactFact.collection).distinct("_id", {"customer_id": customer_id})
+    nameless = {"contact_id": {"$in": contacts}, "customer_id": {"$regex": "^anonymous:"}}
+    return {"$or": [{"customer_id": customer_id}, nameless]}
 
 
 async def prepare_hours(store: Store) -> None:
