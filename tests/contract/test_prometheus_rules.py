@@ -24,6 +24,7 @@ TELEMETRY: Final = (
     "intake.telemetry",
     "sla_monitor.telemetry",
     "followup.telemetry",
+    "metrics.telemetry",
 )
 
 

@@ -172,11 +172,11 @@ def balance(hours: Mapping[datetime, Mapping[str, int]], now: datetime) -> dict[
     for held in hours.values():
         for what, amount in held.items():
             totals[what] = totals.get(what, 0) + amount
-    difference = sum(row["difference"] for row in rows)
+    off = sum(row["difference"] for row in rows)
     return {
         "as_of": format_instant(now),
-        "balanced": difference == 0,
-        "total": {**_balanced(totals), "difference": difference},
+        "balanced": off == 0,
+        "total": {**_balanced(totals), "difference": off},
         "hours": rows,
     }
 
@@ -194,3 +194,8 @@ def _balanced(held: Mapping[str, int]) -> dict[str, Any]:
         "rejected": late,
         "difference": abs(taken - repeated - journal) + abs(folded - journal_folded) + abs(late - journal_late),
     }
+
+
+def difference(held: Mapping[str, int]) -> int:
+    """By how many events the counts of an hour are off."""
+    return int(_balanced(held)["difference"])

@@ -9,6 +9,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.service import Service
 
 from metrics import loyalty_file
+from metrics.balancing import Balancing
 from metrics.contacts_page import contacts_page
 from metrics.customers import Customers
 from metrics.customers import routes as customer_routes
@@ -44,6 +45,7 @@ def create_app(settings: MetricsSettings, clock: Clock | None = None) -> Service
     service.on_start(rejections.prepare)
     service.on_start(erasures.prepare)
     service.background(erasures.run)
+    service.background(Balancing(reports, processor, service.clock).for_ever)
     recompute = Recompute(service.database, service.clock)
     service.background(Replaying(store, recompute, service.database, service.clock).for_ever)
     service.http.include_router(recompute_routes(recompute, store))

@@ -189,7 +189,8 @@ class Reports:
                 "pipeline": [match, journal],
                 "cursor": {"batchSize": _MOST_HOURS},
                 "readConcern": {"level": "snapshot"},  # both sides at one moment, or writing in between would differ
-            }
+            },
+            codec_options=balance.codec_options,
         )
         hours: dict[datetime, dict[str, int]] = defaultdict(dict)
         for found in answer["cursor"]["firstBatch"]:
@@ -200,6 +201,13 @@ class Reports:
             for what in ("taken", "folded", "too_late", "duplicate", "differing"):
                 held[what] = held.get(what, 0) + found.get(what, 0)
         return dict(sorted(hours.items()))
+
+    async def hour_before(self, hour: datetime) -> datetime | None:
+        """The last hour before that one in which something was taken in."""
+        found = await self._store.collection(BALANCE).find_one(
+            {"hour": {"$lt": hour}}, {"hour": 1}, sort=[("hour", -1)]
+        )
+        return found["hour"] if found else None
 
     async def newest(self) -> datetime | None:
         """The hour of the newest contact."""
