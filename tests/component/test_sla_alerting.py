@@ -141,6 +141,9 @@ async def test_a_link_shows_to_whoever_looks_and_acts_only_when_asked_to(start: 
         [one] = shown["alerts"]
         assert (shown["receiver"], one["id"], one["state"]) == ("desk", ALERT, "breached")
         assert one["explain"][0]["why"] == "open"
+        assert one["promised"] in page.text
+        assert one["to_do"] in page.text
+        assert one["to_do"] == desk.taken[0].body["alerts"][0]["annotations"]["to_do"]
         done = await sla.http.post(path, data={"action": "acknowledge", "id": ALERT}, headers={"accept": "text/html"})
         assert done.status_code == 303
         taken = await sla.alert(ALERT, "acknowledged")

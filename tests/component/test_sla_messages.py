@@ -177,6 +177,13 @@ def test_a_late_message_says_so_to_every_product():
     assert "late" not in message(alert()).posts("alertmanager")[0][0]["annotations"]
 
 
+def test_machines_are_told_what_to_do_until_it_is_done():
+    annotations = message(alert()).posts("alertmanager")[0][0]["annotations"]
+    assert annotations["to_do"] == "Answer the customer; an automated answer does not count."
+    [over] = message(alert(state="cleared"), kind="cleared").body()["alerts"]
+    assert "to_do" not in over["annotations"]
+
+
 def test_a_receiver_with_fields_learns_nothing_else():
     body = message(alert(owner="agent-7"), fields=("team",)).body()
     assert body["alerts"][0]["labels"] == {

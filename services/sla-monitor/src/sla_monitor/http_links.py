@@ -65,13 +65,15 @@ class Opened:
         return link, [found[name] for name in ids if name in found]
 
     async def explained(self, alert: AlertState) -> dict[str, Any]:
-        """An alert with its line and how its time was counted."""
+        """An alert with its line, what its rule promises, what to do, and how its time was counted."""
         now = self._clock.now()
         contact = await self._store.get(ContactState, alert.contact_id)
         targets = detail(contact, self._policies.book, now)["targets"] if contact else []
-        own = (t["explain"] for t in targets if (t["target"], t["cycle"]) == (alert.target, alert.cycle))
+        named = {(one["target"], one["cycle"]): one for one in targets}
+        own: dict[str, Any] = named.get((alert.target, alert.cycle), {"explain": []})
         customer = await self._store.get(CustomerState, alert.customer_id)
-        return {**shown(alert), "line": text(alert, customer, now), "explain": next(own, [])}
+        told = {name: own.get(name) for name in ("promised", "to_do", "explain")}
+        return {**shown(alert), "line": text(alert, customer, now), **told}
 
     async def act(self, token: str, name: str | None, command: Command) -> Outcome:
         """

@@ -17,7 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
 from sla_monitor.domain.contact_view import detail
+from sla_monitor.domain.plain_words import promised
 from sla_monitor.domain.risk import RiskState, causes_in_words
+from sla_monitor.domain.rules import Spec
 from sla_monitor.domain.states import ContactState, CustomerState, NotificationState
 from sla_monitor.drawing import Drawing
 from sla_monitor.policies import Policies
@@ -46,7 +48,12 @@ def routes(store: Store, queries: Queries, drawing: Drawing, policies: Policies,
         """The policy in force, readable."""
         version = policies.book.in_force(clock.now())
         return drawing.page(
-            "policy.html", key=key, version=version, file=version.file, risks=causes_in_words(version.file.risk)
+            "policy.html",
+            key=key,
+            version=version,
+            file=version.file,
+            risks=causes_in_words(version.file.risk),
+            promised=lambda name, target: promised(name, Spec.of(target)),
         )
 
     @router.get("/static/{name}", response_class=Response)

@@ -9,6 +9,7 @@ from rapport.contracts import format_instant
 from sla_monitor.domain.clocks import NEVER_OPENS
 from sla_monitor.domain.history import Happened, clocks_of, history
 from sla_monitor.domain.log import instant
+from sla_monitor.domain.plain_words import TO_DO, promised
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState, standing
@@ -97,6 +98,8 @@ def _target(one: Numbered, now: datetime) -> dict[str, Any]:
         "calendar": clock.calendar,
         "policy": clock.rule.name if clock.rule else None,
         "policy_version": clock.rule.version if clock.rule else None,
+        "promised": promised(clock.target, clock.spec) if clock.spec else None,
+        "to_do": None if clock.ended else TO_DO[clock.target],
         "cause": clock.cause,
         "explain": [
             {

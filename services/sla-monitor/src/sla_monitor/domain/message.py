@@ -16,6 +16,7 @@ from rapport.lines import one_line
 
 from sla_monitor.domain.addresses import page_of, strictly
 from sla_monitor.domain.grouping import STORM, GroupKey
+from sla_monitor.domain.plain_words import TO_DO
 from sla_monitor.domain.signals import (
     STORM_KEY,
     Action,
@@ -163,7 +164,7 @@ class Message:
             starts_at=started,
             ends_at=max(alert.met_at or self.at, started) if over else None,
             link=self._open(alert),
-            more={"late": "true"} if self.late else None,
+            more={**({} if over else {"to_do": TO_DO[alert.target]}), **({"late": "true"} if self.late else {})},
         )
 
     def _open(self, alert: AlertState) -> str:
