@@ -156,8 +156,17 @@ def test_of_many_the_worst_are_listed_and_all_are_counted():
     body = message(*(alert(n, due_at=at(n)) for n in range(LISTED + 7))).body()
     assert (body["count"], body["truncatedAlerts"], len(body["alerts"])) == (107, 7, 100)
     assert body["worst"] == "C-0/first_response/1"
-    assert body["text"].startswith("107 BREACHED · billing/mail · oldest waits 1 h 12 min · worst: BREACHED")
+    start = "107 BREACHED · billing/mail · oldest waits 1 h 12 min · all first response · worst: BREACHED"
+    assert body["text"].startswith(start)
     assert "contact_id" not in body["commonLabels"]
+
+
+def test_what_a_storm_has_in_common_is_told_for_there_is_the_cause():
+    storm = [alert(number, channel="email") for number in range(3)]
+    assert "all first response, e-mail, due 17:00 UTC" in message(*storm).text
+    assert "all first response, due 17:00 UTC" in message(*storm, fields=("reference",)).text
+    other = alert(4, target="resolution", channel="phone", due_at=at(1))
+    assert "all " not in message(*storm, other).text
 
 
 def test_a_webhook_knows_a_group_by_the_same_key_from_its_first_news_to_its_last():

@@ -29,7 +29,7 @@ from sla_monitor.domain.signals import (
     webhook_body,
 )
 from sla_monitor.domain.states import AlertState, CustomerState
-from sla_monitor.domain.text import length, text
+from sla_monitor.domain.text import in_common, length, text
 
 LISTED: Final = 100
 """Alerts that one message lists; the others are counted."""
@@ -71,14 +71,15 @@ class Message:
 
     @property
     def text(self) -> str:
-        """One line: the alert, or of several how many, the worst and the oldest."""
+        """One line: the alert, or of several how many, the oldest, what they have in common, and the worst."""
         worst = self._line(self.alerts[0])
         if len(self.alerts) == 1:
             return f"LATE · {worst}" if self.late else worst
         oldest = min(alert.started_at for alert in self.alerts)
         count = f"{len(self.alerts)} {_WORD[self.key.kind]} · {one_line(self.key.group)}"
-        waits = f"oldest waits {length(self.at - oldest)}"
-        return " · ".join((["LATE"] if self.late else []) + [count, waits, f"worst: {worst}"])
+        common = in_common(self.alerts, self.at, channel=self.fields is None or "channel" in self.fields)
+        parts = [count, f"oldest waits {length(self.at - oldest)}", common, f"worst: {worst}"]
+        return " · ".join((["LATE"] if self.late else []) + [part for part in parts if part])
 
     def _line(self, alert: AlertState, *, linked: bool = True) -> str:
         links = {"Acknowledge": self.link} if linked and self.link else {}

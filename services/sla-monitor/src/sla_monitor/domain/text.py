@@ -1,6 +1,6 @@
 """An alert in one line, for whoever is woken by it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -40,6 +40,19 @@ def text(
         " | ".join(f"{word}: {address}" for word, address in links.items()),
     ]
     return one_line(" · ".join(part for part in parts if part))
+
+
+def in_common(alerts: Sequence[AlertState], now: datetime, *, channel: bool = True) -> str:
+    """What all of them share, which is where to look for the cause: "all first response, e-mail, due 17:00 CET"."""
+    first = alerts[0]
+    shared = []
+    if all(alert.target == first.target for alert in alerts):
+        shared.append(first.target.replace("_", " "))
+    if channel and first.channel and all(alert.channel == first.channel for alert in alerts):
+        shared.append(_CHANNEL.get(first.channel, first.channel))
+    if all(alert.due_at == first.due_at for alert in alerts):
+        shared.append(f"due {_at(first.due_at, first, now, zone=True)}")
+    return f"all {', '.join(shared)}" if shared else ""
 
 
 def length(span: timedelta) -> str:
