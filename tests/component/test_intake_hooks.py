@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from intake.letters import letter_of
 from rapport.contracts import topics
@@ -216,7 +217,7 @@ async def test_a_payload_kept_is_known_by_the_hooks_source_and_the_customer_it_i
         assert (await post(intake, "json", json.dumps(payload).encode(), key="slow-key")).status_code == 422
         intake.clock.advance(5)
     for record in intake.kafka.on(topics.DEAD_LETTERS):
-        letter = letter_of(SimpleNamespace(**record._asdict(), timestamp=0))
+        letter = letter_of(SimpleNamespace(**msgspec.structs.asdict(record), timestamp=0))
         assert (letter.source, letter.customer_id, letter.event_id, letter.event_type) == ("/json", "K-5", "", "")
 
 

@@ -114,7 +114,7 @@ def test_events_that_differ_in_their_attributes_alone_are_letters_of_their_own()
     def posted(event_id: str) -> Letter:
         headers = {"ce-specversion": "1.0", "ce-id": event_id, "ce-source": "/crm", "ce-type": "a.b"}
         events, _ = events_in(headers, "application/json", json.dumps(data()).encode())
-        [record] = posted_records([judged(one, DOOR) for one in events], events, NOW)
+        [record] = posted_records(judged(events, DOOR), events, NOW)
         return letter_of(Republished(record))
 
     assert [posted(name).event_id for name in ("e-1", "e-2")] == ["e-1", "e-2"]

@@ -33,14 +33,14 @@ def test_a_document_that_is_too_long_is_refused_under_its_name_and_not_taken_apa
 
     monkeypatch.setattr(reading, "from_http", taken_apart)
     monkeypatch.setattr("json.loads", taken_apart)
-    verdict = reading.judged(document, DOOR)
+    [verdict] = reading.judged([document], DOOR)
     assert isinstance(verdict, Refused)
     assert (verdict.id, verdict.refusal) == (name, Refusal.TOO_LARGE)
 
 
 def test_a_document_that_violates_the_contract_is_kept_byte_for_byte():
     document = json.dumps(event(data=data(channel="pigeon", attributes={"price": 1.50})), indent=1).encode() + b"\n"
-    [letter] = posted_records([reading.judged(document, DOOR)], [document], NOW)
+    [letter] = posted_records(reading.judged([document], DOOR), [document], NOW)
     assert (letter.topic, letter.value) == ("dead-letters", document)
 
 
@@ -56,7 +56,7 @@ def in_binary_mode(**changes: object) -> tuple[CloudEvent, bytes]:
 
 def test_in_binary_mode_its_body_is_kept_byte_for_byte_and_its_attributes_beside_it():
     came, body = in_binary_mode()
-    [letter] = posted_records([reading.judged(came, DOOR)], [came], NOW)
+    [letter] = posted_records(reading.judged([came], DOOR), [came], NOW)
     assert (letter.topic, letter.value) == ("dead-letters", body)
     again = from_kafka(letter.value, [one for one in letter.headers if not one[0].startswith("rapport-")])
     assert (again.attributes, again.data) == (came.attributes, came.data)
@@ -66,5 +66,5 @@ def test_in_binary_mode_its_body_is_kept_byte_for_byte_and_its_attributes_beside
 def test_one_whose_customer_was_filled_in_is_kept_with_the_customer():
     came, _ = in_binary_mode()
     filled = filled_in(came, {"C-1": Named("K-5", 0)})
-    [letter] = posted_records([reading.judged(filled, DOOR)], [filled], NOW)
+    [letter] = posted_records(reading.judged([filled], DOOR), [filled], NOW)
     assert json.loads(letter.value or b"")["data"]["customer_id"] == "K-5"

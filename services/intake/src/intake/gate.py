@@ -38,7 +38,7 @@ class Gate:
         `NotAcknowledged` some may be stored; sending all again is harmless.
         """
         door = Door(caller, now, self._live_window, trace)
-        verdicts = [judged(event, door) for event in events]
+        verdicts = judged(events, door)
         await self._publisher.publish(posted_records(verdicts, events, now), within=self._ack_timeout)
         count_verdicts(HTTP, verdicts)
         self._sources.note(verdicts, now)

@@ -67,8 +67,7 @@ def parted(events: Sequence[Came], door: Door) -> tuple[list[Came], list[Refused
     """
     sound: list[Came] = []
     violating: list[Refused] = []
-    for event in events:
-        verdict = judged(event, door)
+    for event, verdict in zip(events, judged(events, door), strict=True):
         if isinstance(verdict, Refused) and verdict.refusal is Refusal.CONTRACT:
             violating.append(verdict)
         else:

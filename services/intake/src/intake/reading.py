@@ -83,15 +83,22 @@ def _meant(body: bytes) -> str | None:
     return EVENT if isinstance(document, dict) and "specversion" in document else None
 
 
-def judged(came: Came, door: Door) -> Accepted | Refused:
-    """The verdict on an event."""
+def judged(events: Sequence[Came], door: Door) -> list[Accepted | Refused]:
+    """The verdict on each event."""
+    documents = [came for came in events if isinstance(came, bytes) and len(came) <= MAX_EVENT]
+    if len(documents) == len(events):
+        waved = wave_through(documents, door)
+        return [verdict or _admitted(came, door) for verdict, came in zip(waved, documents, strict=True)]
+    if len(events) == 1:
+        return [_admitted(events[0], door)]
+    return [verdict for came in events for verdict in judged([came], door)]
+
+
+def _admitted(came: Came, door: Door) -> Accepted | Refused:
     if not isinstance(came, bytes):
         return admit(came, door)
     if len(came) > MAX_EVENT:
         return too_large(_name_of_long(came))
-    accepted = wave_through(came, door)
-    if accepted is not None:
-        return accepted
     try:
         [event] = from_http(_STRUCTURED, came)
     except MalformedEvent as error:

@@ -114,7 +114,7 @@ class Replay:
         if isinstance(events, str):
             return events
         completed = await self._patiently("replay", lambda: self._customers.resolve(events))
-        verdicts = [judged(event, door) for event in completed]
+        verdicts = judged(completed, door)
         count_verdicts("replay", verdicts)
         accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
         refused = [verdict for verdict in verdicts if isinstance(verdict, Refused)]

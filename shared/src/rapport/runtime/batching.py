@@ -62,6 +62,17 @@ class _Batch:
         self.commits: list[_Commit] = []
         self.bytes = 0
 
+    def takes(self, record: Record, commit: _Commit) -> bool:
+        """Whether there was room for it; there always is for the first."""
+        value, headers = record.value, [*record.headers]
+        if self.builder.append(timestamp=None, key=record.key, value=value, headers=headers) is None:
+            return False
+        if not self.commits or self.commits[-1] is not commit:
+            self.commits.append(commit)
+            commit.batches += 1
+        self.bytes += len(value or b"")
+        return True
+
     @property
     def follows_a_failure(self) -> bool:
         return any(commit.future.done() for commit in self.commits)
@@ -120,7 +131,12 @@ class Committer:
         commit = _Commit(self._loop.create_future())
         for record in records:
             partitions = self._topics[record.topic]
-            self._put(partitions[partition_of_key(record.key or b"", len(partitions))], record, commit)
+            partition = partitions[partition_of_key(record.key or b"", len(partitions))]
+            batch = partition.batches[-1] if partition.batches else self._begun(partition)
+            if not batch.takes(record, commit):
+                batch = self._begun(partition)
+                batch.takes(record, commit)
+            self._bytes += len(record.value or b"")
         if not commit.batches:
             commit.future.set_result(None)
         return commit.future
@@ -131,25 +147,15 @@ class Committer:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _put(self, partition: _Partition, record: Record, commit: _Commit) -> None:
-        batches = partition.batches
-        if not batches:
-            batches.append(_Batch(self._producer.create_batch()))
-            if not partition.busy:
-                if not self._resting:
-                    self._loop.call_later(LINGER_SECONDS, self._send_resting)
-                self._resting.append(partition)
-        batch = batches[-1]
-        if not _fits(batch.builder, record):
-            batch = _Batch(self._producer.create_batch())
-            batches.append(batch)
-            _fits(batch.builder, record)
-        if not batch.commits or batch.commits[-1] is not commit:
-            batch.commits.append(commit)
-            commit.batches += 1
-        size = len(record.value or b"")
-        batch.bytes += size
-        self._bytes += size
+    def _begun(self, partition: _Partition) -> _Batch:
+        """A new batch, the last of a partition; one at rest is sent after a moment."""
+        batch = _Batch(self._producer.create_batch())
+        partition.batches.append(batch)
+        if len(partition.batches) == 1 and not partition.busy:
+            if not self._resting:
+                self._loop.call_later(LINGER_SECONDS, self._send_resting)
+            self._resting.append(partition)
+        return batch
 
     def _send_resting(self) -> None:
         resting, self._resting = self._resting, []
@@ -194,11 +200,6 @@ class Committer:
                 commit.stored()
             else:
                 commit.failed(error)
-
-
-def _fits(builder: Any, record: Record) -> bool:
-    """Whether the record was added; the first always is."""
-    return builder.append(timestamp=None, key=record.key, value=record.value, headers=[*record.headers]) is not None
 
 
 @lru_cache(maxsize=65_536)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -21,7 +22,7 @@ MOST_BYTES: Final = 64 << 20
 _STOP_SECONDS: Final = 5.0
 
 
-class Outgoing(NamedTuple):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """A record to publish. `topic` is without the prefix of the settings."""
 
     topic: str

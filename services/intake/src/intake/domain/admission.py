@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import to_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, to_structured
@@ -63,7 +64,7 @@ class Caller:
     admin: bool = False
 
 
-class Accepted(NamedTuple):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """
     `value` is the record's value on contact-events, structured JSON; `key` its key, the customer's id.
 
