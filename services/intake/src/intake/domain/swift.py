@@ -65,8 +65,8 @@ def wave_through(documents: Sequence[bytes], door: Door) -> list[Accepted | None
     `partitionkey`, `recordedtime`, `traceparent`, `tracestate` and `backfill` are
     added at its end. So none of them may be there already and mean something else, no member
     may come twice, and what has another canonical form (a time, a null) goes the
-    long way. They are read together, which costs least, and one by one where one of
-    them stands in the way of all.
+    long way. Several, each of which must be one JSON value, are read together, which
+    costs least, and one by one where one of them stands in the way of all.
     """
     if len(documents) > 1 and sum(map(len, documents)) > _TOGETHER:
         half = len(documents) // 2
