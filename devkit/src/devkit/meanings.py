@@ -74,7 +74,7 @@ MEANINGS: Final[dict[str, str]] = {
     "permanent": "whether it will bounce for ever",
     # money, scores
     "amount": 'decimal number as text, such as "19.90"',
-    "currency": "ISO 4217",
+    "currency": "ISO 4217; a code that never was one is refused",
     "margin": "what is left of the amount; lifetime value goes by it where given",
     "survey_id": "the survey; its last answer counts",
     "survey": "which question",

@@ -18,6 +18,15 @@ def test_a_second_of_sending_is_free_and_then_the_key_waits():
     assert bucket.wait(at(0.1)) == 0
 
 
+def test_a_fraction_of_an_event_is_none_however_slowly_the_key_may_send():
+    for rate in (0.1, 1, 5):
+        bucket = Bucket.full(rate, NOW)
+        bucket.take(max(1, int(rate)), NOW)
+        assert bucket.left(at(0.9 / rate)) == 0
+        assert bucket.wait(at(0.9 / rate)) > 0
+        assert bucket.wait(at(1 / rate)) == 0
+
+
 def test_a_batch_larger_than_the_rate_goes_through_and_is_paid_for_afterwards():
     bucket = Bucket.full(10, NOW)
     assert bucket.wait(NOW) == 0

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, field_validator
 from pymongo.errors import AutoReconnect, OperationFailure
 from rapport.runtime.http import COOKIE, Auth, create_http, require
 from rapport.runtime.keys import Key, Keys, Sessions
@@ -24,7 +24,15 @@ AsActor = Annotated[Key, Depends(require("act"))]
 
 
 class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     text: str
+
+    @field_validator("text")
+    @classmethod
+    def _not_empty(cls, text: str) -> str:
+        if not text:
+            raise ValueError("must not be empty")
+        return text
 
 
 def keys_file(tmp_path, **roles: str) -> Keys:
@@ -146,6 +154,7 @@ async def test_a_method_that_is_not_there_is_answered_with_all_that_are(client):
     answer = await client.delete("/login")
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert (await client.post("/openapi.json")).headers["allow"] == "GET, HEAD"
 
 
 async def test_what_there_is_to_get_can_be_asked_for_without_its_body(client):
@@ -253,6 +262,29 @@ async def test_a_wrong_field_is_named_by_its_pointer(client):
     body = assert_problem(await client.post("/notes", json={"text": 5}), 422)
     assert body["title"] == "Violates the contract"
     assert body["errors"] == [{"pointer": "/body/text", "reason": "Input should be a valid string"}]
+
+
+async def test_what_is_no_json_is_malformed_and_what_is_not_called_so_is_told_the_right_name(client):
+    body = assert_problem(await client.post("/notes", content=b"{", headers={"Content-Type": "application/json"}), 400)
+    assert body["errors"] == [{"pointer": "/body", "reason": "is no JSON"}]
+    for content_type in ({}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        body = assert_problem(await client.post("/notes", content=b'{"text": "a"}', headers=content_type), 415)
+        assert "application/json" in body["detail"]
+
+
+async def test_what_is_wrong_is_told_in_words_and_not_in_those_of_a_library(client):
+    body = assert_problem(await client.post("/notes", json={"text": "", "a/b": 1}), 422)
+    assert body["errors"] == [
+        {"pointer": "/body/text", "reason": "must not be empty"},
+        {"pointer": "/body/a~1b", "reason": "Extra inputs are not permitted"},
+    ]
+
+
+async def test_the_document_says_how_signing_in_and_out_is_answered(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert {"303", "400", "401", "413"} == paths["/login"]["post"]["responses"].keys()
+    assert {"303"} == paths["/logout"]["post"]["responses"].keys()
+    assert {"200", "400", "413", "415", "422"} == paths["/notes"]["post"]["responses"].keys()
 
 
 @pytest.mark.parametrize("how", ["kafka", "mongodb"])

@@ -46,10 +46,13 @@ def _can_be_kept(value: datetime) -> datetime:
 Promised = Annotated[Instant, AfterValidator(_can_be_kept)]
 """When somebody was told to hear from us: sums with it stay within the calendar."""
 
-Decimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")]
+DECIMAL: Final = r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"
+CURRENCY: Final = r"^[A-Z]{3}$"
+
+Decimal = Annotated[str, StringConstraints(pattern=DECIMAL)]
 """An amount of money as a decimal string, such as "19.90"."""
 
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 """An ISO 4217 code."""
 
 Channel = Literal["phone", "email", "chat", "sms", "social", "web", "in_person", "letter", "other"]

@@ -20,9 +20,9 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key, Keys, Role, Sessions
 from rapport.runtime.layers import Bounded, Heads, methods_at
 from rapport.runtime.mongo import MongoError, is_transient
-from rapport.runtime.openapi import describe
+from rapport.runtime.openapi import SIGN_IN, describe
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
-from rapport.runtime.problem import Problem, our_fault
+from rapport.runtime.problem import Problem, not_as_described, our_fault
 from rapport.runtime.publisher import NotAcknowledged
 from rapport.runtime.shortcut import Application
 
@@ -155,9 +155,8 @@ def _add_problems(app: FastAPI) -> None:
         return Problem(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        errors = [("/" + "/".join(str(step) for step in item["loc"]), item["msg"]) for item in error.errors()]
-        return Problem(422, "; ".join(f"{p}: {r}" for p, r in errors), errors=errors).response()
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return not_as_described(request, error).response()
 
     @app.exception_handler(NotAcknowledged)
     async def not_acknowledged(_: Request, error: NotAcknowledged) -> Response:
@@ -209,14 +208,12 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
         """A form that trades a key for a session."""
         return HTMLResponse(sign_in_page(), headers=SAFE_HEADERS)
 
-    @app.post(
-        "/login", tags=["people"], responses={303: {"description": "signed in"}, 401: {"description": "no such key"}}
-    )
+    @app.post("/login", tags=["people"], status_code=303, response_class=Response, responses=SIGN_IN)
     async def login(request: Request) -> Response:
         """Trade a key (form field or JSON member `key`) for an HttpOnly, SameSite cookie."""
         body = await request.body()
         form = parse_qs(body[:_MOST_LOGIN_BYTES].decode("utf-8", "replace"))
-        is_json = request.headers.get("content-type", "").startswith("application/json")
+        is_json = request.headers.get("content-type", "").lower().startswith("application/json")
         secret = _json_key(body) if is_json else form.get("key", [""])[0]
         signed = auth.sign_in(secret)
         if signed is None:
@@ -235,7 +232,7 @@ def _add_sign_in(app: FastAPI, auth: Auth) -> None:
         )
         return response
 
-    @app.post("/logout", tags=["people"])
+    @app.post("/logout", tags=["people"], status_code=303, response_class=Response)
     async def logout() -> Response:
         """Forget the session cookie."""
         response = RedirectResponse("/login", status_code=303)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 PROBLEM: Final = "#/components/schemas/Problem"
 
@@ -80,6 +80,19 @@ def problem(status: int, description: str, **errors: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+def _beside_a_page(answer: dict[str, Any]) -> dict[str, Any]:
+    """The same, where whoever came with a form gets a page instead."""
+    return {**answer, "content": {**answer["content"], "text/html": {"schema": {"type": "string"}}}}
+
+
+SIGN_IN: Final[dict[int | str, dict[str, Any]]] = {
+    303: {"description": "signed in"},
+    400: problem(400, "the body is no JSON"),
+    401: _beside_a_page(problem(401, "no such key")),
+    413: problem(413, "the body is larger than 4194304 bytes"),
+}
+
+
 def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
     """What makes the document of an application, once all its routes are there."""
 
@@ -121,15 +134,15 @@ def _complete(app: FastAPI) -> dict[str, Any]:
 
 def _operations(app: FastAPI, document: dict[str, Any]) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
     for route in routes_of(app.routes):
-        if route.include_in_schema:
+        if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 yield route, document["paths"][route.path_format][method.lower()]
 
 
-def routes_of(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
-    """Those of included routers too, in which FastAPI keeps them."""
+def routes_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Those of included routers too, in which FastAPI keeps them, and the one that leads to the document."""
     for route in routes:
-        if isinstance(route, APIRoute):
+        if isinstance(route, Route):
             yield route
         elif (router := getattr(route, "original_router", None)) is not None:
             yield from routes_of(router.routes)
@@ -168,7 +181,9 @@ def _roles(dependant: Dependant) -> Iterator[str]:
 def _say_how_it_fails(operation: dict[str, Any]) -> None:
     """FastAPI's own form of a refused parameter is not what is answered, and of what is no JSON it says nothing."""
     if "application/json" in operation.get("requestBody", {}).get("content", {}):
-        operation["responses"].setdefault("400", problem(400, "There was an error parsing the body"))
+        operation["responses"].setdefault("400", problem(400, "the body is no JSON"))
+        operation["responses"].setdefault("413", problem(413, "the body is larger than 4194304 bytes"))
+        operation["responses"].setdefault("415", problem(415, "the body must be sent as application/json"))
     refused = operation["responses"].get("422", {})
     if "HTTPValidationError" in str(refused):
         operation["responses"]["422"] = problem(422, "/query/limit: Input should be greater than or equal to 1")

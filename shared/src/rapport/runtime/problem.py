@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -65,3 +66,20 @@ def our_fault(request: Request) -> Problem:
     return Problem(
         500, f"this is our fault; the log has it under trace {trace[3:35]}" if trace else "this is our fault"
     )
+
+
+def not_as_described(request: Request, error: RequestValidationError) -> Problem:
+    """What is wrong with the parameters or the body: 400 for what is no JSON, 415 for what was not sent as such."""
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        return Problem(400, f"the body is no JSON: {found[0]['ctx']['error']}", errors=[("/body", "is no JSON")])
+    if isinstance(error.body, bytes) and found[0]["loc"] == ("body",):
+        stated = request.headers.get("content-type", "nothing")
+        return Problem(415, f"the body must be sent as application/json, not as {stated}")
+    errors = [(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in found]
+    return Problem(422, "; ".join(f"{pointer}: {reason}" for pointer, reason in errors), errors=errors)
+
+
+def _pointer(steps: Iterable[str | int]) -> str:
+    """By RFC 6901, from where the request's parts are: `/body/rate`, `/query/limit`."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

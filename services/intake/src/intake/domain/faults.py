@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 from rapport.cloudevents import MalformedEvent
+from rapport.contracts.fields import CURRENCY, DECIMAL
 
 
 class Fault(NamedTuple):
@@ -28,8 +29,15 @@ _WORDS = (
     ("Input should ", "must "),
     ("String should ", "must "),
     ("Dictionary should ", "must "),
+    ("a valid dictionary", "an object"),
     ("Field required", "is required"),
 )
+
+_PATTERNS = {
+    DECIMAL: 'must be a decimal number of at most 15 digits and 6 places, such as "19.90"',
+    CURRENCY: "must be a currency of ISO 4217, such as EUR",
+}
+"""What a pattern of the contract asks for, for those who don't read patterns."""
 
 _CULPRIT = {"survey.answered": "/data/score"}
 """The field to look at where a rule about several fields of this type is broken."""
@@ -50,6 +58,8 @@ def contract_faults(error: ValidationError, event_type: str) -> list[Fault]:
     for found in error.errors(include_url=False, include_input=False):
         if found["type"] == "value_error":
             reason = str(found["ctx"]["error"])
+        elif found["type"] == "string_pattern_mismatch":
+            reason = _PATTERNS[found["ctx"]["pattern"]]
         else:
             reason = found["msg"]
             for old, new in _WORDS:

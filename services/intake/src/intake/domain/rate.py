@@ -3,6 +3,10 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+_WHOLE: Final = 1 - 1e-6
+"""One token, but for what sums of floats lose."""
 
 
 @dataclass(slots=True)
@@ -10,9 +14,9 @@ class Bucket:
     """
     Tokens of one key: `rate` come in each second, at most one second's worth is saved up.
 
-    Whoever finds the bucket above nothing may take as many as a batch needs, into
-    debt: so a batch larger than the rate is not refused for ever, and the long-run
-    rate is still kept.
+    Whoever finds a whole token in it may take as many as a batch needs, into debt:
+    so a batch larger than the rate is not refused for ever, and the long-run rate
+    is still kept.
     """
 
     rate: float
@@ -26,7 +30,7 @@ class Bucket:
     def wait(self, now: datetime) -> float:
         """Seconds until something may be taken; 0 where it may be taken now."""
         self._fill(now)
-        return 0.0 if self.tokens > 0 else (1 - self.tokens) / self.rate
+        return 0.0 if self.tokens >= _WHOLE else (1 - self.tokens) / self.rate
 
     def left(self, now: datetime) -> int:
         """How many events may come now before the key has to wait."""

@@ -1,10 +1,11 @@
-"""What no field's own limits can say: a rating above the best, a contact that was merged into itself, no such zone."""
+"""What no field's own limits can say: a rating above the best, a merge into itself, no such zone or currency."""
 
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from intake.domain.currencies import CURRENCIES
 from intake.domain.faults import Fault
 
 Rule = Callable[[dict[str, Any]], Fault | None]
@@ -44,6 +45,12 @@ def _zoned(data: dict[str, Any]) -> Fault | None:
     return Fault("/data/timezone", "must be a time zone of the IANA database, such as Europe/Berlin")
 
 
+def _paid(data: dict[str, Any]) -> Fault | None:
+    if data.get("currency") in CURRENCIES:
+        return None
+    return Fault("/data/currency", "must be a currency of ISO 4217, such as EUR")
+
+
 @lru_cache(maxsize=1024)
 def _is_zone(name: str) -> bool:
     try:
@@ -56,6 +63,7 @@ def _is_zone(name: str) -> bool:
 _RULES: Final[dict[str, Rule]] = {
     "contact.merged": _merged,
     "customer.updated": _zoned,
+    "purchase.made": _paid,
     "quality.reviewed": _within("score"),
     "review.posted": _within("rating"),
 }
