@@ -176,7 +176,7 @@ async def test_a_list_of_calls_understands_a_bare_plus_and_says_what_is_no_curso
     assert (await world.get("/v1/check-ins", agent="", team="", due_before="")).status_code == 200
     for path in ("/v1/check-ins", "/"):
         wrong = await world.get(path, cursor="999999999999999:x")
-        assert (wrong.status_code, "no cursor of ours" in wrong.text) == (400, True)
+        assert (wrong.status_code, "no cursor of ours" in wrong.text) == (422, True)
 
 
 async def test_what_a_customer_heard_and_will_hear_is_shown_with_reasons(world: World):

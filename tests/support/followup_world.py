@@ -23,6 +23,7 @@ from followup.settings import FollowupSettings
 from rapport.contracts import Data, Event, decode, encode, topics
 from rapport.runtime.service import Service
 
+from tests.support.documented import as_documented
 from tests.support.followup import event
 from tests.support.stack import Addresses
 
@@ -269,5 +270,7 @@ async def followup_world(folder: Path, stack: Addresses, name: str, plays: str =
         )
         await told.start()
         exits.push_async_callback(told.stop)
-        http = await exits.enter_async_context(httpx.AsyncClient(base_url=service.url))
+        http = await exits.enter_async_context(
+            httpx.AsyncClient(base_url=service.url, event_hooks=as_documented(service.http))
+        )
         yield World(service, http, producer, told, mails, intake, prefix)

@@ -20,6 +20,7 @@ from rapport.runtime.publisher import NotAcknowledged, Outgoing
 from rapport.runtime.service import Service
 
 from tests.support.clock import ManualClock
+from tests.support.documented import as_documented
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -126,7 +127,9 @@ async def intake_without_kafka(folder: Path, **settings: Any) -> AsyncIterator[I
     clock, kafka = ManualClock(NOW), RecordingPublisher()
     service = create_app(IntakeSettings(keys_file=keys_file(folder), **settings), clock, kafka)
     transport = httpx.ASGITransport(service.http)
-    async with httpx.AsyncClient(transport=transport, base_url="http://intake") as http:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://intake", event_hooks=as_documented(service.http)
+    ) as http:
         yield Intake(service, http, kafka, clock)
     service.client.close()
 
@@ -224,7 +227,9 @@ async def real_intake(folder: Path, kafka: str, mongodb: str, name: str, **setti
     async with service.running():
         await producer.start()
         try:
-            async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+            async with httpx.AsyncClient(
+                base_url=service.url, timeout=30, event_hooks=as_documented(service.http)
+            ) as http:
                 yield RealIntake(service, http, producer)
         finally:
             await producer.stop()

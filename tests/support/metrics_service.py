@@ -16,6 +16,8 @@ from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.publisher import Outgoing
 from rapport.runtime.service import Service
 
+from tests.support.documented import as_documented
+
 _PATIENCE = 30.0
 KEYS = {"watch": ("watch", ()), "team-a": ("watch", ("a",)), "emit": ("emit", ()), "admin": ("admin", ())}
 
@@ -109,5 +111,8 @@ async def running_metrics(
         ),
         clock,
     )
-    async with service.running(), httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with (
+        service.running(),
+        httpx.AsyncClient(base_url=service.url, timeout=30, event_hooks=as_documented(service.http)) as http,
+    ):
         yield RunningMetrics(service, http)

@@ -20,6 +20,7 @@ from rapport.runtime.service import Service
 from sla_monitor.app import create_app
 from sla_monitor.settings import SlaSettings
 
+from tests.support.documented import as_documented
 from tests.support.stack import Addresses
 
 T = TypeVar("T")
@@ -197,7 +198,10 @@ async def running_sla(
     )
     service = create_app(made)
     database = service.database.name
-    async with service.running(), httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with (
+        service.running(),
+        httpx.AsyncClient(base_url=service.url, timeout=30, event_hooks=as_documented(service.http)) as http,
+    ):
         yield RunningSla(service, http, stack)
     if keep:
         return

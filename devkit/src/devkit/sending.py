@@ -52,9 +52,12 @@ class Sender:
         self, url: str, key: str, *, patience: float = _GIVE_UP_SECONDS, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._url = url
-        self._client = Client(
-            url, key, tries=_TRIES, patience=patience, timeout=30.0, transport=transport, trust_env=False
-        )
+        try:
+            self._client = Client(
+                url, key, tries=_TRIES, patience=patience, timeout=30.0, transport=transport, trust_env=False
+            )
+        except ValueError as error:
+            raise CommandFailed(str(error)) from None
 
     def send(self, events: Sequence[CloudEvent], done: Callable[[int], None] = lambda _: None) -> Sent:
         """Send all in order; `done` is told how many have been settled after each batch."""

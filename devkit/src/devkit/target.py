@@ -23,7 +23,7 @@ def url_and_key(service: str, role: str, url: str | None, key: str | None) -> tu
     platform that runs in this folder; CommandFailed where there is none.
     """
     url = url or os.environ.get(f"RAPPORT_{service.upper()}_URL")
-    key = key or os.environ.get("RAPPORT_KEY")
+    key = (key or os.environ.get("RAPPORT_KEY", "")).strip()
     if url and key:
         return url.rstrip("/"), key
     local = _running_here()

@@ -162,3 +162,25 @@ async def test_what_is_no_intake_is_told_so(body: str):
     async with FakeIntake(lambda _: httpx.Response(202, text=body)).client() as client:
         with pytest.raises(NotSent, match="is this intake"):
             await client.send(events(1))
+
+
+async def test_a_key_read_from_a_file_is_sent_without_its_line_break():
+    sender = AsyncClient("http://intake", "secret\r\n", transport=httpx.MockTransport(FakeIntake()))
+    assert [result.accepted for result in await sender.send(events(1))] == [True]
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "why"),
+    [
+        ("intake:8001", "secret", "must begin with http"),
+        ("ftp://intake", "secret", "must begin with http"),
+        ("http://intake", " ", "the key is empty"),
+        ("http://intake", "two\nlines-secret", "no header"),
+        ("http://intake", "schl\u00fcssel-secret", "no header"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_what_could_never_be_sent_is_told_at_once_and_no_error_shows_the_key(kind: Any, url: str, key: str, why: str):
+    with pytest.raises(ValueError, match=why) as raised:
+        kind(url, key)
+    assert "secret" not in str(raised.value)

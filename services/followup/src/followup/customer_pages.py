@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from rapport.contracts.fields import SCORE_RANGE
 from rapport.decision import Decision, Ref, States
 from rapport.runtime.clock import Clock
+from rapport.runtime.openapi import PAGE, refusals
 from rapport.runtime.pages import templates
 from rapport.runtime.problem import Problem
 from rapport.runtime.processor import Processor
@@ -217,8 +218,12 @@ class CustomerPages:
 def routes(pages: CustomerPages) -> APIRouter:
     router = APIRouter(tags=["customers' pages"], default_response_class=HTMLResponse)
     answers: dict[int | str, dict[str, Any]] = {
-        404: {"description": "no such link"},
-        410: {"description": "expired, or withdrawn since the contact was opened again"},
+        404: {"description": "no such link", **PAGE},
+        410: {"description": "expired, or withdrawn since the contact was opened again", **PAGE},
+    }
+    formed = {
+        **refusals({400: "not a form of ours", 413: "a form here has at most 64000 bytes"}),
+        202: {"description": "kept; intake gets it later", **PAGE},
     }
 
     @router.get("/s/{token}", responses=answers)
@@ -226,17 +231,20 @@ def routes(pages: CustomerPages) -> APIRouter:
         """One question and a comment. `?lang=` chooses the language, `?score=` chooses a score beforehand."""
         return await pages.survey(request, token)
 
-    @router.post("/s/{token}", responses={**answers, 202: {"description": "kept; intake gets it later"}})
+    @router.post(
+        "/s/{token}",
+        responses={**answers, **formed, 422: {"description": "no score that the question has", **PAGE}},
+    )
     async def answer(request: Request, token: str) -> HTMLResponse:
         """Form fields `score` and `comment`. An answer may be given anew until the link expires; the last counts."""
         return await pages.answer(request, token)
 
-    @router.get("/u/{token}", responses={404: {"description": "no such link"}})
+    @router.get("/u/{token}", responses={404: answers[404]})
     async def choice(request: Request, token: str) -> HTMLResponse:
         """What a customer is about to stop getting, and what they get else."""
         return await pages.choice(request, token)
 
-    @router.post("/u/{token}", responses={202: {"description": "kept"}, 404: {"description": "no such link"}})
+    @router.post("/u/{token}", responses={**formed, 404: answers[404]})
     async def choose(request: Request, token: str) -> HTMLResponse:
         """One-click unsubscribe (RFC 8058), or the form field `choice`: stop, start, or save a choice for each."""
         return await pages.choose(request, token)

@@ -12,6 +12,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.instants import SomeInstant
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import BACK, refusals
 from rapport.runtime.pages import templates
 from rapport.runtime.problem import Problem
 from rapport.runtime.processor import Processor
@@ -46,7 +47,9 @@ class Done(BaseModel):
 def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["follow-ups"])
 
-    @router.get("/v1/customers/{customer_id:path}/followups")
+    @router.get(
+        "/v1/customers/{customer_id:path}/followups", responses=refusals({404: "nothing is known of a customer 'K-5'"})
+    )
     async def customer_followups(customer_id: str, key: Watcher) -> dict[str, Any]:
         """
         What was done, is planned and was suppressed for a customer, each with its reasons, and the slots left.
@@ -78,7 +81,7 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
     @router.post(
         "/v1/check-ins/{check_in_id}/done",
         openapi_extra={"requestBody": {"content": {"application/json": {"schema": Done.model_json_schema()}}}},
-        responses={404: {"description": "no such call"}, 409: {"description": "not owed any more"}},
+        responses={**BACK, **refusals({404: "no call 'c-1' is known", 409: "it is not owed any more"})},
     )
     async def done(request: Request, check_in_id: str, key: Actor) -> Response:
         """Somebody has called: how it went, and a note. JSON, or the form of the work list."""
@@ -97,7 +100,7 @@ async def _page_of(store: Followup, wanted: Wanted) -> tuple[list[CheckIn], str 
     try:
         return await store.check_ins(wanted)
     except (ValueError, OverflowError, OSError):
-        raise Problem(400, "no cursor of ours", errors=[("/cursor", "take it from the answer before")]) from None
+        raise Problem(422, "no cursor of ours", errors=[("/query/cursor", "take it from the answer before")]) from None
 
 
 async def _record(processor: Processor, rules: Rules, call: CheckIn, said: Done, by: str) -> CheckIn:

@@ -11,6 +11,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.mongo import Collection
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import StreamingResponse
@@ -87,10 +88,13 @@ class Customers:
             where = {"$and": [theirs, {"$or": [{"time": {"$gt": at}}, {"time": at, "_id": {"$gt": name}}]}]}
 
 
+_NOBODY: Final = refusals({404: "nothing has been taken in of this customer"})
+
+
 def routes(customers: Customers, reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     router = APIRouter(prefix="/v1/customers", tags=["customers"])
 
-    @router.get("/{customer_id:path}/timeline", openapi_extra={"parameters": LIST_PARAMETERS})
+    @router.get("/{customer_id:path}/timeline", openapi_extra={"parameters": LIST_PARAMETERS}, responses=_NOBODY)
     async def get_timeline(
         customer_id: str, request: Request, key: Watcher, q: Words = "", limit: Limit = 100, cursor: Cursor = None
     ) -> Mapping[str, Any]:
@@ -106,7 +110,7 @@ def routes(customers: Customers, reports: Reports, clock: Clock, settings: Metri
         told = [answers.contact(fact, entries[fact.id]) for fact in contacts]
         return {"customer_id": customer_id, "contacts": told, "cursor": following}
 
-    @router.get("/{customer_id:path}/export", response_class=StreamingResponse)
+    @router.get("/{customer_id:path}/export", responses=_NOBODY, response_class=StreamingResponse)
     async def export(customer_id: str, _: Admin) -> StreamingResponse:
         """All that is held of a customer: the profile, and every event as it was taken in; one JSON document."""
         known = await customers.profile(customer_id, (), clock.now())
@@ -115,7 +119,7 @@ def routes(customers: Customers, reports: Reports, clock: Clock, settings: Metri
         name = {"Content-Disposition": 'attachment; filename="customer.json"'}
         return StreamingResponse(_document(known, customers.events(customer_id)), 200, name, "application/json")
 
-    @router.get("/{customer_id:path}")
+    @router.get("/{customer_id:path}", responses=_NOBODY)
     async def get_customer(customer_id: str, key: Watcher) -> Mapping[str, Any]:
         """One customer: tier and points, lifetime value, scores, risks as they were raised, own agent, contacts."""
         known = await customers.profile(customer_id, key.teams, clock.now())

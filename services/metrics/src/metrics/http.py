@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import CSV, refusals
 from rapport.runtime.problem import Problem
 from starlette.responses import JSONResponse, Response
 
@@ -134,11 +135,14 @@ async def behind(
     return Behind(question, shown, following)
 
 
+_REFUSED: Final = refusals({422: "there is no measure 'respones'"})
+
+
 def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     """Reports, and the contacts behind them."""
     router = APIRouter(prefix="/v1", tags=["figures"])
 
-    @router.get("/report", openapi_extra={"parameters": REPORT_PARAMETERS})
+    @router.get("/report", responses={**_REFUSED, 200: CSV}, openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report(request: Request, key: Watcher) -> Response:
         """One measure over a range, in periods and groups."""
         question = asked(request, key, settings)
@@ -149,7 +153,7 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
             return Response(report.as_csv(question, groups), media_type=_CSV)
         return JSONResponse(report.document(question, groups, limits.now))
 
-    @router.get("/report/contacts", openapi_extra={"parameters": REPORT_PARAMETERS})
+    @router.get("/report/contacts", responses={**_REFUSED, 200: CSV}, openapi_extra={"parameters": REPORT_PARAMETERS})
     async def get_report_contacts(
         request: Request,
         key: Watcher,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 
 from metrics import answers
@@ -19,7 +20,7 @@ from metrics.store import Reports
 def traces(reports: Reports, rejections: Rejections, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["figures"])
 
-    @router.get("/events")
+    @router.get("/events", responses=refusals({404: "no event of this source and id has been taken in"}))
     async def get_event(
         key: Watcher,
         source: Annotated[str, Query(description="the event's source")],
@@ -37,7 +38,9 @@ def traces(reports: Reports, rejections: Rejections, clock: Clock) -> APIRouter:
             return answers.rejected(refused)
         return {**answers.fate(entry, fact, await reports.caused_by(entry)), "rejections": answers.rejections(refused)}
 
-    @router.get("/balance", openapi_extra={"parameters": RANGE_PARAMETERS})
+    @router.get(
+        "/balance", responses=refusals({422: "from must be before to"}), openapi_extra={"parameters": RANGE_PARAMETERS}
+    )
     async def get_balance(request: Request, _: Watcher) -> Mapping[str, Any]:
         """Whether every event taken in is in the journal and every one there was folded or refused, per hour."""
         try:

@@ -1,11 +1,14 @@
 """What a key may see: everything, or what belongs to its teams."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
 from rapport.runtime.http import Auth, require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
+
+NO_CONTACT: Final = refusals({404: "there is no contact 'C-1' here"})
 
 
 def team_condition(key: Key, team: str | None = None) -> dict[str, Any]:

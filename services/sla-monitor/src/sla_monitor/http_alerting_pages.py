@@ -10,6 +10,7 @@ from rapport.contracts.fields import Target
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import BACK
 from rapport.runtime.problem import Problem
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -78,7 +79,7 @@ def _add_silences(
             said=done[:200],
         )
 
-    @router.post("/silences")
+    @router.post("/silences", responses=BACK)
     async def begin_silence(request: Request, key: Actor) -> Response:
         """Mute what matches; without `ends_at`, for so many minutes from now."""
         field = {name: values[0].strip() for name, values in (await form_of(request)).items()}
@@ -94,7 +95,7 @@ def _add_silences(
             return _to("/silences", refused=problem.detail)
         return _to("/silences", said=f"silenced until {_local_to(policies, clock)(made.ends_at)}")
 
-    @router.post("/silences/{name}/end")
+    @router.post("/silences/{name}/end", responses=BACK)
     async def end_silence(name: str, key: Actor) -> Response:
         """End it now; what it held back is told."""
         try:
@@ -119,7 +120,7 @@ def _add_receivers(router: APIRouter, outward: Outward, policies: Policies, draw
             said=done[:200],
         )
 
-    @router.post("/receivers")
+    @router.post("/receivers", responses=BACK)
     async def test_receiver(request: Request, key: Actor) -> Response:
         """Send a message that says it is a test."""
         name = (await form_of(request)).get("name", [""])[0]

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 from rapport.runtime.http import require
 from rapport.runtime.instants import AskedInstant, SomeInstant
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import StreamingResponse
@@ -167,6 +168,9 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
 
 
+_ACTED: Final = refusals({404: "there is no alert 'a-1' here", 409: "the alert is closed"})
+
+
 def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
     @router.post("/alerts/bulk")
     async def bulk(asked: Bulk, key: Actor) -> dict[str, Any]:
@@ -181,22 +185,22 @@ def _add_actions(router: APIRouter, store: Store, commands: Commands) -> None:
         told = await commands.carry_out_each(ids, asked.command(), key)
         return {"done": told.done, "remaining": told.remaining, "results": told.results}
 
-    @router.post("/alerts/{alert_id:path}/acknowledge")
+    @router.post("/alerts/{alert_id:path}/acknowledge", responses=_ACTED)
     async def acknowledge(alert_id: str, key: Actor) -> dict[str, Any]:
         """Somebody takes it: it stops climbing."""
         return await _one(commands, alert_id, Command("acknowledge"), key)
 
-    @router.post("/alerts/{alert_id:path}/snooze")
+    @router.post("/alerts/{alert_id:path}/snooze", responses=_ACTED)
     async def snooze(alert_id: str, asked: Snooze, key: Actor) -> dict[str, Any]:
         """Silent until then; it comes back."""
         return await _one(commands, alert_id, Command("snooze", until=asked.until), key)
 
-    @router.post("/alerts/{alert_id:path}/assign")
+    @router.post("/alerts/{alert_id:path}/assign", responses=_ACTED)
     async def assign(alert_id: str, asked: Assign, key: Actor) -> dict[str, Any]:
         """Somebody else shall see to it."""
         return await _one(commands, alert_id, Command("assign", to=asked.to), key)
 
-    @router.post("/alerts/{alert_id:path}/close")
+    @router.post("/alerts/{alert_id:path}/close", responses=_ACTED)
     async def close(alert_id: str, key: Actor, asked: Close | None = None) -> dict[str, Any]:
         """Off the board, with a reason where somebody still waits; the verdict stays what it is."""
         return await _one(commands, alert_id, Command("close", reason=asked.reason if asked else None), key)

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import BACK
 from rapport.runtime.problem import Problem
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from sla_monitor.access import may_see, team_condition, teams_looked_at
+from sla_monitor.access import NO_CONTACT, may_see, team_condition, teams_looked_at
 from sla_monitor.board import ROWS, Board
 from sla_monitor.commands import Command, Commands, Refused, command_of
 from sla_monitor.domain.board_filter import STATUSES, BoardFilter
@@ -74,14 +75,14 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
         team_condition(key, wanted.team or None)
         return StreamingResponse(live.follow(wanted, key), media_type="text/event-stream", headers=_STREAMED)
 
-    @router.get("/board/contact", response_class=StreamingResponse)
+    @router.get("/board/contact", response_class=StreamingResponse, responses=NO_CONTACT)
     async def stream_contact(key: Watcher, contact_id: Annotated[str, Query(max_length=200)]) -> StreamingResponse:
         """Server-sent events for a contact's page: `changed` when to read it again."""
         if not await live.shows(contact_id, key):
             raise Problem(404, f"there is no contact {contact_id!r} here")
         return StreamingResponse(live.follow_contact(contact_id), media_type="text/event-stream", headers=_STREAMED)
 
-    @router.post("/act")
+    @router.post("/act", responses={**BACK, 200: {"content": {"application/json": {"schema": {}}}}})
     async def act(request: Request, key: Actor) -> Response:
         """What a button of these pages does, to one alert or to all selected; then back to where it was."""
         form = await form_of(request)

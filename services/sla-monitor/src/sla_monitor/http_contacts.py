@@ -11,7 +11,7 @@ from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
-from sla_monitor.access import may_see, team_condition
+from sla_monitor.access import NO_CONTACT, may_see, team_condition
 from sla_monitor.domain.contact_view import detail, summary
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState, NotificationState, Status
@@ -56,7 +56,7 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
         found, following = await page(store, ContactState, where, order, limit=limit, cursor=cursor)
         return {"contacts": [summary(contact) for contact in found], "cursor": following}
 
-    @router.get("/{contact_id:path}")
+    @router.get("/{contact_id:path}", responses=NO_CONTACT)
     async def get_contact(contact_id: str, key: Watcher) -> dict[str, Any]:
         """One contact: every target with its deadline, which explains itself second by second, and the history."""
         contact = await store.get(ContactState, contact_id)

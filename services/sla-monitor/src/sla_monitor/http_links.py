@@ -10,6 +10,7 @@ from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import BACK, PAGE, refusals
 from rapport.runtime.pages import SAFE_HEADERS
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -42,6 +43,9 @@ class Asked(BaseModel):
 
     def command(self) -> Command:
         return Command(self.action, until=self.until, reason=self.reason, to=self.to)
+
+
+_NO_LINK: Final = refusals({404: "this link is none of ours", 410: "the time of this link is over"})
 
 
 class Opened:
@@ -94,7 +98,7 @@ def routes(opened: Opened, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["links"])
     drawing = Drawing(clock)
 
-    @router.get("/a/{token}")
+    @router.get("/a/{token}", responses={**_NO_LINK, 200: PAGE})
     async def show(token: str, request: Request, said: str = "") -> Response:
         """What the message was about, as it is now. Changes nothing, whoever follows links by themselves."""
         link, alerts = await opened.alerts(token)
@@ -114,7 +118,7 @@ def routes(opened: Opened, clock: Clock) -> APIRouter:
         page.headers["Referrer-Policy"] = "no-referrer"
         return page
 
-    @router.post("/a/{token}")
+    @router.post("/a/{token}", responses={**_NO_LINK, **BACK, **refusals({409: "the alert is closed"})})
     async def act(token: str, request: Request) -> Response:
         """Acknowledge, snooze, assign or close what the message was about; a form or JSON."""
         content = (await request.body())[:_MOST_FORM]

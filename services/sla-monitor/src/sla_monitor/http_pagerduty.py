@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from rapport.runtime import telemetry as shared
 from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
@@ -29,10 +30,21 @@ _PATIENCE: Final = timedelta(seconds=3)
 """PagerDuty waits 5 s for an answer; what is left then is done when it tells us again."""
 
 
+_REFUSED: Final = refusals(
+    {
+        400: "that is no webhook of PagerDuty, version 3",
+        401: "the signature is not that of this body",
+        404: "RAPPORT_PAGERDUTY_SECRET is not set",
+        413: "that is larger than any webhook of PagerDuty",
+        503: "100 alerts done, more to do: tell again",
+    }
+)
+
+
 def routes(store: Store, commands: Commands, secret: SecretStr | None, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["receivers"])
 
-    @router.post("/v1/hooks/pagerduty")
+    @router.post("/v1/hooks/pagerduty", responses=_REFUSED)
     async def from_pagerduty(request: Request) -> dict[str, Any]:
         """A webhook of PagerDuty, version 3: acknowledging or resolving an incident there does so here."""
         content = await request.body()

@@ -10,11 +10,12 @@ from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from sla_monitor.access import may_see, team_condition
+from sla_monitor.access import NO_CONTACT, may_see, team_condition
 from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.plain_words import promised
@@ -56,7 +57,7 @@ def routes(store: Store, queries: Queries, drawing: Drawing, policies: Policies,
             promised=lambda name, target: promised(name, Spec.of(target)),
         )
 
-    @router.get("/static/{name}", response_class=Response)
+    @router.get("/static/{name}", response_class=Response, responses=refusals({404: "there is no 'a.css' here"}))
     async def static(name: str) -> Response:
         """Styles and the board's scripts; nobody has to sign in for them."""
         if name not in _STATIC:
@@ -68,7 +69,7 @@ def routes(store: Store, queries: Queries, drawing: Drawing, policies: Policies,
 
 
 def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Policies, clock: Clock) -> None:
-    @router.get("/contacts/{contact_id:path}")
+    @router.get("/contacts/{contact_id:path}", responses=NO_CONTACT)
     async def show_contact(contact_id: str, key: Watcher, refused: str = "", done: str = "") -> Response:
         """One contact: its deadlines, each with its explanation, and what has happened."""
         contact = await store.get(ContactState, contact_id)

@@ -1,6 +1,6 @@
 """`/v1/quote`, `/v1/backfills`: what the policy promises, and what history brought."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,6 +9,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 
 from sla_monitor.access import emitter_or_watcher
@@ -38,10 +39,15 @@ class Asked(BaseModel):
         return {**(self.model_extra or {}), **({"customer_id": self.customer_id} if self.customer_id else {})}
 
 
+_NEITHER: Final = refusals(
+    {401: "send `Authorization: Bearer <key>`, or sign in at /login", 403: "the key 'board' has not the role 'watch'"}
+)
+
+
 def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["policy"])
 
-    @router.post("/quote")
+    @router.post("/quote", responses=_NEITHER)
     async def post_quote(asked: Asked, _: Annotated[Key, Depends(emitter_or_watcher)]) -> dict[str, Any]:
         """Which policy such a contact would get, and its deadlines, so that the customer can be told at once."""
         customer = await queries.store.get(CustomerState, asked.customer_id) if asked.customer_id else None

@@ -9,6 +9,7 @@ from rapport.runtime.addresses import kind_of
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 
 from sla_monitor.delivery import Letter
@@ -31,7 +32,7 @@ def routes(policies: Policies, outward: Outward, clock: Clock) -> APIRouter:
         """Everybody who can be reached, with the last success and the last error."""
         return {"receivers": await receivers_shown(policies, outward)}
 
-    @router.post("/receivers/{name:path}/test")
+    @router.post("/receivers/{name:path}/test", responses=refusals({404: "there is no receiver 'ops' in the policy"}))
     async def test_receiver(name: str, key: Actor) -> dict[str, Any]:
         """Send a message that says it is a test, to every address of the receiver; it is over by itself."""
         results = await tried(name, key, policies, outward, clock)

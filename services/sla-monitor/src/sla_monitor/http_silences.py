@@ -10,6 +10,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 
 from sla_monitor.domain.silences import Endless, Silence
@@ -55,7 +56,7 @@ def routes(silences: Silences, clock: Clock) -> APIRouter:
         """Mute alerts until an instant; what still holds then is told."""
         return shown(await begin(silences, asked, key, clock.now()), clock.now())
 
-    @router.delete("/silences/{name}")
+    @router.delete("/silences/{name}", responses=refusals({404: "there is no silence 's-1' here"}))
     async def end_silence(name: str, key: Actor) -> dict[str, Any]:
         """End it now; what it held back is told."""
         return shown(await end(silences, name, key), clock.now())

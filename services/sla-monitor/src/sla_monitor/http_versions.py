@@ -12,6 +12,7 @@ from rapport.rule_file import Fault
 from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
+from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 
 from sla_monitor.access import team_condition
@@ -64,7 +65,7 @@ class Application(BaseModel):
 def routes(policies: Policies, applications: Applications, queries: Queries, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/policy", tags=["policy"])
 
-    @router.get("")
+    @router.get("", responses=refusals({404: "there is no version 7 of the policy"}))
     async def get_policy(_: Watcher, version: Annotated[int | None, Query(ge=1)] = None) -> dict[str, Any]:
         """The policy in force, or that version, as written (secrets unexpanded); since when every version counts."""
         return shown(policies, _known(policies.book, version, clock.now()))
@@ -114,7 +115,7 @@ def _add_changes(router: APIRouter, policies: Policies, queries: Queries, clock:
 
 
 def _add_applications(router: APIRouter, policies: Policies, applications: Applications) -> None:
-    @router.post("/apply", status_code=202)
+    @router.post("/apply", status_code=202, responses=refusals({409: "version 2 is not the newest, which is 3"}))
     async def post_apply(application: Application, key: Admin) -> dict[str, Any] | None:
         """Put the newest version upon everything that is open; done in the background, and once however often asked."""
         try:
@@ -124,7 +125,7 @@ def _add_applications(router: APIRouter, policies: Policies, applications: Appli
             raise Problem(409, f"version {application.version} is not the newest, which is {newest}") from None
         return await applications.shown(application.version)
 
-    @router.get("/apply/{version}")
+    @router.get("/apply/{version}", responses=refusals({404: "nobody has asked for version 3 to be applied"}))
     async def get_application(version: Annotated[int, Path(ge=1, lt=1 << 31)], _: Watcher) -> dict[str, Any]:
         """How far putting that version upon what is open has come, and what it has changed."""
         found = await applications.shown(version)

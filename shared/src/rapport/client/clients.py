@@ -89,7 +89,8 @@ class AsyncClient(_Common):
     Sends events with a key. `tries` is how often a batch is tried, `patience` how many seconds it may wait in all.
 
     `outbox` names a file for `emit` and `flush`, `outbox_bytes` how much may wait
-    in it. One client has a file at a time.
+    in it. One client has a file at a time. ValueError where `url` or `key` can
+    never be right.
     """
 
     def __init__(
@@ -105,8 +106,9 @@ class AsyncClient(_Common):
         clock: Clock | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        address, headers = _address(url), _authorized(key)
         super().__init__(tries=tries, patience=patience, outbox=outbox, most=outbox_bytes)
-        self._http = httpx.AsyncClient(base_url=url, headers=_authorized(key), timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(base_url=address, headers=headers, timeout=timeout, transport=transport)
         self._clock = clock or SystemClock()
         self._turn = asyncio.Lock()
 
@@ -220,8 +222,9 @@ class Client(_Common):
         transport: httpx.BaseTransport | None = None,
         **http: Any,
     ) -> None:
+        address, headers = _address(url), _authorized(key)
         super().__init__(tries=tries, patience=patience, outbox=outbox, most=outbox_bytes)
-        self._http = httpx.Client(base_url=url, headers=_authorized(key), timeout=timeout, transport=transport, **http)
+        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout, transport=transport, **http)
         self._sleep = sleep
         self._turn = threading.Lock()
 
@@ -315,5 +318,16 @@ class Client(_Common):
                     heard = error
 
 
+def _address(url: str) -> str:
+    """The same; ValueError where no request could ever go there, which would look as if intake were away."""
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError(f"the address of intake must begin with http:// or https://, not as {url!r} does")
+    return url
+
+
 def _authorized(key: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {key}"}
+    """The key as it is sent, without the line break of the file that it was read from; ValueError never shows it."""
+    bare = key.strip()
+    if not (bare and bare.isascii() and bare.isprintable()):
+        raise ValueError("the key is empty, or holds characters that no header of HTTP can")
+    return {"authorization": f"Bearer {bare}"}

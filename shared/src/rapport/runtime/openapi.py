@@ -1,7 +1,7 @@
 """What is the same in every service's OpenAPI document: who may call, how errors look, who is asked."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -48,6 +48,7 @@ _TITLES: Final = {
     404: "Not found",
     408: "Too slow",
     409: "Conflict",
+    410: "Gone",
     413: "Too large",
     414: "Request-URI Too Long",
     415: "Media type not supported",
@@ -80,9 +81,19 @@ def problem(status: int, description: str, **errors: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+def refusals(why: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Answers that are problems, each with its example, by their status."""
+    return {status: problem(status, description) for status, description in why.items()}
+
+
+BACK: Final[dict[int | str, dict[str, Any]]] = {303: {"description": "done, or refused in words: back to the page"}}
+PAGE: Final[dict[str, Any]] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+CSV: Final[dict[str, Any]] = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+
+
 def _beside_a_page(answer: dict[str, Any]) -> dict[str, Any]:
     """The same, where whoever came with a form gets a page instead."""
-    return {**answer, "content": {**answer["content"], "text/html": {"schema": {"type": "string"}}}}
+    return {**answer, "content": {**answer["content"], **PAGE["content"]}}
 
 
 SIGN_IN: Final[dict[int | str, dict[str, Any]]] = {
@@ -164,6 +175,8 @@ def _say_who_may(route: APIRoute, operation: dict[str, Any]) -> None:
         return
     operation["security"] = [{"bearer": []}, {"session": []}]
     operation["description"] = f"{operation['description']}\n\nNeeds the role `{role}`."
+    if "text/html" in operation["responses"].get("200", {}).get("content", {}):
+        operation["responses"].setdefault("303", {"description": "a browser that is not signed in is led to /login"})
     operation["responses"].setdefault("401", problem(401, "send `Authorization: Bearer <key>`, or sign in at /login"))
     operation["responses"].setdefault("403", problem(403, f"the key 'crm' has not the role '{role}'"))
     operation["responses"].setdefault("414", problem(414, "the address has more than 8192 bytes"))

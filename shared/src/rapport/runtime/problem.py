@@ -15,6 +15,7 @@ _TITLES = {
     405: "Method not allowed",
     408: "Too slow",
     409: "Conflict",
+    410: "Gone",
     413: "Too large",
     415: "Media type not supported",
     422: "Violates the contract",
