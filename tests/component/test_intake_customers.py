@@ -60,11 +60,21 @@ async def test_a_contact_never_seen_is_refused_and_another_key_must_name_the_cus
 
 
 async def test_what_another_key_has_just_said_is_known_at_once(intake: RealIntake):
-    for number in range(3):
+    for number in range(2):
         contact = f"C-{number}"
         told = news(f"a{number}", contact_id=contact, customer_id=f"K-{number}")
         assert (await intake.post(told, key="slow-key")).status_code == 202
         assert (await pbx(intake, news(f"b{number}", "contact.responded", contact_id=contact))).status_code == 202
+
+
+async def test_what_another_key_said_right_before_a_stop_is_known_afterwards(
+    tmp_path: Path, stack: Addresses, unique: Callable[[str], str]
+):
+    name = unique("customers")
+    async with real_intake(tmp_path, stack.kafka, stack.mongodb, name) as before:
+        assert (await before.post(news("a", customer_id="K-1"), key="slow-key")).status_code == 202
+    async with real_intake(tmp_path, stack.kafka, stack.mongodb, name) as after:
+        assert (await pbx(after, news("b", "contact.responded"))).status_code == 202
 
 
 async def test_a_contact_opened_by_another_key_or_by_kafka_is_known_too(intake: RealIntake):

@@ -39,6 +39,7 @@ def create_app(settings: IntakeSettings, clock: Clock | None = None, publisher: 
     service.on_start(letters.prepare)
     service.on_start(replays.prepare)
     service.on_start(customers.prepare)
+    service.on_stop(customers.settle)
     service.background(sources.follow)
     service.background(customers.follow)
     service.background(replays.work)

@@ -142,7 +142,7 @@ class Customers:
         await self._learn(events)
         erased = [event["data"]["customer_id"] for event in events if event["type"] == ERASED]
         if erased:
-            await self._settle()
+            await self.settle()
             await self._contacts.delete_many({"customer_id": {"$in": erased}})
             await self._letters.forget(erased, now=self._clock.now())
 
@@ -155,9 +155,10 @@ class Customers:
         """Write down what was overheard, for ever."""
         while True:
             await self._clock.sleep(_EVERY)
-            await self._patiently("customers", self._settle)
+            await self._patiently("customers", self.settle)
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
+        """Write down what was overheard up to now."""
         while self._writing or self._overheard:
             if not self._writing:
                 self._writing = [self._overheard.popleft() for _ in range(min(_AT_ONCE, len(self._overheard)))]
@@ -175,7 +176,7 @@ class Customers:
         names = {name for event in events for name in _contacts(event.attributes.get("type", ""), event.data)}
         known = await self._remembered(names)
         if names - known.keys() and (self._overheard or self._writing):
-            await self._settle()
+            await self.settle()
             known = await self._remembered(names)
         said = ((e.attributes.get("type", ""), e.attributes.get("time", ""), e.data) for e in events)
         for name, named in learned(said).items():

@@ -39,6 +39,7 @@ log = telemetry.logger()
 
 _PING_SECONDS: Final = 2.0
 _WATCH_EVERY: Final = 5.0
+_FINISH_SECONDS: Final = 3.0
 _STOP_SECONDS: Final = 20.0
 
 Background = Callable[[], Awaitable[None]]
@@ -82,6 +83,7 @@ class Service:
         self._lanes: list[Lanes] = []
         self._backgrounds: list[Background] = []
         self._starts: list[Background] = []
+        self._stops: list[Background] = []
         self._followed: list[Following] = []
         self.follow(Following("keys", self.keys, telemetry.KEYS_WRONG.labels(name)))
 
@@ -145,6 +147,10 @@ class Service:
         """Run once, when MongoDB answers and before anything is consumed."""
         self._starts.append(work)
 
+    def on_stop(self, work: Background) -> None:
+        """Run once at the end, when nothing is answered or consumed any longer; for a few seconds at most."""
+        self._stops.append(work)
+
     def fail(self, error: BaseException) -> None:
         """End the service; the first error is the one that is told."""
         if not self.failed.done():
@@ -163,6 +169,7 @@ class Service:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.client.close)
             stack.push_async_callback(self.publisher.stop)
+            stack.push_async_callback(self._finish)
             self.http.state.starting = True
             server = await self._listen(stack)
             await self.patiently("MongoDB and Kafka", self._prepare)
@@ -186,6 +193,14 @@ class Service:
         await hold_to_cluster(self.database, self.settings.kafka_bootstrap_servers)
         await ensure_topics(self.settings)
         await self.publisher.start()
+
+    async def _finish(self) -> None:
+        for work in self._stops:
+            try:
+                async with asyncio.timeout(_FINISH_SECONDS):
+                    await work()
+            except (TimeoutError, *MongoError) as error:
+                log.warning("could not finish", service=self.name, error=type(error).__name__)
 
     async def _listen(self, stack: contextlib.AsyncExitStack) -> "_Server":
         config = uvicorn.Config(
