@@ -151,6 +151,22 @@ async def test_the_page_shows_what_waits_and_replays_all_of_a_reason(intake: Rea
     assert "Nothing waits here" in (await intake.http.get("/dead-letters")).text
 
 
+async def test_what_is_chosen_on_the_page_of_no_source_is_nobody_elses(intake: RealIntake):
+    await intake.post(news(id="named", data={"contact_id": "C-1", "channel": "phone"}))
+    await intake.produce(b"rubbish")
+    await intake.letters(2, reason="is required")
+    session = await intake.http.post("/login", json={"key": "admin-key"})
+    intake.http.cookies.update(session.cookies)
+    assert len((await intake.get("/v1/dead-letters", reason=""))["items"]) == 2
+    page = (await intake.http.get("/dead-letters", params={"source": "", "reason": ""})).text
+    assert ", of unknown." in page
+    form = {"reason": "is required", "source": "", "sure": "yes"}
+    assert (await intake.http.post("/dead-letters/drop", data=form)).status_code == 303
+    assert [one["event_id"] for one in (await intake.get("/v1/dead-letters"))["items"]] == ["named"]
+    for path in ("/dead-letters/replay", "/dead-letters/drop"):
+        assert (await intake.http.post(path, data={"source": "", "sure": "yes"})).status_code == 303
+
+
 async def test_whatever_came_does_no_harm_on_the_page(intake: RealIntake):
     await intake.post(news(id="<script>alert(1)</script>", type="<b>"))
     await intake.produce(b"\xff\xfe", b"</pre><script>", note='"><script>')

@@ -18,6 +18,8 @@ _LOOK_EVERY: Final = 0.2
 _ENDED: Final = ("done", "stopped", "interrupted")
 _EXAMPLES: Final = 5
 
+_OF_NONE: Final = "unknown (--source '')"
+
 dead_letters = typer.Typer(no_args_is_help=True, help="What intake and the services refused.")
 
 Letters = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="their ids, as `list` shows them")]
@@ -49,7 +51,7 @@ def list_letters(
     for kind, title in (("counts", "by reason"), ("sources", "by source")):
         print(f"waiting, {title}:")
         for name, count in page[kind].items():
-            print(f"{count:>8}  {name or 'unknown'}")
+            print(f"{count:>8}  {name or _OF_NONE}")
     if page["cursor"]:
         print(f"more: --cursor {page['cursor']}")
 

@@ -63,6 +63,7 @@ def _add_looking(router: APIRouter, letters: DeadLetters, replays: Replays, rend
         key: Watcher, reason: str | None = None, source: str | None = None, cursor: str | None = None
     ) -> Response:
         """What waits, by reason and source, the letters themselves, and the latest replays."""
+        reason = reason or None
         which = Which(reason=reason, source=source)
         page = await letters.page(which, limit=_ROWS + 1, after=cursor_of(cursor) if cursor else None)
         orders = await replays.latest(_ORDERS)
@@ -96,7 +97,7 @@ def _add_acting(router: APIRouter, letters: DeadLetters, replays: Replays, clock
     async def replay(key: Admin, request: Request) -> Response:
         form = await _form(request)
         try:
-            order = ReplayOrder.model_validate({**_choice(form), "rate": form.get("rate", [None])[0]})
+            order = ReplayOrder.model_validate({**_choice(form), "rate": form.get("rate", [""])[0] or None})
         except ValidationError as error:
             raise _unclear(error) from None
         await replays.order(order.which(), by=key.name, rate=order.rate)
@@ -124,7 +125,8 @@ async def _form(request: Request) -> dict[str, list[str]]:
     body = await request.body()
     if len(body) > _MOST_FORM:
         raise Problem(413, f"a form has at most {_MOST_FORM} bytes")
-    return parse_qs(body.decode("utf-8", "replace"))
+    text = body.decode("utf-8", "replace").replace("%0D%0A", "%0A")  # browsers send line breaks so
+    return parse_qs(text, keep_blank_values=True)  # a letter's source may be blank
 
 
 def _choice(form: dict[str, list[str]]) -> dict[str, Any]:

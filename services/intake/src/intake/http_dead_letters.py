@@ -92,8 +92,13 @@ def routes(letters: DeadLetters, replays: Replays, clock: Clock) -> APIRouter:
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Page:
-        """The newest first; `counts` says how many wait, by reason, and `sources` by source."""
-        which = Which(reason=reason, source=source)
+        """
+        The newest first; `counts` says how many wait, by reason, and `sources` by source.
+
+        A `reason` with nothing after it asks for none in particular; a `source` for
+        what names none.
+        """
+        which = Which(reason=reason or None, source=source)
         page = await letters.page(which, limit=limit + 1, after=cursor_of(cursor) if cursor else None)
         items = page[:limit]
         return Page(
