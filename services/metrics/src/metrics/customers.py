@@ -89,12 +89,15 @@ class Customers:
 
 
 _NOBODY: Final = refusals({404: "nothing has been taken in of this customer"})
+_REFUSED: Final = refusals({422: "there is no dimension 'colour'"})
 
 
 def routes(customers: Customers, reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRouter:
     router = APIRouter(prefix="/v1/customers", tags=["customers"])
 
-    @router.get("/{customer_id:path}/timeline", openapi_extra={"parameters": LIST_PARAMETERS}, responses=_NOBODY)
+    @router.get(
+        "/{customer_id:path}/timeline", openapi_extra={"parameters": LIST_PARAMETERS}, responses=_NOBODY | _REFUSED
+    )
     async def get_timeline(
         customer_id: str, request: Request, key: Watcher, q: Words = "", limit: Limit = 100, cursor: Cursor = None
     ) -> Mapping[str, Any]:
