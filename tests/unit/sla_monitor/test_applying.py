@@ -7,6 +7,7 @@ from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
 from sla_monitor.http_versions import _after as looked_at
 from sla_monitor.policies import announcement
+from sla_monitor.receivers import Place, place_of
 
 from tests.support.sla import (
     OFFICE,
@@ -175,3 +176,17 @@ policies:
     desk = put_under(play([customer("08:00", tier=tier), received("09:00")], under=FOUR), text, "09:30")
     assert desk.contact.policy == ("gold" if tier == "gold" else "rest")
     assert isinstance(desk.contact, ContactState)
+
+
+def test_what_was_missed_under_an_earlier_version_still_reaches_whom_the_newer_one_knows_no_more():
+    ringing = """
+escalations: {all: [{after: 0m, notify: [lead]}, {after: 1h, notify: [manager]}]}
+receivers: {lead: {url: "webhook:https://lead"}, manager: {url: "webhook:https://manager"}}
+"""
+    under = targets("first_response: {within: 1h}", escalation="all", page="now", rest=ringing)
+    desk = play([received("09:00")], under=under, looks=["10:01"])
+    put_under(desk, under.replace("manager", "director"), "10:30")
+    desk.look("11:01")
+    rung = [(one.receiver, one.entry, one.policy_version) for one in desk.notifications]
+    places = [place_of(desk.domain.book, *one) for one in rung]
+    assert places == [Place("webhook:https://lead"), Place("webhook:https://manager")]

@@ -27,9 +27,15 @@ class Place:
 
 
 def place_of(book: PolicyBook, name: str, entry: int, version: int | None) -> Place | None:
-    """Where a receiver or a person is reached: as the newest policy says, else as the one that chose it."""
-    for number in (None, version):
-        places = places_in(book.version(number).file, name) if book.latest.number else []
+    """
+    Where a receiver or a person is reached: as the newest policy says, else as the one that chose it, else another.
+
+    What was missed under an earlier version climbs on by its escalation, whose receivers a newer one may not know.
+    """
+    if not book.latest.number:
+        return None
+    for known in (book.latest, book.version(version), *reversed(book.versions)):
+        places = places_in(known.file, name)
         if entry < len(places):
             return places[entry]
     return None
