@@ -72,7 +72,7 @@ class Alerting:
         if alert.state == "snoozed" and alert.until is not None and alert.until <= self.horizon:
             alert = _come_back(one, alert, escalation, alert.until)
         if alert.state == "breached":
-            alert = self._ring(one, alert, escalation)
+            alert = self._ring(one, alert, escalation, cause_at)
         if alert.state == "warned" and ("warned" in one.news or _comes_near_anew(one, known, alert)):
             alert = self._warn_owner(one, alert, escalation)
         if alert is not known or alert.state not in ("cleared", "closed"):
@@ -195,11 +195,12 @@ class Alerting:
         facts = {**self.folding.facts, "team": self.folding.team}
         return Escalation(version, version.steps(rule, facts), rule.page if rule else "list", calendar)
 
-    def _ring(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
+    def _ring(self, one: Numbered, alert: Alert, escalation: Escalation, cause_at: datetime) -> Alert:
         if alert.next_at is not None and not escalation.rings:
             return alert.but(next_at=None)
         if alert.base_at is None and not _is_quiet(one.clock):
             alert = alert.but(**escalation.start(one.clock.due_at or self.horizon))
+        alert = escalation.goes_on(alert, cause_at)
         owner = alert.owner or self.folding.owner
         ring = escalation.ring(alert, owner, self.folding.team, self.horizon)
         if ring is None:

@@ -54,6 +54,17 @@ class Escalation:
         ring = self.may_ring(at)
         return {"base_at": ring - self.steps[level].after, "next_at": ring, "level": level}
 
+    def goes_on(self, alert: Alert, at: datetime) -> Alert:
+        """
+        An alert that came under these steps at that instant by what its contact has become: what is left of them rings.
+
+        Under the steps that it was raised with it may have climbed to the end, or slower.
+        """
+        if not self.rings or alert.base_at is None or alert.level >= len(self.steps):
+            return alert
+        following = max(at, self.may_ring(alert.base_at + self.steps[alert.level].after))
+        return alert if alert.next_at and alert.next_at <= following else alert.but(next_at=following)
+
     def ring(self, alert: Alert, owner: str | None, team: str | None, horizon: datetime) -> "Ring | None":
         """
         The steps due up to `horizon` as one ringing: those missed are folded into the latest.

@@ -1,0 +1,54 @@
+"""Alerts of a contact that comes under another escalation while they stand: another team's, another kind's."""
+
+import pytest
+from sla_monitor.domain import actions
+
+from tests.support.sla import Desk, assigned, at, play, received, reclassified, targets, when
+
+BY_TEAM = targets(
+    "first_response: {within: 1h}",
+    escalation="{by: team, map: {desk: one, crew: three, ward: slow}, default: one}",
+    page="now",
+    rest="""
+escalations:
+  one: [{after: 0m, notify: [lead]}]
+  three: [{after: 0m, notify: [lead]}, {after: 30m, notify: [manager]}, {after: 2h, notify: [boss]}]
+  slow: [{after: 0m, notify: [lead]}, {after: 8h, notify: [boss]}]
+receivers: {lead: {url: "json://lead"}, manager: {url: "json://manager"}, boss: {url: "json://boss"}}
+""",
+)
+
+
+def rung(played: Desk) -> list[tuple[str, str]]:
+    return [(one.receiver, when(one.due)) for one in played.notifications]
+
+
+@pytest.mark.parametrize("looks", [["10:01", "13:00"], ["10:01", "10:31", "11:46", "12:01"]])
+def test_what_had_climbed_to_the_end_climbs_on_by_the_steps_of_the_team_it_is_given_to(looks: list[str]):
+    played = play([received("09:00", team="desk"), assigned("11:45", team="crew")], under=BY_TEAM, looks=looks)
+    assert rung(played) == [("lead", "10:00"), ("manager", "11:45"), ("boss", "12:00")]
+    assert played.alert().exhausted
+
+
+def test_a_step_that_the_new_team_takes_sooner_is_not_waited_for_as_long_as_before():
+    events = [received("09:00", team="ward"), assigned("10:10", team="crew")]
+    assert rung(play(events, under=BY_TEAM, looks=["10:01", "10:31", "12:01"])) == [
+        ("lead", "10:00"),
+        ("manager", "10:30"),
+        ("boss", "12:00"),
+    ]
+
+
+def test_what_somebody_has_taken_does_not_climb_because_it_is_given_to_another_team():
+    played = play([received("09:00", team="desk")], under=BY_TEAM, looks=["10:01"])
+    now = at("10:05")
+    taken = actions.acknowledge(played.contact, "c-1/first_response/1", by="ada", now=now, book=played.domain.book)
+    played.carry_out(taken)
+    played.take(assigned("10:10", team="crew"))
+    played.look("15:00")
+    assert rung(played) == [("lead", "10:00")]
+
+
+def test_a_change_that_leaves_the_escalation_as_it_is_rings_nothing_sooner():
+    events = [received("09:00", team="crew"), reclassified("10:10", priority="high"), assigned("10:20", agent_id="ada")]
+    assert rung(play(events, under=BY_TEAM, looks=["10:01", "10:40"])) == [("lead", "10:00"), ("manager", "10:30")]
