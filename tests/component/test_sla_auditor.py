@@ -1,6 +1,7 @@
 """The auditor on a real Kafka and MongoDB: what is wrong with alerting itself is told to whoever can hear it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
@@ -65,6 +66,30 @@ async def test_the_auditor_tells_others_of_a_receiver_that_fails_and_when_it_is_
     desk.statuses = []
     await soon(lambda: any(one.body["status"] == "resolved" for one in lead.taken))
     assert [one.body["status"] for one in lead.taken] == ["firing", "resolved"]
+
+
+async def test_who_can_not_be_told_that_a_trouble_is_over_is_told_so_once_they_can(
+    watched: RunningSla, desk: Receiver, lead: Receiver
+):
+    await watched.tell("contact.received")
+    await soon(lambda: lead.taken)
+    lead.statuses, desk.statuses = [503, 503], []
+    await soon(lambda: len(lead.taken) > 1)
+    assert [one.body["status"] for one in lead.seen] == ["firing", "resolved", "resolved", "resolved"]
+    assert len({one.headers["webhook-id"] for one in lead.seen[1:]}) == 1
+    assert (await watched.get("/v1/trouble")).json()["trouble"] == []
+
+
+async def test_alertmanager_is_told_again_of_a_trouble_that_lasts(start: Start, desk: Receiver, lead: Receiver):
+    desk.statuses = [503] * 400
+    kept_by = (lead.address, lead.address.replace("webhook:", "alertmanager:"))
+    async with start(change=kept_by, tell_again_every=timedelta(seconds=0.5)) as sla:
+        await sla.tell("contact.received")
+        await soon(lambda: len(lead.taken) > 2)
+        told = [json.loads(one.content) for one in lead.taken]
+        assert {one["labels"]["alertname"] for [one] in told} == {"rapport_receiver_failing"}
+        ends = [one["endsAt"] for [one] in told]
+        assert ends == sorted(set(ends))
 
 
 @pytest.mark.parametrize("last", ["{after: 0s, notify: [owner]}", "{after: 0s, notify: [owner], repeat: 1h}"])

@@ -2,8 +2,8 @@
 The auditor: looks from outside whether alerting does its duty, and says so where it does not.
 
 It reads what has been written rather than asking the sender, so that a sender
-that stands still is found too. What is wrong twice in a row is told, once, and
-told again when it is over.
+that stands still is found too. What is wrong twice in a row is told, once (where
+it is forgotten, again and again), and told again when it is over.
 """
 
 from collections import Counter
@@ -40,6 +40,8 @@ _FAILING_FROM: Final = 3
 """Failures in a row after which a receiver counts as failing rather than as having stumbled."""
 _UNREACHED_FOR: Final = timedelta(days=2)
 """So long after it could first ring an alert that reached nobody is still spoken of."""
+_TRIED_FOR: Final = timedelta(days=1)
+"""So long it is tried to tell whoever heard of a trouble that it is over."""
 
 
 class Auditor:
@@ -53,12 +55,14 @@ class Auditor:
         public_url: str,
         every: timedelta,
         overdue: timedelta,
+        tell_again_every: timedelta,
     ) -> None:
         self._means = means
         self._holding = holding
         self._public_url = public_url
         self._every = every
         self._overdue = overdue
+        self._tell_again_every = tell_again_every
         self._contacts = means.store.collection(ContactState.collection)
         self._alerts = means.store.collection(AlertState.collection)
         self._notifications = means.store.collection(NotificationState.collection)
@@ -107,10 +111,14 @@ class Auditor:
             if row is None:
                 new = {"_id": name, "cause": finding.cause, "about": finding.about, "since": now, "confirmed": False}
                 await self._trouble.insert_one({**new, "says": finding.says, "told": []})
+            elif row.get("ended_at"):
+                anew = {"since": now, "says": finding.says}
+                await self._trouble.update_one({"_id": name}, {"$set": anew, "$unset": {"ended_at": 1, "again_at": 1}})
             else:
                 await self._trouble.update_one({"_id": name}, {"$set": {"confirmed": True, "says": finding.says}})
                 await self._begin(finding, row, now)
-        confirmed = Counter(finding.cause for name, finding in found.items() if name in known)
+        stood = {name for name, row in known.items() if not row.get("ended_at")}
+        confirmed = Counter(finding.cause for name, finding in found.items() if name in stood)
         _show(confirmed, await self._means.health.failing(names_in(self._means.policies.book.latest.file)))
 
     async def _findings(self, now: datetime) -> AsyncIterator[Finding]:
@@ -229,18 +237,29 @@ class Auditor:
     # --- telling -----------------------------------------------------------------------
 
     async def _begin(self, finding: Finding, row: Mapping[str, Any], now: datetime) -> None:
-        names = listeners(self._means.policies.book.latest.file, finding.about)
+        file = self._means.policies.book.latest.file
+        names = listeners(file, finding.about)
         report = Report(finding, row["since"], now, self._public_url)
         told = await self._tell(report, [name for name in names if name not in row["told"]])
         if told:
             log.warning("trouble", cause=finding.cause, about=finding.about, says=finding.says, told=told)
             await self._trouble.update_one({"_id": finding.id}, {"$addToSet": {"told": {"$each": told}}})
+        if now - row.get("again_at", row["since"]) >= self._tell_again_every:
+            forgetful = [name for name in row["told"] if any(_forgets(place) for place in places_in(file, name)[:1])]
+            await self._tell(report, forgetful)
+            await self._trouble.update_one({"_id": finding.id}, {"$set": {"again_at": now}})
 
     async def _end(self, row: Mapping[str, Any], now: datetime) -> None:
-        """Over: whoever heard of it hears that; who can't be told now, is told nothing more."""
+        """Over: whoever heard of it hears that; who can't be told now is tried for a day."""
+        file, ended_at = self._means.policies.book.latest.file, row.get("ended_at") or now
         finding = Finding(row["cause"], row["says"], row["about"])
-        await self._trouble.delete_one({"_id": row["_id"]})
-        await self._tell(Report(finding, row["since"], now, self._public_url, ended_at=now), row["told"])
+        told = await self._tell(Report(finding, row["since"], now, self._public_url, ended_at=ended_at), row["told"])
+        left = [name for name in row["told"] if name not in told and places_in(file, name)]
+        if left and now - ended_at < _TRIED_FOR:
+            kept = {"told": left, "ended_at": ended_at, "confirmed": False}
+            await self._trouble.update_one({"_id": row["_id"]}, {"$set": kept})
+        else:
+            await self._trouble.delete_one({"_id": row["_id"]})
 
     async def _tell(self, report: Report, names: Sequence[str]) -> list[str]:
         """Whom it could be told, of these."""
@@ -263,6 +282,11 @@ def _show(confirmed: Mapping[Cause, int], failing: int) -> None:
     for cause in CAUSES:
         telemetry.TROUBLE.labels(cause).set(confirmed.get(cause, 0))
     telemetry.FAILING.set(failing)
+
+
+def _forgets(place: Place) -> bool:
+    """Whether what hears no more of a trouble there takes it for over."""
+    return kind_of(place.url) == "alertmanager"
 
 
 def _unreachable(place: Place) -> str:

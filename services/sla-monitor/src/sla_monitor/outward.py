@@ -67,6 +67,7 @@ def reach_out(
         public_url=settings.public_url,
         every=settings.audit_every,
         overdue=settings.overdue_after,
+        tell_again_every=settings.tell_again_every,
     )
     risks = RiskTeller(
         means, silences=silences, public_url=settings.public_url, tell_again_every=settings.tell_again_every
