@@ -191,6 +191,47 @@ async def test_a_silence_mutes_stops_no_clock_and_is_looked_at_again_when_it_end
         assert [one["ended_by"] for one in (await sla.get("/v1/silences")).json()["silences"]] == ["ada"]
 
 
+async def silenced(sla: RunningSla, team: str) -> None:
+    ends = (CLOCK.now() + timedelta(hours=1)).isoformat()
+    asked = {"match": {"team": team}, "comment": "moving", "ends_at": ends}
+    assert (await sla.post("/v1/silences", asked)).status_code == 201
+
+
+async def held_back(sla: RunningSla) -> bool:
+    return "rapport_sla_messages_held 1.0" in (await sla.http.get("/metrics")).text
+
+
+async def test_what_a_silence_mutes_is_told_once_it_belongs_to_others(start: Start, desk: Receiver):
+    async with start() as sla:
+        await silenced(sla, "billing")
+        await sla.tell("contact.received")
+        await until(lambda: held_back(sla))
+        await sla.tell("contact.assigned", team="mail")
+        await soon(lambda: desk.taken)
+        assert desk.taken[0].body["alerts"][0]["labels"]["team"] == "mail"
+
+
+async def test_what_is_given_to_whom_a_silence_mutes_while_it_waits_for_its_group_is_not_told(
+    start: Start, desk: Receiver
+):
+    async with start(change=("interval: 1s", "interval: 8s")) as sla:
+        await silenced(sla, "mail")
+        await sla.tell("contact.received")
+        await soon(lambda: desk.taken)
+        for name in ("C-2", "C-3"):
+            await sla.tell("contact.received", name)
+            await sla.alert(f"{name}/first_response/1", "breached")
+        await until(lambda: waits(sla, 2))
+        await sla.tell("contact.assigned", "C-2", team="mail")
+        await soon(lambda: len(desk.taken) > 1)
+        assert [one["labels"]["contact_id"] for one in desk.taken[1].body["alerts"]] == ["C-3"]
+        await until(lambda: held_back(sla))
+
+
+async def waits(sla: RunningSla, count: int) -> bool:
+    return f"rapport_sla_messages_waiting {count}.0" in (await sla.http.get("/metrics")).text
+
+
 async def test_a_group_that_nobody_takes_is_told_again_and_not_once_somebody_has(start: Start, desk: Receiver):
     async with start(change=("interval: 1s", "interval: 1s, repeat: 2s")) as sla:
         await sla.tell("contact.received")

@@ -23,6 +23,7 @@ from sla_monitor.domain import sending
 from sla_monitor.domain.escalation import PRODUCTS
 from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot, rest_after
 from sla_monitor.domain.message import Message
+from sla_monitor.domain.silences import facts_of
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.means import Means
 from sla_monitor.records import Records
@@ -88,6 +89,7 @@ class Sender:
         if self._looked_around is None or now - self._looked_around >= _LOOK_AROUND_EVERY:
             self._looked_around = now
             await self._holding.refresh()
+            await self._waiting.renew(self._holding)
             await self._records.carry_out(await self._waiting.due_again(grouping), sending.again)
         await self._waiting.refresh()
         found = self._waiting.batches(grouping, self._holding)
@@ -131,7 +133,8 @@ class Sender:
         await self._records.carry_out(superseded, partial(sending.drop, why="a later step says the same"))
         alerts = await self._alerts(members)
         heard = await self._heard(key, members)
-        wanted = await self._still_needed(key, members, alerts, heard)
+        needed = await self._still_needed(key, members, alerts, heard)
+        wanted = [one for one in needed if not self._holding.why(one, facts_of(alerts[one.alert_id]))]
         if not wanted:
             self._waiting.forget(batch.members, key)
             return True

@@ -17,6 +17,7 @@ from sla_monitor.silences import Holding
 
 _FACTS: Final = dict.fromkeys(FIELDS, 1)
 _REPEATED_AT_ONCE: Final = 10_000
+_RENEWED_AT_ONCE: Final = 1000
 
 
 class Waiting:
@@ -37,6 +38,7 @@ class Waiting:
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._seen: dict[GroupKey, datetime] = {}
         self._sent: dict[str, datetime] = {}
+        self._renewed_up_to = ""
 
     async def take_over(self) -> list[NotificationState]:
         """Begin anew; answers what the sender before was about to send when it stopped."""
@@ -60,6 +62,16 @@ class Waiting:
         now = self._clock.now()
         keys = {key_of(one) for one in self._pending}
         self._seen = {key: self._seen.get(key, now) for key in keys}
+
+    async def renew(self, holding: Holding) -> None:
+        """Look again what the next few alerts are that a silence mutes: they may have been given to others since."""
+        muted = [one for one in self._pending if holding.silencing(self._facts.get(one.alert_id, {}))]
+        rest = sorted((one for one in muted if one.id > self._renewed_up_to), key=lambda one: one.id)
+        some = rest[:_RENEWED_AT_ONCE]
+        self._renewed_up_to = some[-1].id if len(some) < len(rest) else ""
+        if some:
+            renewed = {one.id: one for one in await self._grouped(some)}
+            self._pending = [renewed.get(one.id, one) for one in self._pending]
 
     async def _grouped(self, found: Sequence[NotificationState]) -> list[NotificationState]:
         """Each with the group that its alert is in now."""

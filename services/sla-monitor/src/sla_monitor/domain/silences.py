@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sla_monitor.domain.log import EPOCH
+from sla_monitor.domain.states import AlertState
 
 FIELDS: Final = ("team", "policy", "owner", "target", "customer_id", "contact_id", "group")
 LONGEST: Final = timedelta(days=90)
@@ -41,6 +42,11 @@ class Silence:
     def mutes(self, facts: Mapping[str, Any]) -> bool:
         """Whether an alert with these facts matches."""
         return all(str(facts.get(name)) in values for name, values in self.match.items())
+
+
+def facts_of(alert: AlertState) -> dict[str, Any]:
+    """What silences ask about."""
+    return {name: getattr(alert, name) for name in FIELDS}
 
 
 def muted_until(silences: Iterable[Silence], facts: Mapping[str, Any]) -> datetime:
