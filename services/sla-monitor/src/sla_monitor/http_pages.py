@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from sla_monitor.access import NO_CONTACT, may_see, team_condition
 from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
 from sla_monitor.domain.contact_view import detail
+from sla_monitor.domain.history import in_short
 from sla_monitor.domain.plain_words import promised
 from sla_monitor.domain.risk import RiskState, causes_in_words
 from sla_monitor.domain.rules import Spec
@@ -80,12 +81,14 @@ def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Po
         messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
         calendar = policies.book.version(contact.policy_version).calendars.get(contact.calendar or "")
         zone, now = calendar.timezone if calendar else "UTC", clock.now()
+        view = detail(contact, policies.book, now, messages, await store.get(RiskState, contact.customer_id))
         return drawing.page(
             "contact.html",
             key=key,
             may_act=key.may("act"),
             contact=contact,
-            view=detail(contact, policies.book, now, messages, await store.get(RiskState, contact.customer_id)),
+            view=view,
+            history=in_short(view["history"]),
             who=name_of(customer, contact.customer_id),
             tier=tier_of(customer),
             zone=zone,

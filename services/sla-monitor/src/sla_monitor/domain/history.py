@@ -1,5 +1,6 @@
 """A contact's life as a list that people read, and its clocks as they stand."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +39,21 @@ def history(contact: ContactState, clocks: list[Numbered]) -> list[Happened]:
     for key, alert in contact.alerts.items():
         lines += [_of_deed(key, deed) for deed in alert.deeds]
     return sorted(lines, key=lambda line: line.at)
+
+
+def in_short(lines: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    """A history as the API shows it, with what was said again and again (an escalation's last step) said once."""
+    first: dict[tuple[str, ...], dict[str, str]] = {}
+    again: dict[tuple[str, ...], list[str]] = {}
+    for place, line in enumerate(lines):
+        own = () if line["event"] == "alert.notified" else (str(place),)
+        key = (line["event"], line["what"], line["why"], *own)
+        first.setdefault(key, dict(line))
+        again.setdefault(key, []).append(line["at"])
+    for key, line in first.items():
+        if (times := len(again[key])) > 1:
+            line["what"] += f", {times} times until {again[key][-1]}"
+    return list(first.values())
 
 
 def _named(key: str) -> str:
