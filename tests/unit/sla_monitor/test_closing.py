@@ -5,7 +5,7 @@ from typing import Any
 from sla_monitor.domain.closing import close, moved
 from sla_monitor.domain.policy_book import Closure
 
-from tests.support.sla import Desk, at, play, received, resolved, responded, targets, when
+from tests.support.sla import Desk, at, play, received, reclassified, resolved, responded, targets, when
 
 UNDER = targets("first_response: {within: 4h}")
 
@@ -68,3 +68,15 @@ def test_a_preview_says_what_would_move_and_which_breaches_would_be_none():
         True,
     )
     assert moved(played.contact, after, after, at("13:20")) == []
+
+
+def test_a_closure_corrects_what_was_missed_by_a_calendar_under_which_its_contact_is_no_more():
+    under = targets("first_response: {within: 4h}", calendar="{by: region, map: {eu: office}, default: always}")
+    played = play([received("09:00", region="eu")], under=under, looks=["13:01"])
+    played.take(reclassified("13:05", region="us"))
+    before = played.domain.book
+    looked_at = moved(played.contact, before, before.with_closures([snow("10:00", "12:00")]), at("13:20"))
+    closed(played, snow("10:00", "12:00"), "13:20")
+    assert [one.withdrawn for one in looked_at] == [False]
+    played.look("13:21")
+    assert played.told() == [("sla.breached", "13:00"), ("sla.corrected", "13:20"), ("sla.breached", "13:05")]

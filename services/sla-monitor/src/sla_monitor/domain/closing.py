@@ -11,11 +11,14 @@ from rapport.decision import Decision
 
 from sla_monitor.domain.fold import fold
 from sla_monitor.domain.monitor import announce, horizon_of
+from sla_monitor.domain.owed import PUBLISHED
 from sla_monitor.domain.policy_book import Closure, PolicyBook
 from sla_monitor.domain.states import ContactState, CustomerState
 from sla_monitor.domain.telling import SOURCE
 
 CAUSE: Final = "closure"
+_MATCHED_AGAIN: Final = frozenset({"contact.reclassified", "customer.updated", "customer.tier_changed", PUBLISHED})
+"""After these a contact may have another calendar than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ def concerns(closure: Closure, contact: ContactState) -> bool:
     return contact.open or since
 
 
+def _has_or_had(calendar: str, contact: ContactState) -> bool:
+    """Whether a clock of it may count by that calendar: what was missed stays under the one by which it was."""
+    return contact.calendar == calendar or any(entry.type in _MATCHED_AGAIN for entry in contact.log)
+
+
 def close(
     contacts: Iterable[ContactState],
     customers: Mapping[str, CustomerState],
@@ -59,11 +67,13 @@ def close(
     cause = _cause(closure, book, now)
     decisions = []
     for contact in contacts:
-        if concerns(closure, contact) and contact.calendar == closure.calendar:
+        if concerns(closure, contact) and _has_or_had(closure.calendar, contact):
             horizon = horizon_of(contact, now)
             folding = fold(contact.log, book, horizon)
             customer = customers.get(contact.customer_id)
-            decisions.append(announce(contact, contact.log, folding, horizon, now, customer, cause))
+            decision = announce(contact, contact.log, folding, horizon, now, customer, cause)
+            if contact.calendar == closure.calendar or decision.events:
+                decisions.append(decision)
     return Decision(
         states=tuple(state for decision in decisions for state in decision.states),
         events=tuple(told for decision in decisions for told in decision.events),
