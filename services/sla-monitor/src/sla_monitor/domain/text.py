@@ -91,7 +91,9 @@ def called(customer: CustomerState | None, otherwise: str) -> str:
 
 def _since(alert: AlertState, now: datetime) -> str:
     channel = _CHANNEL.get(alert.channel or "", alert.channel or "")
-    waiting = f"waiting since {_at(alert.started_at, alert, now, zone=True)}"
+    waiting = f"{'waiting' if alert.waiting else 'waited'} since {_at(alert.started_at, alert, now, zone=True)}"
+    if not alert.waiting and alert.met_at:
+        waiting += f" until {_at(alert.met_at, alert, now)}"
     return f"{channel}, {waiting}" if channel else waiting
 
 

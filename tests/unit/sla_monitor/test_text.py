@@ -1,0 +1,27 @@
+"""The one line of an alert: nobody is said to wait who has been answered."""
+
+import pytest
+from rapport.contracts import Data, Event
+from sla_monitor.domain.text import text
+
+from tests.support.sla import at, merged, play, received, responded, targets
+
+UNDER = targets("first_response: {within: 1h}", warn="[50%]")
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        (responded("11:30"), "CLEARED · first response · #c-1 · K-1 · e-mail, waited since 09:00 UTC until 11:30"),
+        (merged("11:30"), "CLEARED · first response · #c-1 · K-1 · e-mail, waited since 09:00 UTC"),
+    ],
+)
+def test_what_is_over_says_how_long_the_customer_waited(end: Event[Data], says: str):
+    played = play([received("09:00"), end], under=UNDER, looks=["10:01"])
+    assert text(played.alert(), None, at("11:31")) == f"{says} · owner none"
+
+
+def test_who_still_waits_when_a_breach_is_withdrawn_is_said_to_wait():
+    played = play([received("09:00")], under=UNDER, looks=["10:01"])
+    over = played.alert().but(state="cleared")
+    assert "e-mail, waiting since 09:00 UTC" in text(over, None, at("10:05"))
