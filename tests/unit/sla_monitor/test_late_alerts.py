@@ -1,5 +1,6 @@
 """Alerts after late news: on the list stands what comes near or is missed, and it rings where it would have rung."""
 
+import pytest
 from sla_monitor.domain import actions
 
 from tests.support.sla import at, desk, play, promised, received, resolved, responded, resumed, targets, waiting, when
@@ -107,3 +108,27 @@ def test_a_promise_broken_before_its_contact_is_known_rings_when_the_policy_is()
     assert rung(played) == [("lead", "11:00")]
     played.look("11:30")
     assert rung(played) == [("lead", "11:00"), ("manager", "11:30")]
+
+
+@pytest.mark.parametrize(("look", "rings"), [("06:00:01", ("sun", 0)), ("10:00", ("sun", 1)), ("18:00", ("lead", 0))])
+def test_what_rings_hours_late_rings_where_somebody_is_then(look: str, rings: tuple[str, int]):
+    escalation = """
+escalations: {up: [{after: 0m, notify: [sun]}, {after: 30h, notify: [lead]}]}
+receivers:
+  sun: [{calendar: night, url: "json://night"}, {calendar: office, url: "json://office"}]
+  lead: {url: "json://lead"}
+"""
+    under = targets("first_response: {within: 1h}", calendar="always", rest=escalation, page="now", escalation="up")
+    played = play([received("05:00")], under=under, looks=[look])
+    assert [(one.receiver, one.entry) for one in played.notifications] == [rings]
+    assert [when(one.due) for one in played.notifications] == ["06:00"]
+
+
+def test_what_rings_hours_late_still_rings_in_business_hours_alone():
+    under = ringing("first_response: {within: 4h}").replace("page: now", "page: business_hours")
+    assert rung(play([received("09:00")], under=under, looks=["16:00"])) == [("lead", "13:30"), ("manager", "13:30")]
+    played = play([received("09:00")], under=under, looks=["20:00"])
+    assert (rung(played), played.alert().state) == ([], "breached")
+    assert when(played.alert().next_step_at or at("00:00")) == "Tue 09:00"
+    played.look("Tue 09:00:01")
+    assert rung(played) == [("lead", "Tue 09:00"), ("manager", "Tue 09:00")]

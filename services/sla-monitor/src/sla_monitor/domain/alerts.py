@@ -201,17 +201,18 @@ class Alerting:
         if alert.base_at is None and not _is_quiet(one.clock):
             alert = alert.but(**escalation.start(one.clock.due_at or self.horizon))
         alert = escalation.goes_on(alert, cause_at)
+        if opening := escalation.waits_for_opening(alert, self.now):
+            return alert.but(next_at=opening)
         owner = alert.owner or self.folding.owner
-        ring = escalation.ring(alert, owner, self.folding.team, self.horizon)
+        ring = escalation.ring(alert, owner, self.folding.team, self.horizon, self.now)
         if ring is None:
             return alert
-        reached = escalation.reached(ring.names, owner, self.folding.team, ring.at)
-        names = [f"{name}#{entry}" for name, entry in reached]
+        names = [f"{name}#{entry}" for name, entry in ring.reached]
         alert = alert.but(
             level=ring.level,
             repeats=ring.repeats,
             next_at=ring.next_at,
-            paged=alert.paged or bool(reached),
+            paged=alert.paged or bool(names),
             notified=list(dict.fromkeys([*alert.notified, *names])),
         )
         due = one.clock.due_at or ring.at
@@ -223,7 +224,7 @@ class Alerting:
             )
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
         known = self._heard_of(one)
-        for name, entry in reached:
+        for name, entry in ring.reached:
             self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known)
         return alert
 

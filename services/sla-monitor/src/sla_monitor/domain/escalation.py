@@ -54,6 +54,13 @@ class Escalation:
         ring = self.may_ring(at)
         return {"base_at": ring - self.steps[level].after, "next_at": ring, "level": level}
 
+    def waits_for_opening(self, alert: Alert, now: datetime) -> datetime | None:
+        """Until when a step that comes hours late waits, because nobody is to be rung at this hour; else None."""
+        if alert.next_at is None or now - alert.next_at <= LATE:
+            return None
+        opening = self.may_ring(now)
+        return opening if opening > now else None
+
     def goes_on(self, alert: Alert, at: datetime) -> Alert:
         """
         An alert that came under these steps at that instant by what its contact has become: what is left of them rings.
@@ -65,16 +72,19 @@ class Escalation:
         following = max(at, self.may_ring(alert.base_at + self.steps[alert.level].after))
         return alert if alert.next_at and alert.next_at <= following else alert.but(next_at=following)
 
-    def ring(self, alert: Alert, owner: str | None, team: str | None, horizon: datetime) -> "Ring | None":
+    def ring(
+        self, alert: Alert, owner: str | None, team: str | None, horizon: datetime, now: datetime
+    ) -> "Ring | None":
         """
         The steps due up to `horizon` as one ringing: those missed are folded into the latest.
 
-        A step that reaches nobody is climbed past: the next one rings at its instant.
+        A step that reaches nobody is climbed past: the next one rings at its instant. What is missed by much reaches
+        whoever is there `now`, not whoever was there when it should have rung.
         """
         if alert.next_at is None or alert.next_at > horizon or not self.steps or alert.base_at is None:
             return None
         names: list[str] = []
-        level, repeats, at = alert.level, alert.repeats, alert.next_at
+        level, repeats, at, there = alert.level, alert.repeats, alert.next_at, now
         following: datetime | None = alert.next_at
         while following is not None and following <= horizon:
             at = following
@@ -82,10 +92,11 @@ class Escalation:
             names += step.notify
             repeats += level == len(self.steps)
             level = min(level + 1, len(self.steps))
-            if level < len(self.steps) and not self.reached(tuple(step.notify), owner, team, at):
+            there = now if now - at > LATE else at
+            if level < len(self.steps) and not self.reached(tuple(step.notify), owner, team, there):
                 continue
             following = self._after(alert.base_at, level, at, horizon)
-        return Ring(tuple(dict.fromkeys(names)), level, repeats, at, following)
+        return Ring(self.reached(tuple(names), owner, team, there), level, repeats, at, following)
 
     def _after(self, base: datetime, level: int, at: datetime, horizon: datetime) -> datetime | None:
         if level < len(self.steps):
@@ -134,7 +145,7 @@ class Escalation:
 class Ring:
     """One ringing: whom to tell, the level then reached, and when the next step is due."""
 
-    names: tuple[str, ...]
+    reached: list[Reached]
     level: int
     repeats: int
     at: datetime
