@@ -113,6 +113,20 @@ async def test_the_board_works_by_keyboard_alone(sla: RunningSla, browser: Brows
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+async def test_one_key_acknowledges_all_that_are_selected(sla: RunningSla, browser: Browser):
+    await breached(sla, "all", "L-1", "L-2", "L-3")
+    async with signed_in(browser, f"{sla.service.url}/?team=all") as page:
+        await expect(page.locator(".row")).to_have_count(3)
+        for key in "jxjxja":
+            await page.keyboard.press(key)
+        for contact in ("L-1", "L-2"):
+            await expect(row(page, contact)).to_contain_text("by ada", timeout=_SOON)
+        await expect(page.get_by_role("status")).to_have_text("2 acknowledged.")
+        await expect(row(page, "L-3")).to_contain_text("Breached")
+        await expect(row(page, "L-3")).to_be_focused()
+        await expect(page.locator("#bulk")).to_be_hidden()
+
+
 async def test_many_are_taken_at_once_and_what_can_not_be_done_says_why(sla: RunningSla, browser: Browser):
     await breached(sla, "bulk", "F-1", "F-2", "F-3")
     async with signed_in(browser, f"{sla.service.url}/?team=bulk") as page:

@@ -93,8 +93,8 @@
     if (!picked().length) return;
     count();
     const button = bulk.querySelector(`[value=${action}]`);
-    const field = button.parentElement.querySelector("input, select");
-    if (field) field.focus();
+    const pair = button.closest(".pair");
+    if (pair) pair.querySelector("input, select").focus();
     else button.click();
   }
 
