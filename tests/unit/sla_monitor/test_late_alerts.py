@@ -2,6 +2,8 @@
 
 import pytest
 from sla_monitor.domain import actions
+from sla_monitor.domain.board import alert_line
+from sla_monitor.domain.text import text
 
 from tests.support.sla import at, desk, play, promised, received, resolved, responded, resumed, targets, waiting, when
 
@@ -132,3 +134,14 @@ def test_what_rings_hours_late_still_rings_in_business_hours_alone():
     assert when(played.alert().next_step_at or at("00:00")) == "Tue 09:00"
     played.look("Tue 09:00:01")
     assert rung(played) == [("lead", "Tue 09:00"), ("manager", "Tue 09:00")]
+
+
+def test_what_was_warned_of_and_stands_is_never_said_to_be_late():
+    played = play([received("09:00"), waiting("12:30"), resumed("15:00")], under=SOLVE, looks=["12:01"])
+    standing = play([received("09:00"), waiting("12:30")], under=SOLVE, looks=["12:01"])
+    alert = standing.alert("resolution/1")
+    assert text(alert, None, at("15:00")).startswith("WARNING paused · resolution")
+    row = alert_line(alert, None, at("15:00"))
+    assert (row.word, row.due_at, row.due_in, row.due_local) == ("Due soon", None, "paused", "")
+    again = played.alert("resolution/1")
+    assert (again.paused, text(again, None, at("15:00"))[:22]) == (False, "WARNING due in 30 min ")

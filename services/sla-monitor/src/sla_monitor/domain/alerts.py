@@ -270,6 +270,7 @@ class Alerting:
             warned_at=one.warned[clock.outdated] if len(one.warned) > clock.outdated else alert.warned_at,
             breached_at=alert.raised_at if one.verdict == "breached" else None,
             waiting=not clock.ended,
+            paused=clock.status == "paused",
             group=self._group(clock.target, owner, rule.name if rule else None, escalation.version),
             level=alert.level,
             next_step_at=alert.next_at if alert.state == "breached" else None,

@@ -289,6 +289,8 @@ class AlertState(State, frozen=True, kw_only=True):
     breached_at: datetime | None = None
     waiting: bool = True
     """Whether somebody still waits for what this target promises."""
+    paused: bool = False
+    """Whether its clock stands: it is not late then, whatever `due_at` says."""
     group: str = ""
     level: int = 0
     next_step_at: datetime | None = None

@@ -69,6 +69,8 @@ def _how_late(alert: AlertState, now: datetime) -> str:
     if alert.state in ("cleared", "closed"):
         return alert.state.upper()
     word = _WORD[alert.state]
+    if alert.paused:
+        return f"{word} paused"
     if now > alert.due_at:
         return f"{word} {length(now - alert.due_at)}"
     return f"{word} due in {length(alert.due_at - now)}"
