@@ -72,6 +72,18 @@ def test_messages_on_one_long_contact_and_answers_to_surveys_are_signs_of_life()
     assert days(wrote[0], answered(at("12:00", 300), 5, "S-1"), until=600) == [(0, None)]
 
 
+def test_who_writes_back_to_us_or_answers_a_survey_about_what_we_began_is_heard_of():
+    called_them = received(at("12:00", 300), direction="outbound")
+    assert days(bought(0), called_them, until=400) == [(0, 365)]
+    assert days(bought(0), called_them, received(at("12:00", 302)), until=600) == [(0, None)]
+    assert days(bought(0), called_them, answered(at("12:00", 303), 5, "S-1"), until=600) == [(0, None)]
+
+
+def test_spam_under_a_customers_name_is_no_sign_of_them():
+    spam = [received(at("12:00", 300)), event("contact.resolved", at("12:00", 301), outcome="spam")]
+    assert days(bought(0), *spam, until=600) == [(0, 365)]
+
+
 def test_who_never_gave_a_name_is_no_customer():
     memory = Memory().feed(received(at("12:00"), customer_id="anonymous:chat-1"))
     assert memory.report("retention", now=at("12:00", 9), from_="2026-03-01")[0]["at_end"] == 0

@@ -34,7 +34,12 @@ class Chapter(NamedTuple):
     @property
     def is_real(self) -> bool:
         """Whether the customer wanted something: neither spam nor what came twice."""
-        return self.is_inbound and self.about.get("outcome") not in NO_REAL_CONTACT
+        return self.is_inbound and not self.is_noise
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether nobody is heard in it: spam, or what came twice."""
+        return self.about.get("outcome") in NO_REAL_CONTACT
 
 
 class History(NamedTuple):

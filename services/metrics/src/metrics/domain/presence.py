@@ -67,7 +67,7 @@ def _signs(history: History) -> list[_Sign]:
     customer = history.customer
     words = sorted(customer.lives.values())
     wrote = {one.opened_at for one in history.chapters if one.is_real} | {one.at for one in customer.answers.values()}
-    wrote |= {mark.at for one in history.chapters for mark in one.marks if one.is_real and mark.measure in HEARD}
+    wrote |= {mark.at for one in history.chapters for mark in one.marks if mark.measure in HEARD and not one.is_noise}
     signs: list[_Sign] = [(order[0], _SAID, word) for order, word in words]
     signs += [(bought.order[0], _BOUGHT, None) for bought in customer.purchases.values()]
     signs += [(at, _WROTE, None) for at in wrote]
