@@ -119,12 +119,15 @@ def earliest(
 
 
 def _kept_for_more_important(followup: Followup, at: datetime, customer: CustomerState, rules: Rules) -> list[Slot]:
-    """The slots that what is planned and matters more will want."""
+    """The slots that what is planned and matters more will have; what has fallen due meanwhile has its own now."""
     kept = []
     for other in customer.followups.values():
         ahead = other.status in {"planned", "deferred"} and other.priority > followup.priority
-        if ahead and other.release_at >= at and refusal(other, customer, rules) is None:
-            kept.append(slot_of(other, other.release_at, rules.plays))
+        if ahead and refusal(other, customer, rules) is None:
+            wanted = slot_of(other, max(other.release_at, at), rules.plays)
+            free, _ = free_at(wanted, customer.slots, rules.plays.budget)
+            if free <= other.patient_until:
+                kept.append(wanted.but(at=free))
     return kept
 
 
