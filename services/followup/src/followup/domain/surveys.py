@@ -42,8 +42,9 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
     """
     Keep the answer, and the event that intake has to get.
 
-    The same answer again (a page sent twice) is the same answer. ValueError for a
-    score that the survey does not have.
+    The same answer again (a page sent twice) is the same answer. The last one counts, so it is
+    told as later than the one before, whatever the clock of the replica says that took it.
+    ValueError for a score that the survey does not have.
     """
     low, high = SCORE_RANGE[link.survey]
     if not low <= score <= high:
@@ -51,7 +52,8 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
     before = link.answer
     if before and (before.score, before.comment) == (score, comment):
         return Decision(why="the same answer again")
-    given = Answer(number=before.number + 1 if before else 1, score=score, comment=comment, at=now)
+    number, at = (before.number + 1, max(now, before.at)) if before else (1, now)
+    given = Answer(number=number, score=score, comment=comment, at=at)
     data = SurveyAnswered(
         customer_id=link.customer_id,
         survey_id=link.id,
@@ -61,7 +63,7 @@ def answer(link: SurveyLink, score: int, comment: str | None, now: datetime) -> 
         contact_id=link.contact_id,
         context=context_of(link.contact_id),
     )
-    event = tell("survey.answered", data, source=SOURCE, id=posting_id(link.id, given.number), time=now)
+    event = tell("survey.answered", data, source=SOURCE, id=posting_id(link.id, number), time=at, sequence=number)
     event = event.model_copy(update={"causationid": link.id})
     posting = Posting(id=event.id, partition=link.partition, event=encode(event).decode(), next_at=now + _FIRST_GO)
     return Decision((link.but(answer=given), posting))
