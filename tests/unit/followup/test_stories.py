@@ -155,6 +155,40 @@ def test_what_we_caused_ourselves_starts_nothing():
     assert story(*ours, until="20 00:00") == []
 
 
+def test_what_closes_a_contact_because_of_us_closes_it_for_others_too():
+    ours = (received("0 06:00", "C-2"), resolved("0 07:00", "C-2", causationid="fu-1"))
+    told = Story().play((*HELPED, *ours), "2 00:00")
+    assert len(told.of("survey.sent")) == 1
+    assert {one.contact_id for one in told.customer().followups.values()} == {"C-1"}
+
+
+def test_what_opens_a_contact_again_because_of_us_withdraws_its_survey():
+    told = Story().play((*HELPED, reopened("2 10:00", causationid="fu-1")), "3 00:00")
+    assert [one.withdrawn for one in told.customer().followups.values() if one.do == "survey"] == [True]
+
+
+def test_the_answer_to_a_survey_calls_off_what_waits_for_it_and_only_that():
+    reminder = "{after: 3d, do: message, template: thanks}"
+    plays = f"""
+plays: [{{name: ask, on: {{type: contact.resolved}}, steps: [{reminder}], cancel_on: [survey.answered]}}]
+consent: {{default: {{marketing: true}}}}
+senders: {{default: {{from: "care@example.org", url: "smtp://localhost"}}}}
+"""
+    both = (*HELPED, received("0 08:00", "C-2"), resolved("0 10:00", "C-2"))
+    answer = event(
+        "survey.answered", at("1 12:00"), survey_id="S-1", survey="csat", score=5, contact_id="C-1", causationid="S-1"
+    )
+    told = Story(plays).play((*both, answer), "5 00:00")
+    assert [one.contact_id for one in told.of("followup.cancelled")] == ["C-1"]
+    assert [one.contact_id for one in told.of("followup.sent")] == ["C-2"]
+
+
+@pytest.mark.parametrize("outcome", ["spam", "duplicate"])
+def test_spam_and_duplicates_are_never_open_again(outcome):
+    closed = (received("0 06:00", "C-2"), resolved("0 07:00", "C-2", outcome=outcome), reopened("0 09:00", "C-2"))
+    assert len(Story().play((*HELPED, *closed), "2 00:00").of("survey.sent")) == 1
+
+
 def test_the_order_of_arrival_does_not_matter():
     told = Story().take_in(*reversed(HELPED)).until("20 00:00")
     assert sorted(told.lines) == sorted(story(*HELPED, until="20 00:00"))

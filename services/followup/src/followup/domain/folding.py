@@ -125,24 +125,27 @@ def is_caused_by_us(event: Event[Data]) -> bool:
     return event.causationid is not None and TOPIC_OF[event.type] == CONTACT_EVENTS
 
 
+def is_no_contact(event: Event[Data]) -> bool:
+    """Whether it only looks like a message on a contact: what we caused ourselves."""
+    return isinstance(event.data, ContactReceived) and event.causationid is not None
+
+
 def standing(contact: Contact) -> Standing:
     """
     The contact's status and resolutions, by the order of its events.
 
-    A message from the customer opens a resolved contact again, unless it was spam
-    or a duplicate. What was merged into another contact stays closed.
+    A message from the customer opens a resolved contact again, as a reopening does, unless it
+    was spam or a duplicate. What was merged into another contact stays closed.
     """
     result = Standing()
     for entry in contact.entries:
         match entry.type:
             case _ if result.status == "merged":
                 break
-            case "contact.received":
+            case "contact.received" | "contact.reopened":
                 silenced = result.status == "resolved" and result.resolutions[-1].outcome in _NO_REOPENING
                 if not silenced:
                     result.end(entry, "open")
-            case "contact.reopened":
-                result.end(entry, "open")
             case "contact.resolved":
                 result.resolve(entry)
             case "contact.confirmed" if result.status == "resolved":
@@ -175,7 +178,7 @@ def fold(
     key = event.order
     update: dict[str, Any] = {"backfill": event.backfill}
     data = event.data
-    if isinstance(data, ContactData) and is_caused_by_us(event):
+    if is_no_contact(event):
         return customer
     if isinstance(data, ContactData) and event.type.startswith("contact."):
         contact = _fold_contact(customer.contacts.get(data.contact_id), event, data, key, cancelling, attributes)
@@ -306,7 +309,9 @@ def _with(entries: tuple[Entry, ...], event: Event[Data], data: Data, key: Order
         return entries
     outcome = data.outcome if isinstance(data, ContactResolved) else None
     old = event.backfill and event.recorded - event.time > KEPT_CLOSED
-    entry = Entry(key=key, type=event.type, outcome=outcome, live=not event.backfill, old=old)
+    entry = Entry(
+        key=key, type=event.type, outcome=outcome, live=event.causationid is None and not event.backfill, old=old
+    )
     result = list(entries)
     insort(result, entry, key=lambda one: one.key)
     return not_too_many(result)

@@ -13,7 +13,7 @@ from rapport.erasing import Pseudonyms, is_anonymous, is_erased
 
 from followup.domain.draft import Draft, Rules, finished
 from followup.domain.erasing import OF_ERASED, erase, let_pass, with_the_id
-from followup.domain.folding import fold, forget_old, is_caused_by_us
+from followup.domain.folding import fold, forget_old, is_no_contact
 from followup.domain.nameless import Whose, settle, whose
 from followup.domain.planning import follow_clock, follow_contact, follow_event, watch_silence
 from followup.domain.release import release_due
@@ -83,7 +83,7 @@ class Followups:
         draft = Draft(forget_old(customer, now, rules.plays), rules, event)
         settle(draft, found, event, states)
         contact_id = getattr(event.data, "contact_id", None)
-        if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_caused_by_us(event):
+        if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_no_contact(event):
             follow_contact(draft, event.data.contact_id)
         if isinstance(event.data, CustomerUpdated):
             follow_clock(draft, found.customer, event)

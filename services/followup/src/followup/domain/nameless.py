@@ -17,7 +17,7 @@ from rapport.decision import States
 from rapport.erasing import is_anonymous, is_erased
 
 from followup.domain.draft import Draft, Rules, check_in_of
-from followup.domain.folding import ABOUT_A_CONTACT, is_caused_by_us
+from followup.domain.folding import ABOUT_A_CONTACT, is_no_contact
 from followup.domain.merging import Said, merged, said_by, said_on, told_at, with_said
 from followup.domain.planning import cancel_by, end, follow_clock, follow_contact
 from followup.domain.state import CheckIn, CustomerState, Followup, Message, NamelessContact, SurveyLink
@@ -70,7 +70,7 @@ def whose(
     keys = {one.id: _named(one, contact_id) for one in holders}
     if nameless is not None:
         keys.setdefault(nameless.customer_id, _NEVER)
-    if isinstance(data, ContactData) and event.type.startswith("contact.") and not is_caused_by_us(event):
+    if isinstance(data, ContactData) and event.type.startswith("contact.") and not is_no_contact(event):
         keys[customer_id] = max(keys.get(customer_id, _NEVER), event.order)
     elif not keys:
         keys[customer_id] = _NEVER

@@ -15,7 +15,14 @@ from rapport.contracts.sla_events import SlaOpened, SlaRescheduled
 
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
-from followup.domain.folding import ABOUT_A_CONTACT, Resolution, Standing, is_caused_by_us, standing
+from followup.domain.folding import (
+    ABOUT_A_CONTACT,
+    Resolution,
+    Standing,
+    is_caused_by_us,
+    is_no_contact,
+    standing,
+)
 from followup.domain.plays import Play, Plays, Step
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
 from followup.domain.timetable import due_at, zone_of
@@ -109,8 +116,8 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     data = event.data
     contact_id: str | None = getattr(data, "contact_id", None)
     outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
-    if not outbound and not is_caused_by_us(event):
-        cancel_by(draft, event.type, key, contact_id if event.type in ABOUT_A_CONTACT else None)
+    if not outbound and not is_no_contact(event):
+        cancel_by(draft, event.type, key, contact_id)
     is_first = draft.customer.firsts.get(event.type) == key
     welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
     if isinstance(data, SlaRescheduled):

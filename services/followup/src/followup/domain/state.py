@@ -42,7 +42,7 @@ _HAS_LINK: frozenset[Status] = frozenset({"reserved", "sending", "sent", "failed
 
 class Entry(Part, frozen=True, kw_only=True):
     """
-    One event that opens or closes a contact. `live` is not history: it may start plays.
+    One event that opens or closes a contact. `live` is neither history nor caused by us: it may start plays.
 
     History that was `old` when it came may be of a contact that was closed and forgotten
     long ago: by itself it opens nothing.
