@@ -1,6 +1,7 @@
 """Who gets a slot that there is only one of."""
 
 import pytest
+from rapport.contracts import Data, Event
 
 from tests.support.followup import Story, at, event, profile, received, resolved
 
@@ -15,8 +16,8 @@ senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
 """
 
 
-def bought(when: str, kind: str = "made") -> object:
-    more = {"amount": "5", "currency": "EUR"} if kind == "made" else {}
+def bought(when: str, kind: str = "made") -> Event[Data]:
+    more: dict[str, str] = {"amount": "5", "currency": "EUR"} if kind == "made" else {}
     return event(f"purchase.{kind}", at(when), purchase_id=f"P-{when}", **more)
 
 
