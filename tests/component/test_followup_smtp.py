@@ -74,6 +74,12 @@ async def test_an_address_the_server_can_not_take_is_refused(server: MailServer)
     assert (await send(server.url, "jürgen@example.org"))[0] == "refused"
 
 
+async def test_an_address_beyond_ascii_is_written_to_where_the_server_takes_such():
+    async with mail_server(utf8=True) as server:
+        assert await send(server.url, "jürgen@exämple.org") == ("sent", "")
+        assert len(server.mails) == 1
+
+
 def test_an_address_of_a_server_is_read_without_telling_its_secrets():
     read = Server.read("smtp+starttls://user:p%40ss@mail.example.org")
     assert (read.host, read.port, read.user, read.password) == ("mail.example.org", 587, "user", "p@ss")

@@ -92,6 +92,7 @@ class MailServer:
     answers: list[str] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
     hang_up: bool = False
+    utf8: bool = False
     before_answer: Callable[[], None] = lambda: None
     port: int = 0
     _running: Any = None
@@ -103,7 +104,9 @@ class MailServer:
     async def start(self) -> None:
         """Listen, on the port that it had before if it had one."""
         loop = asyncio.get_running_loop()
-        controller = UnthreadedController(self, hostname="127.0.0.1", port=self.port, loop=loop)
+        controller = UnthreadedController(
+            self, hostname="127.0.0.1", port=self.port, loop=loop, enable_SMTPUTF8=self.utf8
+        )
         self._running = await controller._create_server()
         self.port = _port(self._running)
 
@@ -128,8 +131,8 @@ class MailServer:
 
 
 @contextlib.asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
-    server = MailServer()
+async def mail_server(*, utf8: bool = False) -> AsyncIterator[MailServer]:
+    server = MailServer(utf8=utf8)
     await server.start()
     try:
         yield server

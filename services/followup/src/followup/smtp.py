@@ -66,6 +66,7 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
                 await client.login(server.user, server.password or "")
             options, policy = [], SMTP_POLICY
             if not (recipient.isascii() and sender.isascii()):
+                await client.ehlo()  # without TLS nobody has asked yet what the server can do
                 if not client.supports_extension("smtputf8"):
                     return Outcome("refused", "the mail server takes no addresses beyond ASCII")
                 options, policy = ["SMTPUTF8"], SMTPUTF8
