@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from followup.domain.draft import Rules
 from followup.domain.followups import call_done
+from followup.domain.plays_file import parse_plays
+from followup.domain.rule_book import RuleBook
 from followup.domain.state import CheckIn, CustomerState
 from rapport.decision import Ref
 
@@ -53,6 +56,27 @@ def test_a_closed_contact_is_forgotten_once_the_call_about_it_is_made():
     assert set(found.take_in(profile("100 00:00")).customer().contacts) == {"C-1"}
     called(found)
     assert set(found.take_in(profile("101 00:00")).customer().contacts) == set()
+
+
+def test_what_follows_a_resolution_is_not_begun_anew_while_its_contact_goes_on_being_spoken_of():
+    handed_on = [event("contact.assigned", at(f"{day} 09:00"), contact_id="C-1", team="law") for day in (30, 55, 80)]
+    plays = PLAYS.replace("max: 2 per 30d, gap: 3d, per: {csat: 1 per 30d, nps: 1 per 180d}, ", "max: 2 per 30d, ")
+    plays = plays.replace("      - {after: 14d, do: check_in, by: owner}\n", "")
+    found = told(*handed_on, plays=plays, until="90 00:00")
+    assert [kind for kind, _ in found.lines] == ["followup.scheduled", "followup.sent", "survey.sent"]
+
+
+def test_plays_that_came_into_force_after_a_resolution_do_not_follow_it():
+    renamed = Rules(parse_plays(PLAYS.replace("after-resolution", "after-solution")))
+    found = Story().play(HELPED, "2 00:00")
+    found.domain.book = RuleBook((*found.domain.book.versions, (at("2 00:00"), renamed)))
+    handed_on = event("contact.assigned", at("3 10:00"), contact_id="C-1", team="law")
+    others = [received("4 08:00", "C-2"), resolved("4 10:00", "C-2")]
+    found.play((handed_on, *others), "5 00:00")
+    assert {(one.contact_id, one.play) for one in found.customer().followups.values()} == {
+        ("C-1", "after-resolution"),
+        ("C-2", "after-solution"),
+    }
 
 
 def called(found: Story) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ from followup.domain.addresses import address_key
 from followup.domain.plays import TEXT_CHANNELS, Plays
 from followup.domain.state import Contact, CustomerState, Entry, Followup, Spoken, Stamped, Value
 
+RESOLVED = "contact.resolved"
 _OPENS_OR_CLOSES = {
     "contact.received",
     "contact.resolved",
@@ -205,6 +207,7 @@ def forget_old(customer: CustomerState, now: datetime, plays: Plays) -> Customer
     """
     Without contacts that are not open, of which nothing has come for 30 days and which no
     follow-up is about that may still change, and without follow-ups and slots that bind nobody any more.
+    What follows the resolution that stands of a contact that is kept is kept with it, lest it begin anew.
 
     The days count from when events came: history comes in any order, and an opening
     that is read after its closing must find it.
@@ -217,7 +220,9 @@ def forget_old(customer: CustomerState, now: datetime, plays: Plays) -> Customer
     }
     horizon = now - max(plays.budget.memory, KEPT_CLOSED) - KEPT_CLOSED
     followups = {
-        name: one for name, one in customer.followups.items() if one.finished_at is None or one.finished_at > horizon
+        name: one
+        for name, one in customer.followups.items()
+        if one.finished_at is None or one.finished_at > horizon or _follows_what_stands(one, contacts)
     }
     slots = tuple(slot for slot in customer.slots if slot.at > horizon)
     if (len(contacts), len(followups), len(slots)) == (
@@ -227,6 +232,14 @@ def forget_old(customer: CustomerState, now: datetime, plays: Plays) -> Customer
     ):
         return customer
     return customer.but(contacts=contacts, followups=followups, slots=slots)
+
+
+def _follows_what_stands(followup: Followup, contacts: Mapping[str, Contact]) -> bool:
+    contact = contacts.get(followup.contact_id or "")
+    if contact is None or followup.trigger_type != RESOLVED:
+        return False
+    over = standing(contact).over(followup.trigger_key)
+    return over is not None and over.ended is None
 
 
 def _may_change(followup: Followup, now: datetime, survey_ttl: timedelta) -> bool:

@@ -81,10 +81,10 @@ class Followups:
     def _follow(self, event: Event[Data], found: Whose, rules: Rules, states: States, now: datetime) -> Decision[Any]:
         customer = found.name(fold(found.customer, event, rules.cancelling, rules.attributes))
         draft = Draft(forget_old(customer, now, rules.plays), rules, event)
-        settle(draft, found, event, states)
+        settle(draft, found, event, states, self.book)
         contact_id = getattr(event.data, "contact_id", None)
         if contact_id in draft.customer.contacts and isinstance(event.data, ContactData) and not is_no_contact(event):
-            follow_contact(draft, event.data.contact_id)
+            follow_contact(draft, event.data.contact_id, self.book)
         if isinstance(event.data, CustomerUpdated):
             follow_clock(draft, found.customer, event)
         follow_event(draft, event)

@@ -20,6 +20,7 @@ from followup.domain.draft import Draft, Rules, check_in_of
 from followup.domain.folding import ABOUT_A_CONTACT, is_no_contact
 from followup.domain.merging import Said, merged, said_by, said_on, told_at, with_said
 from followup.domain.planning import cancel_by, end, follow_clock, follow_contact
+from followup.domain.rule_book import RuleBook
 from followup.domain.state import CheckIn, CustomerState, Followup, Message, NamelessContact, SurveyLink
 
 _NEVER: Final[tuple[()]] = ()
@@ -120,7 +121,7 @@ def without(customer: CustomerState, contact_id: str, rules: Rules, event: Event
     return draft
 
 
-def settle(draft: Draft, found: Whose, event: Event[Data], states: States) -> None:
+def settle(draft: Draft, found: Whose, event: Event[Data], states: States, book: RuleBook) -> None:
     """Bring what was begun under other names in line with whose it is, and let these have it no more."""
     if found.nameless is None:
         return
@@ -137,18 +138,18 @@ def settle(draft: Draft, found: Whose, event: Event[Data], states: States) -> No
         for state in rest.states:
             draft.write(state)
         draft.events += rest.events
-    _follow_words(draft, nameless)
+    _follow_words(draft, nameless, book)
     begun = [one.id for other in found.others for one in about(other, nameless.id)]
     for state in rewritten(begun, draft.customer, states):
         if (type(state), state.id) not in draft.written:
             draft.write(state)
 
 
-def _follow_words(draft: Draft, nameless: NamelessContact) -> None:
+def _follow_words(draft: Draft, nameless: NamelessContact, book: RuleBook) -> None:
     """What is planned stands as if all that was said under other names had been said of the customer."""
     contact = draft.customer.contacts.get(nameless.id)
     if contact:
-        follow_contact(draft, nameless.id)
+        follow_contact(draft, nameless.id, book)
     for said in (contact.latest if contact else {}, nameless.latest):
         for name, key in said.items():
             cancel_by(draft, name, key, nameless.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
 from followup.domain.folding import (
     ABOUT_A_CONTACT,
+    RESOLVED,
     Resolution,
     Standing,
     is_caused_by_us,
@@ -24,10 +25,10 @@ from followup.domain.folding import (
     standing,
 )
 from followup.domain.plays import Play, Plays, Step
+from followup.domain.rule_book import RuleBook
 from followup.domain.state import CANCELLABLE, WAITING, Contact, CustomerState, Followup, Value, from_millis
 from followup.domain.timetable import due_at, zone_of
 
-RESOLVED = "contact.resolved"
 OPENED = "sla.opened"
 
 
@@ -42,24 +43,28 @@ class Trigger:
     promised_at: datetime | None = None
 
 
-def follow_contact(draft: Draft, contact_id: str) -> None:
+def follow_contact(draft: Draft, contact_id: str, book: RuleBook) -> None:
     """
     Bring the follow-ups of a contact's resolutions in line with how the contact stands now.
 
-    Each resolution that is news starts the plays it fits once, whichever of its
-    events came first; one that has ended, is none after all or fits no longer
-    cancels what it started, and withdraws the survey that has already gone out.
+    Each resolution that is news starts the plays it fits once, by the version in force
+    at its own time, whichever of its events came first; one that has ended, is none after all
+    or fits no longer cancels what it started, and withdraws the survey that has already gone out.
     """
     contact = draft.customer.contacts[contact_id]
     stands = standing(contact)
     for followup in _of_resolutions(draft.customer, contact_id):
-        _keep_in_line(draft, followup, contact, stands)
+        _keep_in_line(draft, followup, contact, stands, book)
     for resolution in stands.resolutions:
         if resolution.live and not resolution.ended:
-            _start_for(draft, contact_id, contact, resolution)
+            _start_for(draft, contact_id, contact, resolution, _plays_at(resolution.key, book))
 
 
-def _keep_in_line(draft: Draft, followup: Followup, contact: Contact, stands: Standing) -> None:
+def _plays_at(key: OrderKey, book: RuleBook) -> tuple[Play, ...]:
+    return book.at(from_millis(key[0])).plays.plays
+
+
+def _keep_in_line(draft: Draft, followup: Followup, contact: Contact, stands: Standing, book: RuleBook) -> None:
     """End a follow-up whose resolution has ended, is none, or has another place in time than it was known to have."""
     over = next((one for one in reversed(stands.resolutions) if one.key <= followup.trigger_key), None)
     if over is None:
@@ -71,7 +76,7 @@ def _keep_in_line(draft: Draft, followup: Followup, contact: Contact, stands: St
         end(draft, followup, "contact.confirmed", over.key)
     elif not fits(_judged_by(followup, contact), {**contact.fields, "outcome": over.outcome}):
         end(draft, followup, "no_longer_matches", None, for_good=False)
-    elif over.key != followup.trigger_key and _nothing_let_go(draft, followup):
+    elif over.key != followup.trigger_key and _nothing_let_go(draft, followup, _plays_at(over.key, book)):
         end(draft, followup, "resolved_before", None, for_good=False)
 
 
@@ -81,14 +86,14 @@ def _judged_by(followup: Followup, contact: Contact) -> dict[str, Any]:
     return {name: wanted for name, wanted in followup.match.items() if name == "outcome" or name in said}
 
 
-def _nothing_let_go(draft: Draft, followup: Followup) -> bool:
+def _nothing_let_go(draft: Draft, followup: Followup, plays: Sequence[Play]) -> bool:
     """Whether the play, as this trigger started it, waits still, so that it may as well be started by another."""
     siblings = [
         f
         for f in draft.customer.followups.values()
         if f.play == followup.play and f.trigger_key == followup.trigger_key
     ]
-    return any(play.name == followup.play for play in draft.rules.plays.plays) and all(
+    return any(play.name == followup.play for play in plays) and all(
         f.may_return or f.status in WAITING for f in siblings
     )
 
@@ -97,12 +102,12 @@ def _of_resolutions(customer: CustomerState, contact_id: str) -> list[Followup]:
     return [f for f in customer.followups.values() if f.contact_id == contact_id and f.trigger_type == RESOLVED]
 
 
-def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Resolution) -> None:
+def _start_for(draft: Draft, contact_id: str, contact: Contact, resolution: Resolution, plays: Sequence[Play]) -> None:
     facts = _facts(draft.customer, contact, {"outcome": resolution.outcome})
     trigger = Trigger(RESOLVED, resolution.key, contact_id, facts)
     of_contact = _of_resolutions(draft.customer, contact_id)
     started = {f.play for f in of_contact if resolution.covers(f.trigger_key) and not f.may_return}
-    for play in draft.rules.plays.plays:
+    for play in plays:
         silent = play.on.silent is not None and play.on.silent.resolved_unconfirmed is not None
         if play.name in started or not (play.on.type == RESOLVED or silent) or not matches(play, facts):
             continue
