@@ -241,6 +241,8 @@ async def test_the_dashboard(tmp_path: Path, stack: Addresses, unique: Callable[
             await page.get_by_role("link", name="All figures").click()
             await expect(page.get_by_role("heading", name="How well")).to_be_visible()
             await shoot(page, "figures")
+            cut = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollHeight > one.clientHeight).length"
+            assert await page.evaluate(cut) == 0
             assert await violations(page) == []
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360
             await page.get_by_role("link", name="Dashboard").click()
