@@ -36,3 +36,10 @@ def test_a_message_says_the_deadline_that_stands_when_it_goes_out():
 
 def test_a_deadline_of_something_else_is_no_promise_of_an_answer():
     assert promised(OPENED, told("sla.rescheduled", "0 23:00", update="1 12:00")) == [at("1 17:00")]
+
+
+def test_nobody_is_told_in_the_morning_that_they_will_hear_from_us_in_the_night():
+    soon = told("sla.opened", "0 22:00", first_response="1 02:00")
+    story = Story(PLAYS).play((profile(), received("0 22:00"), soon), "1 15:00")
+    assert story.of("followup.sent") == []
+    assert [one.reason for one in story.of("followup.suppressed")] == ["too_late"]
