@@ -58,6 +58,15 @@ async def test_a_survey_is_sent_answered_and_its_answer_reaches_intake(world: Wo
     assert set(world.intake.keys) == {"bearer intake-key"}
 
 
+async def test_lines_of_a_comment_count_as_the_page_counts_them(world: World):
+    await world.happen(*helped())
+    path = link(await world.mail(), "s")
+    assert (await answer(world, path, score="4", comment="x\r\n" * 2_499 + "ab")).status_code == 200
+    assert (await answer(world, path, score="4", comment="x" * 5_001)).status_code == 422
+    [given] = world.intake.events
+    assert given.data.comment == "x\n" * 2_499 + "ab"
+
+
 async def test_an_answer_that_intake_does_not_take_is_kept_and_handed_on_later(world: World):
     await world.happen(*helped())
     path = link(await world.mail(), "s")

@@ -162,6 +162,12 @@ async def test_behind_a_figure_is_only_what_counts_in_it(metrics: RunningMetrics
     assert [(mark["part"], mark["figures"]) for mark in contact["counted"]] == [("promise", {"breached": 1})]
     lines = (await metrics.ask("/v1/report/contacts", **asked, format="csv")).text.splitlines()
     assert len(lines) == 2
+    for figure in ("arrivals", "contacts"):
+        arrived = {"measure": "arrivals", "from": "2026-03-02", "to": "2026-03-09", "filter": "hour:09"}
+        [row] = (await metrics.get("/v1/report", **arrived, by="hour"))["rows"]
+        listed = (await metrics.get("/v1/report/contacts", **arrived, figure=figure))["contacts"]
+        assert sum(len(one["counted"]) for one in listed) == row["arrivals"] > 0
+    assert (await metrics.ask("/v1/report/contacts", measure="in_language", figure="in_language")).status_code == 200
     wrong = await metrics.ask("/v1/report/contacts", measure="sla", figure="attainment")
     assert wrong.status_code == 422
     assert "met, breached, running, cancelled" in wrong.json()["errors"][0]["reason"]

@@ -83,7 +83,7 @@ class CustomerPages:
         if link is None:
             return self._say(request, None, "unknown", 404)
         form = await _form(request)
-        score, comment = _number(form.get("score")), form.get("comment", "").strip().replace("\0", "") or None
+        score, comment = _number(form.get("score")), _written(form.get("comment", "")) or None
         low, high = SCORE_RANGE[link.survey]
         if score is None or not low <= score <= high:
             return self._question(request, link, customer, None, comment or "", error="choose")
@@ -277,6 +277,11 @@ def _chosen(form: dict[str, str], purpose: str) -> tuple[dict[str, bool], str]:
     shown = {name.removeprefix("had."): had == "yes" for name, had in form.items() if name.startswith("had.")}
     wanted = {one: f"want.{one}" in form for one in shown if 0 < len(one) <= _MOST_PURPOSE}
     return {one: granted for one, granted in wanted.items() if granted != shown[one]}, "saved"
+
+
+def _written(text: str) -> str:
+    """What somebody wrote into a box; a form sends each line's end as two characters, which the box counts as one."""
+    return text.replace("\r\n", "\n").replace("\0", "").strip()
 
 
 def _number(text: str | None) -> int | None:

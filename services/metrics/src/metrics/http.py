@@ -126,10 +126,10 @@ async def behind(
     question = asked(request, key, settings, also=_PAGED)
     if question.measure.dimensions is not None:
         raise _elsewhere(question, "customers")
-    _check(figure, question)
+    counted = _sum_of(figure, question)
     _check_clock(question)
     limits = settings.limits(question.looked_at(now))
-    found = reports.lists.contacts(question, limits, figure=figure or None, limit=limit, cursor=cursor)
+    found = reports.lists.contacts(question, limits, figure=counted, limit=limit, cursor=cursor)
     page, following = await paged(found)
     shown = page if settings.agent_figures == "on" else [answers.nobodys(fact, marks) for fact, marks in page]
     return Behind(question, shown, following)
@@ -180,12 +180,10 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
             raise _elsewhere(question, "contacts")
         if request.query_params.get("format") == "csv":
             raise Problem(422, "customers are listed as JSON only", errors=[("/format", "must be json")])
-        _check(figure, question)
+        counted = _sum_of(figure, question)
         limits = settings.limits(question.looked_at(clock.now()))
         _check_periods(question, limits.now)
-        found, following = await reports.lists.customers(
-            question, limits, figure=figure or None, limit=limit, cursor=cursor
-        )
+        found, following = await reports.lists.customers(question, limits, figure=counted, limit=limit, cursor=cursor)
         shown = answers.marks_told if settings.agent_figures == "on" else answers.nobodys_marks_told
         told = [{"customer_id": name, "counted": shown(marks)} for name, marks in found]
         return {"customers": told, "cursor": following}
@@ -208,11 +206,16 @@ def routes(reports: Reports, clock: Clock, settings: MetricsSettings) -> APIRout
     return router
 
 
-def _check(figure: str | None, question: Question) -> None:
-    if figure and figure not in question.measure.counts:
+def _sum_of(figure: str | None, question: Question) -> str | None:
+    """What is to be counted, where a figure is asked for."""
+    if not figure:
+        return None
+    name = question.measure.sum_of(figure)
+    if name not in question.measure.counts:
         known = ", ".join(question.measure.counts)
         reason = f"{question.measure.name} counts nothing as {figure!r}; there are {known}"
         raise Problem(422, reason, errors=[("/figure", reason)])
+    return name
 
 
 def _check_clock(question: Question) -> None:

@@ -63,6 +63,7 @@ class Measure:
     its part, where it isn't about contacts; `over` says whether it is of instants, of
     whole periods, or of all that was up to an instant. `clock` says whether it can be
     had by local hour and weekday. `beside` is another measure, a count, that stands in the same rows.
+    `called` are figures that are a sum of another name, each with that.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Measure:
     over: Over = "instants"
     clock: Literal["", "always", "if asked"] = ""
     beside: str | None = None
+    called: tuple[tuple[str, str], ...] = ()
 
     @property
     def marks(self) -> str:
@@ -90,6 +92,10 @@ class Measure:
     def counts(self) -> tuple[str, ...]:
         """Of what a contact may add that which is a number of things, and no length of time."""
         return (*(name for name in self.adds if not name.endswith("seconds")), *(one.name for one in self.asked))
+
+    def sum_of(self, figure: str) -> str:
+        """The sum that a figure of its rows is."""
+        return dict(self.called).get(figure, figure)
 
     def adds_to(self, figure: str, at: datetime, figures: Sums, limits: Limits) -> bool:
         """Whether what was counted at an instant counts in that figure."""
@@ -126,10 +132,17 @@ MEASURES: Final[Mapping[str, Measure]] = {
     for measure in (
         _count("contacts"),
         _count("messages"),
-        _of("arrivals", finish.arrivals, ("contacts",), out_of="contacts", clock="always"),
+        _of(
+            "arrivals",
+            finish.arrivals,
+            ("contacts",),
+            out_of="contacts",
+            clock="always",
+            called=(("arrivals", "contacts"),),
+        ),
         _of("out_of_hours", finish.out_of_hours, ("out_of_hours", "count", "unknown"), clock="if asked"),
         _of("first_response", finish.first_response, adds=("count", "still_waiting", "without_response", *_TIMES)),
-        _of("in_language", finish.in_language, ("count", "same", "unknown")),
+        _of("in_language", finish.in_language, ("count", "same", "unknown"), called=(("in_language", "same"),)),
         _of("resolution", finish.resolution, adds=("count", "still_waiting", "first_count", *_TIMES, *_FIRST_TIMES)),
         _of("sla", finish.sla, VERDICTS, part="target"),
         _of("consistency", finish.consistency, ("met", "breached"), part="target", out_of="sla", compares="location"),
