@@ -177,6 +177,17 @@ async def test_a_call_is_owed_listed_and_ticked_off_once(world: World):
     assert (told.data.by, told.data.outcome) == ("ada", "reached")
 
 
+async def test_whoever_ticks_a_call_off_stays_with_their_own_calls(world: World):
+    await world.happen(*helped())
+    [owed] = await world.hear("followup.owed")
+    page = await world.get("/", key="act-key", agent="agent-7")
+    path = f"/v1/check-ins/{owed.data.followup_id}/done?agent=agent-7&team="
+    assert f'action="{path.replace("&", "&amp;")}"' in page.text
+    headers = {"authorization": "Bearer act-key"}
+    done = await world.http.post(path, data={"outcome": "reached"}, headers=headers)
+    assert (done.status_code, done.headers["location"]) == (303, "/?agent=agent-7&team=")
+
+
 async def test_a_list_of_calls_understands_a_bare_plus_and_says_what_is_no_cursor(world: World):
     query = "due_before=2026-03-02T09:00:00+01:00"
     headers = {"authorization": "Bearer watch-key"}

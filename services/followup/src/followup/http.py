@@ -84,14 +84,15 @@ def routes(processor: Processor, store: Followup, playbook: Playbook, clock: Clo
         responses={**BACK, **refusals({404: "no call 'c-1' is known", 409: "it is not owed any more"})},
     )
     async def done(request: Request, check_in_id: str, key: Actor) -> Response:
-        """Somebody has called: how it went, and a note. JSON, or the form of the work list."""
+        """Somebody has called: how it went, and a note. JSON, or the form of the work list, which leads back to it."""
         is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         said = await _said(request, is_form=is_form)
         known = await store.check_in(check_in_id)
         if known is None or (key.teams and known.team not in key.teams):
             raise Problem(404, f"no call {check_in_id!r} is known")
         written = await _record(processor, playbook.in_force.rules, known, said, key.name)
-        return RedirectResponse("/", 303) if is_form else JSONResponse(check_in_answer(written, clock.now()))
+        back = f"/?{request.url.query}" if request.url.query else "/"
+        return RedirectResponse(back, 303) if is_form else JSONResponse(check_in_answer(written, clock.now()))
 
     return router
 
