@@ -52,6 +52,18 @@ def test_of_an_endless_contact_the_same_is_left_out():
     assert compared(live, Played(live).play_all()).is_equal
 
 
+def test_what_is_somebodys_and_what_is_nobodys_may_be_of_one_instant():
+    of_ann, of_nobody = (
+        event("quality.reviewed", at("10:00"), contact_id="C-1", score=score, out_of=10, agent_id=agent)
+        for score, agent in ((8, "ann"), (3, None))
+    )
+    live = Memory().feed(received(at("09:00")), of_ann, of_nobody)
+    new = Played(live).play(journal(live)[::-1])
+
+    assert compared(live, new).is_equal
+    assert not compared(live, Played(Memory().feed(received(at("09:00")), of_ann)).play_all()).is_equal
+
+
 def bought(amount: str, minute: int = 0, *, backfill: bool = False):
     when = NOW - timedelta(days=3) + timedelta(minutes=minute)
     return event("purchase.made", when, purchase_id=f"P-{minute}", amount=amount, currency="EUR", backfill=backfill)

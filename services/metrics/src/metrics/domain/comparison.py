@@ -128,7 +128,7 @@ def _said(fact: Document) -> dict[str, Any]:
 def _in_order(marks: Iterable[Document]) -> list[Any]:
     """Marks come in the order in which what they are of was learnt, which says nothing."""
     return sorted(
-        (*(str(item) for item in mark.items() if item[0] != "figures"), sorted(mark["figures"].items()))
+        ([str(item) for item in mark.items() if item[0] != "figures"], sorted(mark["figures"].items()))
         for mark in marks
     )
 
