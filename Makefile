@@ -24,10 +24,10 @@ $(CACHE)/uv/bin/uv:
 setup: .venv/.made  ## .venv with everything from the lock file
 
 demo: setup  ## local Kafka and MongoDB, all services, traffic, board and dashboard
-	@.venv/bin/rapport demo
+	@.venv/bin/rapport demo $(ARGS)
 
 up: setup  ## the same without traffic, data kept in .rapport
-	@.venv/bin/rapport up
+	@.venv/bin/rapport up $(ARGS)
 
 test: setup  ## all tests, against a local stack started for them
 	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -68,7 +68,7 @@ $(CACHE)/promtool:
 		&& dpkg -x prometheus_*.deb . && mv usr/bin/promtool $@
 
 bench: setup  ## all benchmarks, minutes
-	@.venv/bin/rapport bench
+	@.venv/bin/rapport bench $(ARGS)
 
 clean:  ## what make made, but not the per-user cache
 	@rm -rf .venv .rapport .mypy_cache .ruff_cache .pytest_cache .hypothesis

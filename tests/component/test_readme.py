@@ -29,7 +29,7 @@ def shown() -> Iterator[dict[str, str]]:
             "INTAKE": addresses.intake,
             "SLA_MONITOR": addresses.sla_monitor,
             "KEY": keys.emit,
-            "WATCH_KEY": keys.watch,
+            "ACT_KEY": keys.act,
         }
 
 

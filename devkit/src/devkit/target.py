@@ -24,13 +24,25 @@ def url_and_key(service: str, role: str, url: str | None, key: str | None) -> tu
     """
     url = url or os.environ.get(f"RAPPORT_{service.upper()}_URL")
     key = (key or os.environ.get("RAPPORT_KEY", "")).strip()
-    if url and key:
-        return url.rstrip("/"), key
-    local = _running_here()
-    if local is None:
-        missing = " and ".join(name for name, value in (("--url", url), ("--key", key)) if not value)
-        raise CommandFailed(f"no platform runs here (`rapport up`): give {missing}")
-    return (url or local[service]).rstrip("/"), key or local["keys"][role]
+    if not (url and key):
+        local = _running_here()
+        if local is None:
+            missing = " and ".join(name for name, value in (("--url", url), ("--key", key)) if not value)
+            raise CommandFailed(f"no platform runs here (`rapport up`): give {missing}")
+        url, key = url or str(local[service]), key or str(local["keys"][role])
+    if not key.isascii():
+        raise CommandFailed("the key has characters that no key has: is it copied whole, and nothing else?")
+    return _address(url), key
+
+
+def _address(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise CommandFailed(f"{url!r} is no address: {error}") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise CommandFailed(f"{url!r} is no address such as http://127.0.0.1:8001")
+    return url.rstrip("/")
 
 
 def urls_here(services: Iterable[str]) -> dict[str, str]:
@@ -76,7 +88,8 @@ class Api:
                 "GET", f"{self.url}{path}", params=given, headers=self._headers, timeout=_SILENCE, trust_env=False
             ) as answer:
                 if not answer.is_success:
-                    raise CommandFailed(f"{self.url}{path} answers {answer.status_code}")
+                    answer.read()
+                    raise self._refused(path, answer)
                 event = "message"
                 for line in answer.iter_lines():
                     name, _, value = line.partition(": ")
@@ -94,10 +107,16 @@ class Api:
             )
         except httpx.TransportError as error:
             raise CommandFailed(f"{self.url} can't be reached: {error}") from None
-        if answer.is_success:
+        if not answer.is_success:
+            raise self._refused(path, answer)
+        try:
             return answer.json()
+        except ValueError:
+            raise CommandFailed(f"{self.url}{path} answers no JSON: is another service there?") from None
+
+    def _refused(self, path: str, answer: httpx.Response) -> CommandFailed:
         try:
             detail = answer.json()["detail"]
         except (ValueError, KeyError, TypeError):
             detail = answer.text[:300]
-        raise CommandFailed(f"{self.url}{path} answers {answer.status_code}: {detail}")
+        return CommandFailed(f"{self.url}{path} answers {answer.status_code}: {detail}")

@@ -158,6 +158,13 @@ def _reason(fault: Any, schema: Mapping[str, Any]) -> str:
     if fault["type"] == "literal_error":
         words = [word.strip("'") for word in re.split(", | or ", fault["msg"].partition("be ")[2])]
         return f"{fault['input']!r} is none of {', '.join(words)}{meant(str(fault['input']), words)}"
+    return said(fault)
+
+
+def said(fault: Any) -> str:
+    """What a model says is wrong, without the name that the model has in our code."""
+    if fault["type"] == "model_type":
+        return "must be a mapping of keys to values"
     return str(fault["msg"]).removeprefix("Value error, ")
 
 

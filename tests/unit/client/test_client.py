@@ -157,6 +157,13 @@ def test_patience_has_an_end():
         client.send(events(1))
 
 
+def test_an_address_that_none_can_have_is_not_tried_again():
+    with Client("intake.example", "secret", tries=2, sleep=lambda _: None) as client:
+        with pytest.raises(NotSent, match="address") as caught:
+            client.send(events(1))
+        assert caught.value.final
+
+
 @pytest.mark.parametrize("body", ["<html>", "{}", '{"results": []}', '{"errors": 5}', "null"])
 async def test_what_is_no_intake_is_told_so(body: str):
     async with FakeIntake(lambda _: httpx.Response(202, text=body)).client() as client:

@@ -16,15 +16,15 @@ from devkit.errors import CommandFailed
 from devkit.stack import local_stack
 
 _NO_BENCH = {"hardship", "plain", "report", "servers", "wire"}
+_KNOWN = sorted({module.name for module in pkgutil.iter_modules(devkit.bench.__path__)} - _NO_BENCH)
 _WITHOUT_STACK = {"board", "business_time", "sla"}
 
 
-def bench(name: Annotated[str | None, typer.Argument(help="one of them; else all")] = None) -> None:
+def bench(name: Annotated[str | None, typer.Argument(help=f"one of {', '.join(_KNOWN)}; else all")] = None) -> None:
     """Measure, beside something everybody can judge; Kafka and MongoDB are those of the environment, else local."""
-    known = sorted({module.name for module in pkgutil.iter_modules(devkit.bench.__path__)} - _NO_BENCH)
-    if name is not None and name not in known:
-        raise CommandFailed(f"there is no bench {name!r}: {', '.join(known)}")
-    chosen = [name] if name else known
+    if name is not None and name not in _KNOWN:
+        raise CommandFailed(f"there is no bench {name!r}: {', '.join(_KNOWN)}")
+    chosen = [name] if name else _KNOWN
     given = "KAFKA_BOOTSTRAP_SERVERS" in os.environ and "MONGODB_URI" in os.environ
     needs_stack = not given and not _WITHOUT_STACK.issuperset(chosen)
     with local_stack(ephemeral=True) if needs_stack else nullcontext() as stack:

@@ -15,6 +15,9 @@ from devkit.errors import CommandFailed
 from devkit.sending import CloudEvent, Sender, Sent
 from devkit.target import url_and_key
 
+_PATIENCE = 10.0
+"""Seconds for which somebody at a terminal waits for an intake that is away."""
+
 
 def emit(
     kind: Annotated[str, typer.Argument(metavar="TYPE", help="such as contact.received; - reads events from stdin")],
@@ -34,7 +37,7 @@ def emit(
         data = data_of(kind, fields or ())
         one = {"type": kind, "data": data, **({"id": event_id} if event_id else {}), **({"time": time} if time else {})}
         events = [_complete(one, source, now)]
-    with Sender(*url_and_key("intake", "emit", url, key)) as sender:
+    with Sender(*url_and_key("intake", "emit", url, key), patience=_PATIENCE) as sender:
         sent = sender.send(events)
     tell(sent)
 

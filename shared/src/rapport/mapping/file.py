@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from rapport.contracts import CONTACT_EVENT_DATA
 from rapport.mapping.record import paths_in
+from rapport.rule_file import said
 
 _PATH: Final = re.compile(r"[\w@][\w .|*@-]*")
 
@@ -325,4 +326,4 @@ def _parse(kind: type[M], text: str, name: str) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise WrongMapping(f"mapping {name}: {place or 'the file'}: {first['msg']}") from None
+        raise WrongMapping(f"mapping {name}: {place or 'the file'}: {said(first)}") from None

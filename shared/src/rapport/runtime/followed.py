@@ -4,6 +4,7 @@ from typing import Any, Final, NoReturn, Protocol
 
 from pydantic import ValidationError
 
+from rapport.rule_file import said
 from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.settings import Misconfigured
@@ -62,7 +63,7 @@ def what_is_wrong(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        return f"{place}: {first['msg']}" if place else first["msg"]
+        return f"{place}: {said(first)}" if place else said(first)
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, Contradiction):
