@@ -1,6 +1,7 @@
 """What is wrong with settings or files ends the start of any service with one readable line and status 2."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,13 @@ def test_a_wrong_file_ends_the_start(tmp_path: Path, service: str, variable: str
     assert ended.returncode == 2
     [line] = ended.stderr.splitlines()
     assert reason in line
+
+
+def test_a_port_that_somebody_has_ends_the_start():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = start("metrics", RAPPORT_PORT=str(port))
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        f"cannot start: HTTP can't listen on 127.0.0.1:{port}: is the port taken, or not ours?"
+    )

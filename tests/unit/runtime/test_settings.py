@@ -1,7 +1,8 @@
 """What is wrong with the environment is one line that names the variable."""
 
 import pytest
-from rapport.runtime.settings import Settings, load
+from pydantic import TypeAdapter, ValidationError
+from rapport.runtime.settings import Address, Settings, load
 
 from tests.support.toy_service import environment_of, settings_for
 
@@ -12,6 +13,12 @@ from tests.support.toy_service import environment_of, settings_for
         ("RAPPORT_PORT", "eighty"),
         ("RAPPORT_PARTITIONS", "0"),
         ("RAPPORT_LIVE_WINDOW", "soon"),
+        ("RAPPORT_LIVE_WINDOW", "-P1D"),
+        ("RAPPORT_LIVE_WINDOW", "P999999999D"),
+        ("RAPPORT_STUCK_AFTER", "PT0S"),
+        ("RAPPORT_HOST", ""),
+        ("RAPPORT_DATABASE_PREFIX", "rap.port"),
+        ("RAPPORT_TOPIC_PREFIX", "a b"),
         ("RAPPORT_LOG_LEVEL", "LOUD"),
         ("RAPPORT_DEAD_LETTER_SHARE", "2"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka:nine"),
@@ -28,6 +35,17 @@ def test_a_wrong_setting_is_named_by_its_variable(monkeypatch, capsys, variable,
     assert said.startswith(f"cannot start: {variable}: ")
     assert said.count("\n") == 1
     assert value in said
+
+
+@pytest.mark.parametrize("url", ["intake:8001", "ftp://intake", "http://", "http://intake:port", "http://in take"])
+def test_an_address_is_one_of_a_web_server(url):
+    with pytest.raises(ValidationError, match="is no address"):
+        TypeAdapter(Address).validate_python(url)
+
+
+def test_no_address_is_one_too_and_a_path_may_follow():
+    for url in ("", "https://care.example.org/rapport", "http://[::1]:8001"):
+        assert TypeAdapter(Address).validate_python(url) == url
 
 
 @pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "k-1.example.org:9092, k-2:9093", "[::1]:9092"])

@@ -6,7 +6,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
-from rapport.runtime.settings import Settings
+from rapport.runtime.settings import Length, Settings
 
 from metrics.domain.measures import Limits
 
@@ -19,21 +19,19 @@ class MetricsSettings(Settings):
         "on", description="off: no figure by agent, nor a name in the lists behind them"
     )
     timezone: str = Field("UTC", description="the time zone of the dashboard's days, such as Europe/Berlin")
-    answered_within: timedelta = Field(
+    answered_within: Length = Field(
         timedelta(seconds=20),
-        gt=timedelta(0),
         description="how soon callers are to be answered (measure answered_within)",
     )
-    inactive_after: timedelta = Field(
+    inactive_after: Length = Field(
         timedelta(days=365),
-        gt=timedelta(0),
         description="for how long nothing is heard of a customer before they are lost (retention, churn)",
     )
     loyalty: Path | None = Field(
         None, description="the loyalty file (YAML): points of purchases and the tiers they give; no tiers when absent"
     )
-    retention_rejections: timedelta = Field(
-        timedelta(days=90), gt=timedelta(0), description="how long it can be told of an event that it was refused"
+    retention_rejections: Length = Field(
+        timedelta(days=90), description="how long it can be told of an event that it was refused"
     )
 
     def limits(self, now: datetime) -> Limits:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from rapport.runtime.settings import Settings
+from rapport.runtime.settings import Address, Length, Settings
 
 
 class SlaSettings(Settings):
@@ -15,37 +15,30 @@ class SlaSettings(Settings):
     allow_internal_receivers: bool = Field(
         default=False, description="let receivers have loopback and link-local addresses; for tests and demos"
     )
-    public_url: str = Field(
-        "", pattern=r"^(https?://\S+)?$", description="where people reach this service; links in messages begin with it"
-    )
+    public_url: Address = Field("", description="where people reach this service; links in messages begin with it")
     send_timeout: float = Field(10.0, gt=0, le=60, description="seconds that a receiver has to take a message")
     send_attempts: int = Field(8, ge=1, le=100, description="tries after which an alert climbs past a receiver")
-    link_lifetime: timedelta = Field(
-        timedelta(days=3), gt=timedelta(0), description="how long the links in messages may be used"
-    )
-    retention_notifications: timedelta = Field(
+    link_lifetime: Length = Field(timedelta(days=3), description="how long the links in messages may be used")
+    retention_notifications: Length = Field(
         timedelta(days=365), gt=timedelta(days=1), description="how long messages about alerts stay that are done with"
     )
-    tell_again_every: timedelta = Field(
+    tell_again_every: Length = Field(
         timedelta(minutes=5),
-        gt=timedelta(0),
         le=timedelta(minutes=30),
         description="how often Alertmanager is told again of what stands; after an hour without it takes it for over",
     )
     pagerduty_secret: SecretStr | None = Field(
         None, description="signs what PagerDuty's webhook tells back; without it nothing is taken from there"
     )
-    lag_limit: timedelta = Field(
+    lag_limit: Length = Field(
         timedelta(seconds=60), description="breaches of a partition are held back while its events come later than this"
     )
-    intake_url: str = Field(
-        "", pattern=r"^(https?://\S+)?$", description="where intake is; asked which sources are silent, if given"
-    )
+    intake_url: Address = Field("", description="where intake is; asked which sources are silent, if given")
     intake_key: SecretStr | None = Field(None, description="the key (role watch) with which intake is asked")
-    silent_hold: timedelta = Field(
-        timedelta(hours=1), gt=timedelta(0), description="breaches of a silent source are held back no longer than this"
+    silent_hold: Length = Field(
+        timedelta(hours=1), description="breaches of a silent source are held back no longer than this"
     )
-    audit_every: timedelta = Field(timedelta(seconds=15), description="how often the auditor looks after alerting")
-    overdue_after: timedelta = Field(
+    audit_every: Length = Field(timedelta(seconds=15), description="how often the auditor looks after alerting")
+    overdue_after: Length = Field(
         timedelta(seconds=60), description="so late a step or a message counts as overdue for the auditor"
     )

@@ -59,6 +59,7 @@ class Service:
 
     def __init__(self, name: str, settings: Settings, clock: Clock | None = None) -> None:
         self.name = name
+        telemetry.speak_as(name)
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.patiently = Patience(name, self.clock)
@@ -300,13 +301,19 @@ class _Server(uvicorn.Server):
         yield
 
     async def begin(self) -> None:
-        self._task = asyncio.create_task(self.serve())
+        self._task = asyncio.create_task(self._served())
         self._task.add_done_callback(lambda task: None if task.cancelled() else task.exception())
         while not self.started:
             if self._task.done():
                 settings = self._service.settings
-                raise Misconfigured(f"HTTP can't listen on {settings.host}:{settings.port}: is the port taken?")
+                raise Misconfigured(
+                    f"HTTP can't listen on {settings.host}:{settings.port}: is the port taken, or not ours?"
+                )
             await self._service.clock.sleep(0.01)
+
+    async def _served(self) -> None:
+        with contextlib.suppress(SystemExit):  # what uvicorn ends the process with where it can't listen
+            await self.serve()
 
     async def end(self) -> None:
         self.should_exit = True
@@ -356,10 +363,10 @@ async def _run(create_app: Callable[[S], Service], settings: S) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
+        telemetry.configure(settings.log_level)
         service = create_app(settings)
         collect_seldom()
         take_turns_soon()
-        telemetry.configure(service.name, settings.log_level)
         loop.add_signal_handler(signal.SIGHUP, service.look_at_files)
         return await _until(service, stopped)
     except Misconfigured as error:

@@ -1,13 +1,17 @@
 """Settings from the environment, checked before anything starts."""
 
+import os
 import re
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, Literal, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rapport.rule_file import said
 
 
 class Misconfigured(Exception):
@@ -26,6 +30,24 @@ def _brokers(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if value and (not known or " " in value):
+        raise ValueError("is no address such as https://care.example.org")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""Of a web server; empty where there is none."""
+
+Length = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36_500))]
+"""Of time; a century is as good as for ever."""
+
+
 class Settings(BaseSettings):
     """What every service needs to know. Variables are `RAPPORT_<NAME>` unless said otherwise."""
 
@@ -39,11 +61,15 @@ class Settings(BaseSettings):
         validation_alias="MONGODB_URI",
         description="a replica set or mongos; transactions are needed",
     )
-    host: str = Field("127.0.0.1", description="the address that HTTP listens on")
+    host: str = Field("127.0.0.1", min_length=1, description="the address that HTTP listens on")
     port: int = Field(0, ge=0, le=65535, description="the port that HTTP listens on; 0 takes a free one")
-    database_prefix: str = Field("rapport_", description="a service's database is this and its name")
+    database_prefix: str = Field(
+        "rapport_", pattern="^[A-Za-z0-9_-]{0,40}$", description="a service's database is this and its name"
+    )
     topic_prefix: str = Field(
-        "", description="stands before every topic and consumer group; for tests that share a broker"
+        "",
+        pattern="^[A-Za-z0-9._-]{0,100}$",
+        description="stands before every topic and consumer group; for tests that share a broker",
     )
     partitions: int = Field(12, ge=1, le=1000, description="partitions of every topic; the same for all")
     replication: int = Field(1, ge=1, description="replicas of every topic")
@@ -52,18 +78,21 @@ class Settings(BaseSettings):
     user_header: str | None = Field(
         None, description="a header by which a trusted proxy names the person; nobody else may reach the service then"
     )
-    live_window: timedelta = Field(timedelta(hours=24), description="older events are backfill on arrival")
+    live_window: Length = Field(timedelta(hours=24), description="older events are backfill on arrival")
     backfill_quiet: timedelta = Field(
-        timedelta(seconds=60), description="contacts of a backfill wait until none has come for this long"
+        timedelta(seconds=60),
+        ge=timedelta(0),
+        le=timedelta(days=1),
+        description="contacts of a backfill wait until none has come for this long",
     )
     batch_records: int = Field(1000, ge=1, le=10_000, description="most records in one batch")
-    stuck_after: timedelta = Field(
+    stuck_after: Length = Field(
         timedelta(seconds=60), description="no progress despite lag for this long ends the process"
     )
     dead_letter_share: float = Field(
         0.5, gt=0, le=1, description="past this share of refused records among the last 1,000 a consumer stops"
     )
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severity that is logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severity that is logged")
 
 
 S = TypeVar("S", bound=Settings)
@@ -77,7 +106,8 @@ def load(kind: type[S]) -> S:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         variable = name if name.isupper() else f"RAPPORT_{name.upper()}"
-        refuse(f"{variable}: {first['msg']} (got {first['input']!r})")
+        reason = "is no length of time such as PT30S or P7D" if first["type"] == "time_delta_parsing" else said(first)
+        refuse(f"{variable}: {reason} (got {os.environ.get(variable, first['input'])!r})")
 
 
 def refuse(reason: str) -> NoReturn:

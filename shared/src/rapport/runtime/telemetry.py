@@ -32,7 +32,7 @@ CUT_OFF = Counter("rapport_http_cut_off_total", "Connections ended since a reque
 REQUEST_SECONDS = Histogram("rapport_http_request_seconds", "Seconds to answer a request", ["service", "route"])
 
 
-def configure(service: str, level: str) -> None:
+def configure(level: str) -> None:
     """Structured JSON lines on stderr, those of libraries among them."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -62,6 +62,10 @@ def configure(service: str, level: str) -> None:
     root.setLevel(level)
     for noisy in ("aiokafka", "faststream", "pymongo", "httpx", "urllib3", "uvicorn"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def speak_as(service: str) -> None:
+    """Every line from here on says whose it is."""
     structlog.contextvars.bind_contextvars(service=service)
 
 
