@@ -20,21 +20,26 @@ def shipped_mappings() -> list[str]:
 
 def find_mapping(name: str, constants: dict[str, str] | None = None) -> TableMapping:
     """The mapping in the file `name`, or the shipped one of that name; CommandFailed says what is wrong with it."""
-    shipped = shipped_mappings()
-    if name in shipped:
-        text = (_SHIPPED / f"{name}.yaml").read_text("utf-8")
-    elif Path(name).is_file():
-        text = Path(name).read_text("utf-8")
-    else:
-        raise CommandFailed(f"there is no mapping {name!r}: give a file, or one of {', '.join(shipped)}")
     try:
-        mapping = parse_table(text, name)
+        mapping = parse_table(_text_of(name), name)
         codecs.lookup(mapping.encoding)
         return mapping.with_constants(constants or {})
     except WrongMapping as error:
         raise CommandFailed(str(error)) from None
     except LookupError:
         raise CommandFailed(f"mapping {name}: there is no encoding {mapping.encoding!r}") from None
+
+
+def _text_of(name: str) -> str:
+    shipped = shipped_mappings()
+    if name in shipped:
+        return (_SHIPPED / f"{name}.yaml").read_text("utf-8")
+    if not Path(name).is_file():
+        raise CommandFailed(f"there is no mapping {name!r}: give a file, or one of {', '.join(shipped)}")
+    try:
+        return Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"mapping {name} can't be read: {error}") from None
 
 
 def table_of(path: Path, mapping: TableMapping, *, rows: int | None = None) -> Table:

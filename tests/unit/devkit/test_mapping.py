@@ -127,3 +127,11 @@ def test_every_shipped_mapping_is_sound():
 def test_an_unknown_mapping_says_which_there_are():
     with pytest.raises(CommandFailed, match="boston311"):
         find_mapping("atlantis311")
+
+
+def test_a_mapping_that_is_no_text_or_endlessly_nested_is_told_in_one_line(tmp_path):
+    for content, reason in ((b"\xff\xfe", "can't be read"), (b"[" * 5000, "nested too deep")):
+        path = tmp_path / "odd.yaml"
+        path.write_bytes(content)
+        with pytest.raises(CommandFailed, match=reason):
+            find_mapping(str(path))

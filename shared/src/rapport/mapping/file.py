@@ -323,7 +323,9 @@ def _parse(kind: type[M], text: str, name: str) -> M:
         return kind.model_validate(yaml.safe_load(text))
     except yaml.YAMLError as error:
         raise WrongMapping(f"mapping {name}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise WrongMapping(f"mapping {name}: is nested too deep") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in first["loc"])
+        place = ".".join(step for step in map(str, first["loc"]) if "[" not in step)  # such are our models' own
         raise WrongMapping(f"mapping {name}: {place or 'the file'}: {said(first)}") from None

@@ -51,8 +51,6 @@ from sla_monitor.domain.policy_values import (
 )
 from sla_monitor.domain.states import Paging
 
-TARGETS = ("first_response", "next_response", "update", "resolution", "escalated")
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -5,7 +5,6 @@ What a value may look like is said once, beside the function that reads it, so
 that an editor's hints and our own refusals agree.
 """
 
-import re
 from datetime import date, time, timedelta
 from typing import Annotated, Any, Final
 
@@ -159,8 +158,6 @@ Warns = Annotated[
     one_or_more(_WARN_SCHEMA),
 ]
 Names = Annotated[list[str], BeforeValidator(as_list), one_or_more({"type": "string"}, least=1)]
-
-ATTRIBUTE: Final = re.compile(r"attributes(\.[^.]+)+")
 
 
 def listed(*words: str) -> WithJsonSchema:
