@@ -49,6 +49,15 @@ async def rapport(intake: RealIntake, *words: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, ["dead-letters", *words, *place])
 
 
+async def test_letters_that_were_named_and_do_not_wait_are_told_of(intake: RealIntake):
+    await with_letters(intake, bad=1)
+    [listed] = (await intake.get("/v1/dead-letters"))["items"]
+    for what, done in (("replay", "of 1"), ("drop", "dropped 1")):
+        ended = await rapport(intake, what, listed["id"], "slip", *(["--yes"] if what == "drop" else []))
+        assert done in ended.stdout
+        assert "1 of those named wait no longer, or never did" in ended.stderr
+
+
 async def test_one_letter_is_shown_whole(intake: RealIntake):
     await with_letters(intake, bad=1)
     [listed] = (await intake.get("/v1/dead-letters"))["items"]

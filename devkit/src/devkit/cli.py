@@ -44,6 +44,7 @@ def main() -> None:
     """Run the command; what a person can act upon is one line on stderr and status 1."""
     try:
         app()
-    except (CommandFailed, StackError) as error:
-        print(f"rapport: {error}", file=sys.stderr, flush=True)
+    except (CommandFailed, StackError, OSError) as error:
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        print(f"rapport: {said}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -8,6 +8,8 @@ from contextlib import nullcontext
 from typing import Annotated
 
 import typer
+from aiokafka.errors import KafkaError
+from rapport.runtime.mongo import MongoError
 from rich.console import Console
 
 import devkit.bench
@@ -36,4 +38,7 @@ def bench(name: Annotated[str | None, typer.Argument(help=f"one of {', '.join(_K
 def _run(names: Iterable[str]) -> None:
     for name in names:
         Console(stderr=True).rule(name)
-        render(importlib.import_module(f"devkit.bench.{name}").run())
+        try:
+            render(importlib.import_module(f"devkit.bench.{name}").run())
+        except (KafkaError, *MongoError) as error:
+            raise CommandFailed(f"{name}: Kafka or MongoDB is away: {error}") from None

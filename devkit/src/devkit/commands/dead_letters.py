@@ -1,6 +1,7 @@
 """`rapport dead-letters`: what intake and the services refused, another try after the fix, or the end of it."""
 
 import json
+import sys
 import time
 from typing import Annotated, Any, Final
 
@@ -80,6 +81,7 @@ def replay_letters(
     api = Api("intake", "admin", url, key)
     ended = _followed(api, api.post("/v1/dead-letters/replay", order))
     print(f"{ended['state']}: {ended['replayed']} sent again, {ended['still_refused']} still refused, of {ended['of']}")
+    _tell_of_others(ids, ended["of"])
     for letter in ended["refused"][:_EXAMPLES]:
         print(f"  {letter['id']}  {letter['reason']}")
     if ended["still_refused"] or ended["state"] != "done":
@@ -102,7 +104,15 @@ def drop_letters(
     api = Api("intake", "admin", url, key)
     if not yes:
         typer.confirm(f"Drop {json.dumps(choice, ensure_ascii=False)} for good?", abort=True)
-    print(f"dropped {api.post('/v1/dead-letters/drop', choice)['dropped']}")
+    dropped = api.post("/v1/dead-letters/drop", choice)["dropped"]
+    print(f"dropped {dropped}")
+    _tell_of_others(ids, dropped)
+
+
+def _tell_of_others(ids: list[str] | None, found: int) -> None:
+    """Letters that were named and did not wait: a slip of the hand, or somebody was faster."""
+    if (others := len(set(ids or ())) - found) > 0:
+        print(f"{others} of those named wait no longer, or never did", file=sys.stderr)
 
 
 def _choice(ids: list[str] | None, reason: str | None, source: str | None, *, every: bool) -> dict[str, Any]:
