@@ -158,7 +158,7 @@ def test_patience_has_an_end():
 
 
 def test_an_address_that_none_can_have_is_not_tried_again():
-    with Client("intake.example", "secret", tries=2, sleep=lambda _: None) as client:
+    with Client("http://", "secret", tries=2, sleep=lambda _: None) as client:
         with pytest.raises(NotSent, match="address") as caught:
             client.send(events(1))
         assert caught.value.final

@@ -33,7 +33,7 @@ def test_rates_tiers_and_days_are_read_and_a_year_is_meant_where_none_are_given(
         ("points: {EUR: 1}\ntiers: {a: 5}\ndays: 0", "days: Input should be greater than or equal to 1"),
         ("points: {EUR: 1}\ntiers: {a: 5}\nwindow: 1", "window: Extra inputs are not permitted"),
         ("points: {EUR: [}", "line 1"),
-        ("- a", "Input should be a valid dictionary"),
+        ("- a", "must be a mapping of keys to values"),
     ],
 )
 def test_a_wrong_file_stops_the_start_with_its_place_and_the_reason(tmp_path: Path, text: str, reason: str):
