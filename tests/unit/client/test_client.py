@@ -157,13 +157,6 @@ def test_patience_has_an_end():
         client.send(events(1))
 
 
-def test_an_address_that_none_can_have_is_not_tried_again():
-    with Client("http://", "secret", tries=2, sleep=lambda _: None) as client:
-        with pytest.raises(NotSent, match="address") as caught:
-            client.send(events(1))
-        assert caught.value.final
-
-
 @pytest.mark.parametrize("body", ["<html>", "{}", '{"results": []}', '{"errors": 5}', "null"])
 async def test_what_is_no_intake_is_told_so(body: str):
     async with FakeIntake(lambda _: httpx.Response(202, text=body)).client() as client:
@@ -181,6 +174,8 @@ async def test_a_key_read_from_a_file_is_sent_without_its_line_break():
     [
         ("intake:8001", "secret", "must begin with http"),
         ("ftp://intake", "secret", "must begin with http"),
+        ("http://", "secret", "name a host"),
+        ("http://\0", "secret", "no address"),
         ("http://intake", " ", "the key is empty"),
         ("http://intake", "two\nlines-secret", "no header"),
         ("http://intake", "schl\u00fcssel-secret", "no header"),

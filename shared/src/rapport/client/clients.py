@@ -320,8 +320,12 @@ class Client(_Common):
 
 def _address(url: str) -> str:
     """The same; ValueError where no request could ever go there, which would look as if intake were away."""
-    if not url.lower().startswith(("http://", "https://")):
-        raise ValueError(f"the address of intake must begin with http:// or https://, not as {url!r} does")
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is no address of intake: {error}") from None
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"the address of intake must begin with http:// or https:// and name a host, not be {url!r}")
     return url
 
 

@@ -118,8 +118,6 @@ def settle(batch: Sequence[Written], patience: Patience) -> Conversation:
     waited = 0.0
     for attempt in range(patience.tries):
         heard = yield body
-        if isinstance(heard, httpx.UnsupportedProtocol):
-            raise NotSent(f"the address is none of intake's: {heard}", final=True)
         if isinstance(heard, httpx.Response) and not _passing(heard.status_code):
             results = _results(batch, heard)
             return results if results is not None else (yield from _by_halves(batch, patience))
