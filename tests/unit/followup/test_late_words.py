@@ -1,6 +1,8 @@
 """What is learned late about a contact: its follow-ups stand as if all had come in order."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -96,7 +98,7 @@ plays:
   - name: sorry
     on: {type: sla.breached}
     steps: [{after: 2h, do: check_in, by: team}]
-    cancel_on: [sla.met]
+    cancel_on: [sla.met, survey.answered]
 senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
 """
 
@@ -107,12 +109,24 @@ def deadline(kind: str, when: str, contact: str) -> Event[Data]:
     return event(kind, at(when), contact_id=contact, source="/rapport/sla-monitor", **times, **more)
 
 
+def answered(when: str, contact: str | None) -> Event[Data]:
+    return event("survey.answered", at(when), contact_id=contact, survey_id="S-1", survey="csat", score=5)
+
+
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_play_is_called_off_by_what_happens_on_its_own_contact_whichever_is_heard_first(order):
-    breached, met = deadline("sla.breached", "0 09:00", "C-1"), deadline("sla.met", "0 10:00", "C-2")
-    assert waiting(Story(SORRY).take_in(*[breached, met][::order])) == [("sorry", "check_in")]
-    met = deadline("sla.met", "0 10:00", "C-1")
-    assert waiting(Story(SORRY).take_in(*[breached, met][::order])) == []
+@pytest.mark.parametrize("happens", [partial(deadline, "sla.met"), answered], ids=["sla.met", "survey.answered"])
+def test_a_play_is_called_off_by_what_happens_on_its_own_contact_whichever_is_heard_first(
+    order: int, happens: Callable[[str, str], Event[Data]]
+):
+    breached = deadline("sla.breached", "0 09:00", "C-1")
+    assert waiting(Story(SORRY).take_in(*[breached, happens("0 10:00", "C-2")][::order])) == [("sorry", "check_in")]
+    assert waiting(Story(SORRY).take_in(*[breached, happens("0 10:00", "C-1")][::order])) == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_names_no_contact_calls_off_whatever_the_contact(order: int):
+    breached = deadline("sla.breached", "0 09:00", "C-1")
+    assert waiting(Story(SORRY).take_in(*[breached, answered("0 10:00", None)][::order])) == []
 
 
 PLAYS = """

@@ -86,6 +86,7 @@ def parted(customer: CustomerState, until: int) -> tuple[CustomerState, Customer
         slots=tuple(slot for slot in customer.slots if slot.followup_id in followups),
         firsts=after(customer.firsts),
         latest=after(customer.latest),
+        at_large=after(customer.at_large),
         signs=after(customer.signs),
         heard=customer.heard if customer.heard and customer.heard[0] > until else None,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from rapport.contracts import EVENT_DATA, TOPIC_OF, ContactData, Data, Event
+from rapport.contracts import TOPIC_OF, ContactData, Data, Event
 from rapport.contracts.contact_events import (
     ConsentChanged,
     ContactReceived,
@@ -46,13 +46,6 @@ SPEAKS = {
     "review.posted",
     "mention.posted",
 }
-ABOUT_A_CONTACT = frozenset(
-    name
-    for name, data in EVENT_DATA.items()
-    if (field_info := data.model_fields.get("contact_id")) is not None and field_info.is_required()
-)
-"""What never happens to a customer but on one of their contacts."""
-
 _LOW = {"csat": 2, "nps": 6, "ces": 3}
 BAD = {"declined", "no_response"}
 BAD_OUTCOME = "bad_outcome"
@@ -185,11 +178,14 @@ def fold(
     if isinstance(data, ContactData) and event.type.startswith("contact."):
         contact = _fold_contact(customer.contacts.get(data.contact_id), event, data, key, cancelling, attributes)
         update["contacts"] = {**customer.contacts, data.contact_id: contact}
-    elif event.type in cancelling and event.type in ABOUT_A_CONTACT:
-        contact_id: str = getattr(data, "contact_id", "")
-        contact = _heard_of(customer.contacts.get(contact_id), event)
-        contact = contact.but(latest=newest(contact.latest, event.type, key))
-        update["contacts"] = {**customer.contacts, contact_id: contact}
+    elif event.type in cancelling:
+        contact_id: str | None = getattr(data, "contact_id", None)
+        if contact_id is None:
+            update["at_large"] = newest(customer.at_large, event.type, key)
+        else:
+            contact = _heard_of(customer.contacts.get(contact_id), event)
+            contact = contact.but(latest=newest(contact.latest, event.type, key))
+            update["contacts"] = {**customer.contacts, contact_id: contact}
     update |= _fold_customer(customer, data, key)
     if event.type.startswith("purchase."):
         first = customer.firsts.get(event.type)

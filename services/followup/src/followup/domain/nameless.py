@@ -17,7 +17,7 @@ from rapport.decision import States
 from rapport.erasing import is_anonymous, is_erased
 
 from followup.domain.draft import Draft, Rules, check_in_of
-from followup.domain.folding import ABOUT_A_CONTACT, is_no_contact
+from followup.domain.folding import is_no_contact
 from followup.domain.merging import Said, merged, said_by, said_on, told_at, with_said
 from followup.domain.planning import cancel_by, end, follow_clock, follow_contact
 from followup.domain.rule_book import RuleBook
@@ -153,9 +153,8 @@ def _follow_words(draft: Draft, nameless: NamelessContact, book: RuleBook) -> No
     for said in (contact.latest if contact else {}, nameless.latest):
         for name, key in said.items():
             cancel_by(draft, name, key, nameless.id)
-    for name, key in draft.customer.latest.items():
-        if name not in ABOUT_A_CONTACT:
-            cancel_by(draft, name, key, None)
+    for name, key in draft.customer.at_large.items():
+        cancel_by(draft, name, key, None)
 
 
 def rewritten(

@@ -16,7 +16,6 @@ from rapport.contracts.sla_events import SlaOpened, SlaRescheduled
 from followup.domain.draft import SOURCE, Draft, finished, owners
 from followup.domain.durations import RISK_LASTS
 from followup.domain.folding import (
-    ABOUT_A_CONTACT,
     RESOLVED,
     Resolution,
     Standing,
@@ -289,12 +288,8 @@ def cancel_by(draft: Draft, event_type: str, key: OrderKey, contact_id: str | No
 def _called_off(customer: CustomerState, contact_id: str | None, play: Play, key: OrderKey) -> bool:
     """Whether an event that came before its turn has already cancelled this play."""
     contact = customer.contacts.get(contact_id or "")
-    of_contact = contact.latest if contact else {} if contact_id else customer.latest
-    for name in play.cancel_on:
-        known = of_contact if name in ABOUT_A_CONTACT else customer.latest
-        if name in known and known[name] > key:
-            return True
-    return False
+    heard = [customer.at_large, *([contact.latest] if contact else [])] if contact_id else [customer.latest]
+    return any(name in known and known[name] > key for known in heard for name in play.cancel_on)
 
 
 def _facts(customer: CustomerState, contact: Contact | None, given: Mapping[str, Value]) -> dict[str, Value]:

@@ -157,6 +157,7 @@ class CustomerState(State, frozen=True, kw_only=True):
     `consent` is what they said of no channel or of e-mail, which is also the channel
     of the page where they choose; `consent_to_calls` what they said of the phone alone.
     `consent_elsewhere` is what they said of each channel for texts, and under "" once more what of none.
+    `latest` is the newest event of each type that cancels a play, `at_large` the newest that was about no contact.
     Or, under a key made of the id, that a customer was erased: it lies here because it is then
     found with the customers, and costs no query of its own.
 
@@ -179,6 +180,7 @@ class CustomerState(State, frozen=True, kw_only=True):
     contacts: dict[str, Contact] = field(default_factory=dict)
     firsts: dict[str, OrderKey] = field(default_factory=dict)
     latest: dict[str, OrderKey] = field(default_factory=dict)
+    at_large: dict[str, OrderKey] = field(default_factory=dict)
     signs: dict[str, OrderKey] = field(default_factory=dict)
     heard: OrderKey | None = None
     erased: bool = False
