@@ -40,6 +40,14 @@ def test_a_key_is_found_by_its_secret_and_not_by_its_hash(keys):
     assert Keys(None).find("ann") is None
 
 
+def test_a_hash_may_be_written_in_capitals(path):
+    digest = hashlib.sha256(b"ann").hexdigest()
+    path.write_text(path.read_text().replace(digest, digest.upper()))
+    ann = Keys(path).find("ann")
+    assert ann is not None
+    assert ann.sha256 == digest
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -3,10 +3,10 @@
 import hashlib
 import hmac
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from rapport.runtime.followed import Contradiction, what_is_wrong
 from rapport.runtime.settings import Misconfigured
@@ -34,7 +34,7 @@ class Key(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, max_length=100)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
     roles: tuple[Role, ...] = Field(min_length=1)
     sources: tuple[str, ...] = ("*",)
     teams: tuple[str, ...] = ()
