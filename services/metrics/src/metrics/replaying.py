@@ -54,7 +54,6 @@ class Replaying:
     def __init__(self, store: Store, recompute: Recompute, database: Database, clock: Clock) -> None:
         self._store = store
         self._recompute = recompute
-        self._database = database
         self._clock = clock
         self._lease = Lease(database, "recompute", clock)
         self._epochs = Epochs(database)

@@ -47,7 +47,6 @@ class Applications:
         self._rows = database["policy_applications"]
         self._sums = database[SUMS]
         self._contacts = store.collection(ContactState.collection)
-        self._store = store
         self._processor = processor
         self._policies = policies
         self._clock = clock

@@ -115,7 +115,6 @@ class Reader:
         store: Store,
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._settings = settings
         self._service = service
         self._topics = [settings.topic_prefix + name for name in names]
         self._processor = processor
