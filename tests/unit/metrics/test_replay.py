@@ -122,6 +122,12 @@ def test_customers_differ_where_what_is_told_of_them_does():
     assert compared(old, Played(live).play_all()).shown()["customers"] == {"facts": 1, "differ": 1, "first": ["K-1"]}
 
 
+def test_an_erased_customer_of_whom_nothing_but_contacts_was_known_makes_no_difference():
+    live = Forgetting().feed(received(at("09:00")), erased(at("12:00"))).forget()
+
+    assert compared(live, Played(live).play_all()).is_equal
+
+
 def test_of_an_erased_customer_the_figures_are_made_anew_without_the_id():
     live = Forgetting().feed(*erasable(), erased(at("12:00", day=1))).forget()
     new = Played(live).play_all()
