@@ -48,6 +48,7 @@ class Load:
         self._bytes = 0
         self._of: dict[str, int] = {}
         self._buckets: dict[str, Bucket] = {}
+        telemetry.IN_FLIGHT.set_function(lambda: self._bytes)
 
     @contextmanager
     def share(self, key: Key | None = None) -> Iterator[Share]:
@@ -67,7 +68,6 @@ class Load:
             self._of[key] = held
         else:
             self._of.pop(key, None)
-        telemetry.IN_FLIGHT.set(self._bytes)
 
     def _refuse(self, total: int, held: int, keys: int) -> None:
         """503 where the total, or what one of so many keys holds of it, would be too much."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -41,8 +42,12 @@ class Key(BaseModel):
     rate: float | None = Field(None, gt=0)
     resolve_customers: bool = False
 
+    @cached_property
+    def _powers(self) -> frozenset[str]:
+        return frozenset(role for own in self.roles for role in _IMPLIED[own])
+
     def may(self, role: Role) -> bool:
-        return any(role in _IMPLIED[own] for own in self.roles)
+        return role in self._powers
 
 
 class _File(BaseModel):
