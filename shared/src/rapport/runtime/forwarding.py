@@ -51,6 +51,7 @@ class Forwarder:
         )
 
         async def handle(message: KafkaMessage) -> None:
+            message.clear_cache()
             self._handling = True
             if await self._guard(lambda: on_batch(message.raw_message)):
                 await self._settled(message)

@@ -144,6 +144,7 @@ class Reader:
         """
 
         async def handle(message: KafkaMessage) -> None:
+            message.clear_cache()
             records = [record for record in message.raw_message if (record.topic, record.partition) in self._sought]
             if records:
                 await self._guard(lambda: on_batch(records))

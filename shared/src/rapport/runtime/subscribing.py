@@ -66,5 +66,10 @@ async def headers_unread(records: Records, parse: Callable[[tuple[Any, ...]], Aw
 
 
 async def whole_message(message: Any) -> Any:
-    """Not only its bodies: our handlers want keys, headers and offsets."""
+    """
+    Not only its bodies: our handlers want keys, headers and offsets.
+
+    FastStream remembers in the message what it was decoded to, itself: a handler that does not clear that leaves
+    all its records to the search for cycles.
+    """
     return message
