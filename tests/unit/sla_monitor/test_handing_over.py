@@ -52,3 +52,12 @@ def test_what_somebody_has_taken_does_not_climb_because_it_is_given_to_another_t
 def test_a_change_that_leaves_the_escalation_as_it_is_rings_nothing_sooner():
     events = [received("09:00", team="crew"), reclassified("10:10", priority="high"), assigned("10:20", agent_id="ada")]
     assert rung(play(events, under=BY_TEAM, looks=["10:01", "10:40"])) == [("lead", "10:00"), ("manager", "10:30")]
+
+
+def test_what_is_given_to_another_team_in_the_night_climbs_on_when_business_opens():
+    under = BY_TEAM.replace("page: now", "page: business_hours")
+    events = [received("09:00", team="desk"), assigned("21:00", team="crew")]
+    played = play(events, under=under, looks=["10:01", "21:30"])
+    assert rung(played) == [("lead", "10:00")]
+    played.look("Tue 09:00:01")
+    assert rung(played)[1:] == [("manager", "Tue 09:00"), ("boss", "Tue 09:00")]

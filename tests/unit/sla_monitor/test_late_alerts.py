@@ -145,3 +145,13 @@ def test_what_was_warned_of_and_stands_is_never_said_to_be_late():
     assert (row.word, row.due_at, row.due_in, row.due_local) == ("Due soon", None, "paused", "")
     again = played.alert("resolution/1")
     assert (again.paused, text(again, None, at("15:00"))[:22]) == (False, "WARNING due in 30 min ")
+
+
+def test_what_waits_for_the_opening_rings_no_sooner_whatever_is_heard_of_its_contact_in_the_night():
+    under = ringing("first_response: {within: 4h}").replace("page: now", "page: business_hours")
+    played = play([received("09:00")], under=under, looks=["20:00"])
+    played.take(received("21:00"))
+    played.look("22:00")
+    assert (rung(played), when(played.alert().next_step_at or at("00:00"))) == ([], "Tue 09:00")
+    played.look("Tue 09:00:01")
+    assert rung(played) == [("lead", "Tue 09:00"), ("manager", "Tue 09:00")]

@@ -69,7 +69,7 @@ class Escalation:
         """
         if not self.rings or alert.base_at is None or alert.level >= len(self.steps):
             return alert
-        following = max(at, self.may_ring(alert.base_at + self.steps[alert.level].after))
+        following = self.may_ring(max(at, alert.base_at + self.steps[alert.level].after))
         return alert if alert.next_at and alert.next_at <= following else alert.but(next_at=following)
 
     def ring(
