@@ -61,3 +61,10 @@ def test_what_is_given_to_another_team_in_the_night_climbs_on_when_business_open
     assert rung(played) == [("lead", "10:00")]
     played.look("Tue 09:00:01")
     assert rung(played)[1:] == [("manager", "Tue 09:00"), ("boss", "Tue 09:00")]
+
+
+def test_what_has_climbed_higher_than_its_new_team_has_steps_rings_their_last_one_as_another_message():
+    events = [received("09:00", team="crew"), assigned("11:00", team="desk")]
+    played = play(events, under=BY_TEAM, looks=["10:01", "10:31", "15:00"])
+    assert rung(played) == [("lead", "10:00"), ("manager", "10:30"), ("lead", "12:00")]
+    assert len({one.id for one in played.notifications}) == len(played.notifications)

@@ -90,7 +90,7 @@ class Escalation:
             at = following
             step = self.steps[min(level, len(self.steps) - 1)]
             names += step.notify
-            repeats += level == len(self.steps)
+            repeats += level >= len(self.steps)
             level = min(level + 1, len(self.steps))
             there = now if now - at > LATE else at
             if level < len(self.steps) and not self.reached(tuple(step.notify), owner, team, there):
