@@ -167,6 +167,8 @@ def test_what_a_storm_has_in_common_is_told_for_there_is_the_cause():
     assert "all first response, due 17:00 UTC" in message(*storm, fields=("reference",)).text
     other = alert(4, target="resolution", channel="phone", due_at=at(1))
     assert "all " not in message(*storm, other).text
+    standing = [alert(number, channel="email", paused=True) for number in range(3)]
+    assert "all first response, e-mail · " in message(*standing).text
 
 
 def test_a_webhook_knows_a_group_by_the_same_key_from_its_first_news_to_its_last():

@@ -9,16 +9,18 @@ from pydantic import SecretStr
 from sla_monitor.domain.audit import Finding, Report, listeners
 from sla_monitor.domain.grouping import folded, rest_after, to_repeat
 from sla_monitor.domain.policy import Grouping
+from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.silences import Endless, Silence, judge
 from sla_monitor.domain.states import NotificationState
 from sla_monitor.links import Link, Links, NoLink
+from sla_monitor.policies import Policies
 from sla_monitor.settings import SlaSettings
 from sla_monitor.silences import Holding, Silences
 from sla_monitor.sources import Sources
 from sla_monitor.store import Reading
 
 from tests.support.clock import ManualClock
-from tests.support.sla import at, policy
+from tests.support.sla import at, book, policy, targets
 
 NOON = at("12:00")
 
@@ -75,12 +77,21 @@ class _Sources(Sources):
         return self._known
 
 
+class _Policies(Policies):
+    def __init__(self, under: PolicyBook) -> None:
+        self.book = under
+
+
 async def holding(
-    *silences: Silence, read: dict[int, datetime] | None = None, silent: Sources | None = None
+    *silences: Silence,
+    read: dict[int, datetime] | None = None,
+    silent: Sources | None = None,
+    under: PolicyBook | None = None,
+    now: datetime = NOON,
 ) -> Holding:
     limit, hold = timedelta(seconds=60), timedelta(hours=1)
-    clock = ManualClock(NOON)
-    found = (_Silences(*silences), _Reading(read or {}), silent or _Sources(), clock)
+    known = _Policies(under or book())
+    found = (_Silences(*silences), _Reading(read or {}), silent or _Sources(), known, ManualClock(now))
     made = Holding(*found, lag_limit=limit, silent_hold=hold)
     await made.refresh()
     return made
@@ -126,6 +137,35 @@ async def test_a_silence_holds_back_what_matches_all_of_it_and_never_that_all_is
     assert held.why(waiting(), {**facts, "team": "mail"}) == ""
     assert held.why(waiting(), {**facts, "target": "update"}) == ""
     assert held.why(waiting(kind="cleared"), facts) == ""
+
+
+IN_HOURS = book(targets("first_response: {within: 4h}", rest="grouping: {wait: 10s, interval: 5m, repeat: 1h}"))
+
+
+@pytest.mark.parametrize(
+    ("due", "now", "kept"),
+    [
+        ("16:59", "17:05", False),
+        ("16:59", "17:05:10", False),
+        ("16:59", "17:05:10.001", True),
+        ("16:59", "Tue 08:59", True),
+        ("16:59", "Tue 09:00", False),
+        ("Tue 09:00", "Tue 16:59", False),
+    ],
+)
+async def test_what_was_kept_past_the_hours_in_which_it_may_ring_waits_for_the_next_opening(due, now, kept):
+    held = await holding(under=IN_HOURS, now=at(now))
+    why = "it may ring in business hours only"
+    assert held.why(waiting(due=at(due), calendar="office"), {}) == (why if kept else "")
+    assert held.why(waiting(due=at(due)), {}) == ""
+    assert held.why(waiting(due=at(due), calendar="office", kind="cleared"), {}) == ""
+
+
+async def test_what_waits_for_the_opening_is_overdue_from_that_on():
+    held = await holding(under=IN_HOURS, now=at("Tue 09:10"))
+    assert held.waits_since(waiting(due=at("16:59"), calendar="office"), {}) == at("Tue 09:00")
+    assert held.waits_since(waiting(due=at("Tue 09:05"), calendar="office"), {}) == at("Tue 09:05")
+    assert held.waits_since(waiting(due=at("16:59")), {}) == at("16:59")
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ class Auditor:
         return [
             since
             async for one, why, facts in self._with_reasons(where)
-            if not why and (since := max(one.due, self._holding.silenced_until(facts))) < border
+            if not why and (since := self._holding.waits_since(one, facts)) < border
         ]
 
     async def _overdue_risks(self, border: datetime, failing: set[str]) -> list[datetime]:

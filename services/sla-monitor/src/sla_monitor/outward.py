@@ -47,7 +47,14 @@ def reach_out(
     composer = Composer(store, policies, links, now, settings.public_url)
     sources = Sources(now, url=settings.intake_url, key=settings.intake_key)
     holding = partial(
-        Holding, silences, reading, sources, now, lag_limit=settings.lag_limit, silent_hold=settings.silent_hold
+        Holding,
+        silences,
+        reading,
+        sources,
+        policies,
+        now,
+        lag_limit=settings.lag_limit,
+        silent_hold=settings.silent_hold,
     )
     sender = Sender(
         means,

@@ -227,7 +227,7 @@ class Sender:
         It is tried on all the same, for when nobody else takes the alert either.
         """
         now = self._means.clock.now()
-        last = [one for one in members if not outcome.again or sending.is_tried_out(one, now)]
+        last = [one for one in members if not outcome.again or sending.is_tried_out(one, self._holding.hours(one), now)]
         names = {one.id for one in last}
         others = [one for one in members if one.id not in names]
         await self._records.carry_out(

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from rapport.business_time import Calendar
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
+from sla_monitor.domain.grouping import outside_hours, waits_since
 from sla_monitor.domain.silences import Silence, judge, muted_until
 from sla_monitor.domain.states import NotificationState
+from sla_monitor.policies import Policies
 from sla_monitor.sources import Sources
 from sla_monitor.store import Reading
 
@@ -17,6 +20,7 @@ _KEPT: Final = timedelta(days=90)
 _LATELY: Final = timedelta(days=1)
 LAGS: Final = "its events lag"
 IS_SILENT: Final = "its source is silent"
+OUTSIDE_HOURS: Final = "it may ring in business hours only"
 _HELD_KINDS: Final = ("warning", "breach")
 
 
@@ -83,7 +87,8 @@ class Holding:
     Of a partition whose events come late, or a source that says nothing any more,
     an answer may be on its way. The breaches are held back until the partition has
     caught up, or the source speaks; for a source not for ever, it may be gone. One
-    page says so instead.
+    page says so instead. What that, a silence or a failing receiver has kept past
+    the hours in which it may ring waits for the next opening.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Holding:
         silences: Silences,
         reading: Reading,
         sources: Sources,
+        policies: Policies,
         clock: Clock,
         *,
         lag_limit: timedelta,
@@ -100,6 +106,7 @@ class Holding:
         self._reading = reading
         self._clock = clock
         self._sources = sources
+        self._policies = policies
         self._lag_limit = lag_limit
         self._silent_hold = silent_hold
         self._lately: list[Silence] = []
@@ -124,8 +131,19 @@ class Holding:
             return LAGS
         if one.kind == "breach" and one.source in self.silent and self._clock.now() < one.due + self._silent_hold:
             return IS_SILENT
-        silence = self.silencing(facts)
-        return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC" if silence else ""
+        if silence := self.silencing(facts):
+            return f"silenced by {silence.by} until {silence.ends_at:%Y-%m-%d %H:%M} UTC"
+        grouping = self._policies.book.latest.file.grouping
+        return OUTSIDE_HOURS if outside_hours(one, self.hours(one), grouping, self._clock.now()) else ""
+
+    def waits_since(self, one: NotificationState, facts: Mapping[str, Any]) -> datetime:
+        """Since when nothing of a day has held it back."""
+        ended = muted_until(self._lately, facts)
+        return max(ended, waits_since(one, self.hours(one), self._clock.now()))
+
+    def hours(self, one: NotificationState) -> Calendar | None:
+        """The calendar in whose hours alone it may ring; None for what may at any."""
+        return self._policies.book.version(one.policy_version).calendars.get(one.calendar) if one.calendar else None
 
     def silencing(self, facts: Mapping[str, Any]) -> Silence | None:
         """The silence that mutes what has these facts, if one does."""

@@ -55,10 +55,11 @@ class Waiting:
         if count != len(self._pending):
             rows = await self._notifications.find({"status": "pending"}, {"_id": 1}).to_list(None)
             ids = {row["_id"] for row in rows}
-            kept = [one for one in self._pending if one.id in ids]
-            missing = sorted(ids.difference(one.id for one in kept))
+            missing = sorted(ids.difference(one.id for one in self._pending))
             found = await self._store.find(NotificationState, {"_id": {"$in": missing}, "status": "pending"})
-            self._pending = kept + await self._grouped(found)
+            come = await self._grouped(found)
+            kept = (one for one in self._pending if one.id in ids)  # less what was sent meanwhile
+            self._pending = [*kept, *come]
         now = self._clock.now()
         keys = {key_of(one) for one in self._pending}
         self._seen = {key: self._seen.get(key, now) for key in keys}

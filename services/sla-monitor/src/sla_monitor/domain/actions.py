@@ -92,7 +92,7 @@ def close(
 
 def climb(contact: ContactState, alert_id: str, *, past: int, now: datetime, book: PolicyBook) -> Decision[Any]:
     """
-    Whom a step was to reach can't be reached: the next step rings at once.
+    Whom a step was to reach can't be reached: the next step rings at once, or as soon as it may ring at all.
 
     `past` is the step's level. Who has climbed further already, or stands at the
     top, stays where it is.
@@ -111,10 +111,11 @@ def climb(contact: ContactState, alert_id: str, *, past: int, now: datetime, boo
     folding = fold(contact.log, book, horizon)
     one = next((one for one in number(folding, contact.cycles, horizon)[0] if one.key == key), None)
     alerting = Alerting(contact, folding, horizon, now, contact.alerts)
-    if one is None or alert.level >= len(alerting.escalation(one).steps):
+    if one is None or alert.level >= len((escalation := alerting.escalation(one)).steps):
         return Decision(why="nobody above")
-    sooner = alert.but(next_at=now)
-    woken = min(now, contact.wake_at) if contact.wake_at else now
+    following = min(escalation.may_ring(now), alert.next_at)
+    sooner = alert.but(next_at=following)
+    woken = min(following, contact.wake_at) if contact.wake_at else following
     state = contact.but(alerts={**contact.alerts, key: sooner}, wake_at=woken)
     return Decision(states=(state,), why="climb")
 

@@ -191,9 +191,12 @@ class Alerting:
             version = self.folding.book.latest
         elif rule is not None and rule.version != version.number:
             version = self.folding.book.version(rule.version)
-        calendar = version.calendars.get(one.clock.calendar or self.folding.calendar or "") if rule else None
+        calendar = version.calendars.get(self._calendar(one) or "") if rule else None
         facts = {**self.folding.facts, "team": self.folding.team}
         return Escalation(version, version.steps(rule, facts), rule.page if rule else "list", calendar)
+
+    def _calendar(self, one: Numbered) -> str | None:
+        return one.clock.calendar or self.folding.calendar
 
     def _ring(self, one: Numbered, alert: Alert, escalation: Escalation, cause_at: datetime) -> Alert:
         if alert.next_at is not None and not escalation.rings:
@@ -224,8 +227,9 @@ class Alerting:
             )
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
         known = self._heard_of(one)
+        hours = self._calendar(one) if escalation.page == "business_hours" else None
         for name, entry in ring.reached:
-            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known)
+            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known, hours)
         return alert
 
     def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
@@ -338,6 +342,7 @@ class Alerting:
         at: datetime,
         step: str,
         known: datetime | None = None,
+        hours: str | None = None,
     ) -> None:
         facts = self.facts(key, alert, due)
         known = known or self.told_at
@@ -351,6 +356,7 @@ class Alerting:
                 receiver=receiver,
                 entry=entry,
                 policy_version=self.folding.version.number if self.folding.version else None,
+                calendar=hours,
                 level=alert.level,
                 due=at,
                 known_at=known if known and known > at else None,

@@ -34,10 +34,7 @@ class Escalation:
 
     def may_ring(self, at: datetime) -> datetime:
         """That instant, or the next opening, if there is one, where only business hours may ring."""
-        if self.page == "business_hours" and self.calendar is not None:
-            with suppress(OverflowError):
-                return self.calendar.next_open(at)
-        return at
+        return opening(self.calendar, at) if self.page == "business_hours" and self.calendar is not None else at
 
     def start(self, at: datetime) -> dict[str, object]:
         """What changes of an alert that is raised then: the first step is due when it may first ring."""
@@ -150,6 +147,13 @@ class Ring:
     repeats: int
     at: datetime
     next_at: datetime | None
+
+
+def opening(calendar: Calendar, at: datetime) -> datetime:
+    """That instant, or the next opening; that instant, too, where a calendar opens no more."""
+    with suppress(OverflowError):
+        return calendar.next_open(at)
+    return at
 
 
 def hears_of_taking(file: PolicyFile, name: str) -> bool:

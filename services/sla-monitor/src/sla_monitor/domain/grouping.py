@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from rapport.business_time import Calendar
+
+from sla_monitor.domain.escalation import LATE, opening
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.states import AlertState, NotificationState
 
@@ -115,6 +118,19 @@ def rest_after(look: timedelta) -> float:
     Never many: an outage that it sat out, or a clock that was set, is no reason to keep a page back.
     """
     return min(max(_LOOK_EVERY, _RESTS * look.total_seconds()), _LONGEST_REST)
+
+
+def outside_hours(one: NotificationState, calendar: Calendar | None, grouping: Grouping, now: datetime) -> bool:
+    """Whether the hours in which it may ring are over; what only waited for its group is told all the same."""
+    if calendar is None or now - one.due <= grouping.wait + grouping.interval + LATE:
+        return False
+    return opening(calendar, now) > now
+
+
+def waits_since(one: NotificationState, calendar: Calendar | None, now: datetime) -> datetime:
+    """Since when it might have rung: since it was due, or the last opening after that."""
+    stretches = calendar.segments(one.due, now) if calendar and one.due < now else []
+    return next((stretch.end for stretch in reversed(stretches) if stretch.why != "open"), one.due)
 
 
 def key_of(notification: NotificationState) -> GroupKey:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from rapport.business_time import Calendar
 from rapport.contracts.sla_events import AlertNotified
 from rapport.decision import Decision, States, Tell
 
@@ -15,9 +16,11 @@ Decide = Callable[[NotificationState | None, States, datetime], Decision[Any]]
 _TRIED_FOR: Final = timedelta(hours=24)
 
 
-def is_tried_out(one: NotificationState, now: datetime) -> bool:
-    """Whether a message has been tried for a day, not counting how long it was held back before."""
-    return one.tried_since is not None and now - one.tried_since > _TRIED_FOR
+def is_tried_out(one: NotificationState, calendar: Calendar | None, now: datetime) -> bool:
+    """Whether a message was tried for 24 hours, of those in which it may ring, since it was first tried."""
+    if one.tried_since is None or now - one.tried_since <= _TRIED_FOR:
+        return False
+    return calendar is None or calendar.between(one.tried_since, now) > _TRIED_FOR.total_seconds()
 
 
 def take(names: Mapping[str, str], groups: Mapping[str, str], token: int) -> Decide:

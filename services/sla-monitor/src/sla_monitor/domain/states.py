@@ -372,6 +372,8 @@ class NotificationState(State, frozen=True, kw_only=True, forbid_unknown_fields=
     entry: int = 0
     """Which of the receiver's addresses, where it lists several by calendar."""
     policy_version: int | None = None
+    calendar: str | None = None
+    """In whose hours alone it may ring; None for what may at any."""
     level: int = 0
     due: datetime
     known_at: datetime | None = None

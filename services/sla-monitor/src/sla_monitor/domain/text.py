@@ -50,7 +50,7 @@ def in_common(alerts: Sequence[AlertState], now: datetime, *, channel: bool = Tr
         shared.append(first.target.replace("_", " "))
     if channel and first.channel and all(alert.channel == first.channel for alert in alerts):
         shared.append(_CHANNEL.get(first.channel, first.channel))
-    if all(alert.due_at == first.due_at for alert in alerts):
+    if all(alert.due_at == first.due_at and not alert.paused for alert in alerts):
         shared.append(f"due {_at(first.due_at, first, now, zone=True)}")
     return f"all {', '.join(shared)}" if shared else ""
 
