@@ -2,7 +2,7 @@
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from rapport.runtime.settings import Address, Settings, load
+from rapport.runtime.settings import Address, ApiKey, Settings, load
 
 from tests.support.toy_service import environment_of, settings_for
 
@@ -51,6 +51,25 @@ def test_no_address_is_one_too_and_a_path_may_follow():
 @pytest.mark.parametrize("brokers", ["kafka", "kafka:9092", "k-1.example.org:9092, k-2:9093", "[::1]:9092"])
 def test_brokers_are_hosts_with_or_without_a_port(brokers):
     assert Settings(kafka_bootstrap_servers=brokers).kafka_bootstrap_servers == brokers
+
+
+class WithKey(Settings):
+    intake_key: ApiKey | None = None
+
+
+def test_a_key_is_taken_without_the_line_break_of_its_file(monkeypatch):
+    monkeypatch.setenv("RAPPORT_INTAKE_KEY", "watch-key\n")
+    key = load(WithKey).intake_key
+    assert key is not None
+    assert key.get_secret_value() == "watch-key"
+
+
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(monkeypatch, capsys):
+    monkeypatch.setenv("RAPPORT_INTAKE_KEY", "schlüssel")
+    with pytest.raises(SystemExit):
+        load(WithKey)
+    said = capsys.readouterr().err
+    assert said == "cannot start: RAPPORT_INTAKE_KEY: has characters that no key can have\n"
 
 
 def test_a_secret_is_not_shown():

@@ -98,17 +98,23 @@ def preview(plays: Plays, wording: Wording, now: datetime) -> list[Rendering]:
     one of whom nothing is.
     """
     written = wording.files()
-    names = {file.name for file in written}
+    lacking = missing(plays, wording)
     languages = sorted({wording.language, *(file.language for file in written)})
     found = []
     for use in uses(plays):
-        if use.template in names:
+        if use.template not in lacking:
             wanted = [(language, form) for language in languages for form in _forms(use.template, language, written)]
             found += [_rendered(Rendering(use, language, form), plays, wording, now) for language, form in wanted]
         else:
-            reason = f"no template is called {use.template!r}{meant(use.template, names)}"
-            found.append(Rendering(use, wording.language, None, problems=[reason]))
+            found.append(Rendering(use, wording.language, None, problems=[lacking[use.template]]))
     return found
+
+
+def missing(plays: Plays, wording: Wording) -> dict[str, str]:
+    """The templates that plays name and that are nowhere, each with what to say of it."""
+    names = {file.name for file in wording.files()}
+    wanted = {use.template for use in uses(plays)} - names
+    return {name: f"no template is called {name!r}{meant(name, names)}" for name in sorted(wanted)}
 
 
 def uses(plays: Plays) -> list[Use]:

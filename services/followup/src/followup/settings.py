@@ -3,8 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import DirectoryPath, Field, SecretStr
-from rapport.runtime.settings import Address, Length, Settings
+from pydantic import DirectoryPath, Field
+from rapport.runtime.settings import Address, ApiKey, Length, Settings
 
 
 class FollowupSettings(Settings):
@@ -36,4 +36,4 @@ class FollowupSettings(Settings):
     intake_url: Address = Field(
         "http://127.0.0.1:8001", description="where answers and choices of customers are posted"
     )
-    intake_key: SecretStr | None = Field(None, description="the key for intake; needs the role emit")
+    intake_key: ApiKey | None = Field(None, description="the key for intake; needs the role emit")

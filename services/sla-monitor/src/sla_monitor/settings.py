@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from rapport.runtime.settings import Address, Length, Settings
+from rapport.runtime.settings import Address, ApiKey, Length, Settings
 
 
 class SlaSettings(Settings):
@@ -34,7 +34,7 @@ class SlaSettings(Settings):
         timedelta(seconds=60), description="breaches of a partition are held back while its events come later than this"
     )
     intake_url: Address = Field("", description="where intake is; asked which sources are silent, if given")
-    intake_key: SecretStr | None = Field(None, description="the key (role watch) with which intake is asked")
+    intake_key: ApiKey | None = Field(None, description="the key (role watch) with which intake is asked")
     silent_hold: Length = Field(
         timedelta(hours=1), description="breaches of a silent source are held back no longer than this"
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rapport.rule_file import said
@@ -20,6 +21,8 @@ class Misconfigured(Exception):
 
 _BROKER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:,\[\]/]+)(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT: Final = 65_535
+_HIDDEN: Final = "hidden"
+"""The kind of fault whose value is not shown."""
 
 
 def _brokers(value: str) -> str:
@@ -43,6 +46,17 @@ def _address(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 """Of a web server; empty where there is none."""
+
+
+def _key(value: SecretStr) -> SecretStr:
+    bare = value.get_secret_value().strip()
+    if not (bare.isascii() and bare.isprintable()):
+        raise PydanticCustomError(_HIDDEN, "has characters that no key can have")
+    return SecretStr(bare)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_key)]
+"""A key as it is sent, without what a file may have around it."""
 
 Length = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=36_500))]
 """Of time; a century is as good as for ever."""
@@ -107,7 +121,8 @@ def load(kind: type[S]) -> S:
         name = str(first["loc"][0]) if first["loc"] else ""
         variable = name if name.isupper() else f"RAPPORT_{name.upper()}"
         reason = "is no length of time such as PT30S or P7D" if first["type"] == "time_delta_parsing" else said(first)
-        refuse(f"{variable}: {reason} (got {os.environ.get(variable, first['input'])!r})")
+        got = "" if first["type"] == _HIDDEN else f" (got {os.environ.get(variable, first['input'])!r})"
+        refuse(f"{variable}: {reason}{got}")
 
 
 def refuse(reason: str) -> NoReturn:
