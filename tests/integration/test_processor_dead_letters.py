@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 from rapport.contracts import topics
-from rapport.decision import Decision
+from rapport.decision import Decision, Unreadable
 from rapport.runtime.dead_letter import OFFSET, PARTITION, REASON, SERVICE, TOPIC, TooManyDeadLetters
 from rapport.runtime.processor import WrongCluster
 
@@ -139,6 +139,18 @@ async def test_a_bad_deploy_stops_before_it_drains_the_topic_into_the_dead_lette
         await replica.process(refused)
     assert site.published.dead == []
     assert (await site.positions())[0] == {topics.CONTACT_EVENTS: 60}
+
+
+async def test_what_another_release_has_stored_stops_this_one_and_loses_nothing(site):
+    log = Log()
+    await site.replica().process([log.append(0, received("k1", "1"))])
+    stored = (await site.tally("k1")).stored().replace("{", '{"since_next_release":1,', 1)
+    await site.database[Tally.collection].update_one({"_id": "k1"}, {"$set": {"s": stored}})
+    with pytest.raises(Unreadable, match=r"^what tallies hold can't be read, another release .*since_next_release"):
+        await site.replica().process([log.append(0, received("k1", "2"))])
+    assert site.published.dead == []
+    assert (await site.database[Tally.collection].find_one({"_id": "k1"}))["s"] == stored
+    assert (await site.positions())[0] == {topics.CONTACT_EVENTS: 1}
 
 
 async def test_a_record_decided_again_after_conflicts_counts_once_in_the_share_of_failures(site):

@@ -51,6 +51,10 @@ class Index(NamedTuple):
     name: str | None = None
 
 
+class Unreadable(Exception):
+    """A state that is not one of this release; the message is the one line for the operator."""
+
+
 class State(Part, frozen=True, kw_only=True):
     """
     One document of a service's database, changed as a whole.
@@ -88,8 +92,11 @@ class State(Part, frozen=True, kw_only=True):
 
     @classmethod
     def restored(cls, text: str) -> Self:
-        """The state of such a text; `msgspec.ValidationError` says what does not fit."""
-        state: Self = _reader(cls).decode(text)
+        """The state of such a text; `Unreadable` where it has what this release doesn't know, lest that be lost."""
+        try:
+            state: Self = _reader(cls).decode(text)
+        except msgspec.ValidationError as error:
+            raise Unreadable(f"what {cls.collection} hold can't be read, another release wrote it: {error}") from error
         return state
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import uvicorn
 from aiokafka.errors import KafkaError
 
-from rapport.decision import Domain, State
+from rapport.decision import Domain, State, Unreadable
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.cluster import hold_to_cluster
@@ -384,7 +384,7 @@ async def _until(service: Service, stopped: asyncio.Event) -> int:
         body.cancel()
     done, _ = await asyncio.wait({body}, timeout=_STOP_SECONDS)
     if error is not None:
-        expected = isinstance(error, Misconfigured | TooManyDeadLetters | WrongCluster | Stuck)
+        expected = isinstance(error, Misconfigured | TooManyDeadLetters | Unreadable | WrongCluster | Stuck)
         log.error("failed", error=str(error), exc_info=None if expected else error)
     if not done:
         log.error("not stopped in time; going all the same", seconds=_STOP_SECONDS)
