@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Protocol
 
+from prometheus_client import Counter
 from rapport.runtime.publisher import Outgoing
 
 from intake import telemetry
@@ -45,11 +47,16 @@ class Gate:
         return verdicts
 
 
+@cache
+def _accepted(via: str) -> Counter:
+    return telemetry.EVENTS.labels(via, "accepted")
+
+
 def count_verdicts(via: str, verdicts: Sequence[Verdict]) -> None:
     """Note how many came this way and what became of them."""
     taken = sum(isinstance(verdict, Accepted) for verdict in verdicts)
     if taken:
-        telemetry.EVENTS.labels(via, "accepted").inc(taken)
+        _accepted(via).inc(taken)
     if taken < len(verdicts):
         for verdict in verdicts:
             if not isinstance(verdict, Accepted):

@@ -48,7 +48,8 @@ def routes(gate: Gate, customers: Customers, load: Load, clock: Clock) -> APIRou
             else:
                 customers.overhear(verdicts)
         response = answer(verdicts, batch=batch)
-        response.headers.update(load.told(key, now))
+        if told := load.told(key, now):
+            response.headers.update(told)
         return response
 
     return router

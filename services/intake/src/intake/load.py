@@ -1,10 +1,9 @@
 """How much is worked on at once, and how much each key sends: past that, the sender has to wait."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from rapport.runtime.keys import Key
 from rapport.runtime.problem import Problem
@@ -21,17 +20,25 @@ _FREE: Final[Mapping[str, str]] = {}
 
 
 class Share:
-    """The bytes that one request has in work."""
+    """The bytes that one request has in work; given back when it has been answered."""
+
+    __slots__ = ("_key", "_load", "_taken")
 
     def __init__(self, load: "Load", key: str) -> None:
         self._load = load
         self._key = key
-        self.taken = 0
+        self._taken = 0
 
     def add(self, count: int) -> None:
         """503 where that would be too much."""
         self._load.add(count, self._key)
-        self.taken += count
+        self._taken += count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._load.add(-self._taken, self._key)
 
 
 class Load:
@@ -50,14 +57,9 @@ class Load:
         self._buckets: dict[str, Bucket] = {}
         telemetry.IN_FLIGHT.set_function(lambda: self._bytes)
 
-    @contextmanager
-    def share(self, key: Key | None = None) -> Iterator[Share]:
-        """What a request takes of the bytes; given back when it has been answered."""
-        share = Share(self, key.name if key else _NOBODY)
-        try:
-            yield share
-        finally:
-            self.add(-share.taken, share._key)  # noqa: SLF001 - its maker's
+    def share(self, key: Key | None = None) -> Share:
+        """What a request takes of the bytes."""
+        return Share(self, key.name if key else _NOBODY)
 
     def add(self, count: int, key: str = _NOBODY) -> None:
         held = self._of.get(key, 0) + count

@@ -1,6 +1,6 @@
 """Whether an event is let in, and the record that it then becomes on contact-events."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -50,8 +50,7 @@ _DEFAULTED: Final = {
 """The fields that mean something when they are absent, and have no null of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """
     Who sends. `sources` are globs of what this caller may speak for.
 
@@ -124,11 +123,17 @@ class Door:
         self.caller = caller
         self.latest = now + AHEAD
         self.live_since = now - live_window
-        self.recorded = format_instant(now)
+        self.recorded = _written(now)
         self.trace = trace.attributes if trace else {}
         self.end_of_traced = b',"recordedtime":"%b"}' % self.recorded.encode()
         added = b"".join(b',"%b":%b' % (name.encode(), to_json(text)) for name, text in self.trace.items())
         self.end = added + self.end_of_traced
+
+
+@lru_cache(maxsize=8)
+def _written(now: datetime) -> str:
+    """Many requests come in the same millisecond."""
+    return format_instant(now)
 
 
 def too_large(event_id: str) -> Refused:
