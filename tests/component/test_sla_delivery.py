@@ -1,13 +1,13 @@
 """Messages on their way to receivers: what is sent, what is refused, what is tried again."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rapport.runtime.addresses import is_internal
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.mongo import connect
-from sla_monitor.delivery import Delivery, Letter, judge, sign
+from sla_monitor.delivery import Delivery, Letter, judge, seconds_until, sign
 from sla_monitor.receivers import Health, wait_after
 
 from tests.support.clock import ManualClock
@@ -139,4 +139,22 @@ def test_the_wait_after_a_failure_doubles_up_to_a_minute_and_heeds_retry_after()
     assert timedelta(seconds=0.5) <= wait_after(1) <= timedelta(seconds=1)
     assert timedelta(seconds=4) <= wait_after(4) <= timedelta(seconds=8)
     assert wait_after(50) <= timedelta(seconds=60)
-    assert wait_after(1, judge(429, "120").after) == timedelta(seconds=120)
+    assert wait_after(1, judge(429, 120).after) == timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("120", 120),
+        ("Mon, 02 Mar 2026 09:02:00 GMT", 120),
+        ("Mon, 02 Mar 2026 09:02:00 -0000", 120),
+        ("Mon, 02 Mar 2026 08:59:00 GMT", 0),
+        ("Tue, 03 Mar 2026 09:00:00 GMT", 300),
+        ("86400", 300),
+        ("-5", 0),
+        ("in a while", 0),
+        ("", 0),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date_up_to_five_minutes(asked: str, seconds: float):
+    assert seconds_until(asked, datetime(2026, 3, 2, 9, 0, tzinfo=UTC)) == seconds

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from rapport.business_time import Calendar
 from rapport.decision import Ref, States
 from sla_monitor.domain import sending
 from sla_monitor.domain.states import ContactState, NotificationState
 
-from tests.support.sla import at, policy
+from tests.support.sla import at, play, policy, received, targets
 
 DUE = at("09:00")
 ONE = NotificationState(
@@ -62,3 +63,32 @@ def test_what_is_told_again_because_nobody_took_it_is_tried_for_a_day_anew():
     told = after(taken(ONE, days=0), sending.sent([ONE.id], 1, DUE), days=0)
     again = after(told, sending.again([ONE.id]), days=2)
     assert not is_tried_out(taken(again, days=2), days=2.5)
+
+
+RINGING = """
+escalations: {up: [{after: 0m, notify: [desk]}, {after: 1h, notify: [lead]}]}
+receivers: {desk: {url: "json://desk"}, lead: {url: "json://lead"}}
+"""
+WITHIN = targets("first_response: {within: 4h}, resolution: {within: 4h}", rest=RINGING, page="now", escalation="up")
+
+
+@pytest.mark.parametrize("how", ["passed over", "given up"])
+def test_a_message_that_reaches_nobody_and_the_climb_past_it_are_written_together_and_once(how: str):
+    played = play([received("09:00")], under=WITHIN, looks=["13:00:01"])
+    ids = [one.id for one in played.notifications]
+    states = States()
+    states.loaded([], [*played.notifications, played.contact])
+    decide = {
+        "passed over": sending.pass_over(ids, played.domain.book),
+        "given up": sending.give_up(ids, "HTTP 404", played.domain.book),
+    }[how]
+    told = decide(None, states, at("13:02"))
+    states.apply(told)
+    climbed = states.get(ContactState, played.contact.id)
+    assert climbed is not None
+    assert {key: alert.next_at for key, alert in climbed.alerts.items()} == {
+        "first_response/1": at("13:02"),
+        "resolution/1": at("13:02"),
+    }
+    assert all(one.passed or one.status == "failed" for one in states.of(NotificationState))
+    assert decide(None, states, at("13:03")).states == ()

@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
@@ -160,7 +162,8 @@ class Delivery:
             said = b"" if response.is_success else await _beginning(response)
         finally:
             await response.aclose()
-        return judge(response.status_code, response.headers.get("retry-after", ""), said.decode("utf-8", "replace"))
+        wait = seconds_until(response.headers.get("retry-after", ""), self._clock.now())
+        return judge(response.status_code, wait, said.decode("utf-8", "replace"))
 
 
 def sign(secret: str, name: str, seconds: str, content: bytes) -> str:
@@ -174,14 +177,26 @@ def sign(secret: str, name: str, seconds: str, content: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
-def judge(status: int, retry_after: str = "", said: str = "") -> Outcome:
-    """What an HTTP status means: 2xx taken; 408, 425, 429 and 5xx try again; all else is final."""
+def judge(status: int, wait: float = 0.0, said: str = "") -> Outcome:
+    """What an HTTP status means: 2xx taken; 408, 425, 429 and 5xx try again after `wait`; all else is final."""
     if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own numbers
         return Outcome(ok=True, detail=f"HTTP {status}")
     again = status in (408, 425, 429) or status >= 500  # noqa: PLR2004 - likewise
-    wait = min(float(retry_after), _LONGEST_WAIT) if again and retry_after.isdecimal() else 0.0
     words = " ".join(said.split())
-    return Outcome(ok=False, detail=f"HTTP {status}: {words}" if words else f"HTTP {status}", again=again, after=wait)
+    detail = f"HTTP {status}: {words}" if words else f"HTTP {status}"
+    return Outcome(ok=False, detail=detail, again=again, after=wait if again else 0.0)
+
+
+def seconds_until(retry_after: str, now: datetime) -> float:
+    """What a Retry-After asks for, as seconds or as a date (RFC 9110, 10.2.3), five minutes at most; else 0."""
+    if retry_after.isdecimal():
+        return min(float(retry_after), _LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0.0
+    left = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+    return min(max(0.0, left.total_seconds()), _LONGEST_WAIT)
 
 
 def _web_address(kind: str, url: str) -> SplitResult:

@@ -2,16 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
-from rapport.decision import Decision, Ref, States
+from rapport.decision import Ref
 from rapport.runtime.processor import Processor
 
 from sla_monitor.domain import sending
-from sla_monitor.domain.actions import climb
-from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, NotificationState
 
 _AT_ONCE: Final = 25
@@ -47,13 +43,3 @@ class Records:
                 if contacts:
                     touches += [Ref(ContactState, one.contact_id) for one in some]
                 await self._processor.act(NotificationState, ids[0], decide(ids), touches=touches)
-
-    async def climb(self, one: NotificationState, book: PolicyBook) -> None:
-        """Past a receiver that can't be reached: the next step of its alert rings at once."""
-        await self._processor.act(ContactState, one.contact_id, partial(_climb, one, book))
-
-
-def _climb(
-    one: NotificationState, book: PolicyBook, contact: ContactState | None, _: States, now: datetime
-) -> Decision[Any]:
-    return climb(contact, one.alert_id, past=one.level, now=now, book=book) if contact else Decision()

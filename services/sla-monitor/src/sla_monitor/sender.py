@@ -233,19 +233,17 @@ class Sender:
         await self._records.carry_out(
             others, lambda ids: sending.give_back(ids, token, outcome.detail, perhaps=outcome.perhaps)
         )
-        await self._records.carry_out(last, lambda ids: sending.give_up(ids, outcome.detail, perhaps=outcome.perhaps))
+        book = self._means.policies.book
+        await self._records.carry_out(
+            last, lambda ids: sending.give_up(ids, outcome.detail, book, perhaps=outcome.perhaps), contacts=True
+        )
         dead = self._means.health.failures(members[0].receiver) >= self._attempts
         await self._pass_over([one for one in others if dead or one.attempts + 1 >= self._attempts])
-        for one in last:
-            if one.kind == "breach" and not one.passed:
-                await self._records.climb(one, self._means.policies.book)
 
     async def _pass_over(self, members: Sequence[NotificationState]) -> None:
         """Let these alerts climb past their receiver, each once."""
         left = [one for one in members if one.kind == "breach" and not one.passed]
-        await self._records.carry_out(left, sending.pass_over)
-        for one in left:
-            await self._records.climb(one, self._means.policies.book)
+        await self._records.carry_out(left, partial(sending.pass_over, book=self._means.policies.book), contacts=True)
 
     # --- tasks ------------------------------------------------------------------------------
 

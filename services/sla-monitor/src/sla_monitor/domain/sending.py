@@ -8,6 +8,8 @@ from rapport.business_time import Calendar
 from rapport.contracts.sla_events import AlertNotified
 from rapport.decision import Decision, States, Tell
 
+from sla_monitor.domain.actions import climb
+from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.states import ContactState, NotificationState
 from sla_monitor.domain.telling import sequenced
 
@@ -55,9 +57,16 @@ def give_back(ids: Iterable[str], token: int | None, error: str, *, perhaps: boo
     return _change(ids, ("sending",), token, {"status": "pending", "error": error, **_perhaps(perhaps)})
 
 
-def give_up(ids: Iterable[str], error: str, *, perhaps: bool = False) -> Decide:
+def give_up(ids: Iterable[str], error: str, book: PolicyBook, *, perhaps: bool = False) -> Decide:
     """Failed for good: nobody tries again, the escalation goes on past it."""
-    return _change(ids, ("pending", "sending"), None, {"status": "failed", "error": error, **_perhaps(perhaps)})
+    wanted, update = tuple(ids), {"status": "failed", "error": error, **_perhaps(perhaps)}
+
+    def decide(_: NotificationState | None, states: States, now: datetime) -> Decision[Any]:
+        found = _those(wanted, states, ("pending", "sending"), None)
+        given_up = [one.but(**update) for one in found]
+        return Decision(states=(*_climbed_past(found, states, now, book), *given_up), why="failed")
+
+    return decide
 
 
 def drop(ids: Iterable[str], why: str) -> Decide:
@@ -65,9 +74,16 @@ def drop(ids: Iterable[str], why: str) -> Decide:
     return _change(ids, ("pending",), None, {"status": "dropped", "error": why})
 
 
-def pass_over(ids: Iterable[str]) -> Decide:
-    """The escalation goes on past the receiver; it is tried on all the same."""
-    return _change(ids, ("pending",), None, {"passed": True})
+def pass_over(ids: Iterable[str], book: PolicyBook) -> Decide:
+    """The escalation goes on past the receiver, once; it is tried on all the same."""
+    wanted = tuple(ids)
+
+    def decide(_: NotificationState | None, states: States, now: datetime) -> Decision[Any]:
+        found = [one for one in _those(wanted, states, ("pending",), None) if not one.passed]
+        passed = [one.but(passed=True) for one in found]
+        return Decision(states=(*_climbed_past(found, states, now, book), *passed), why="passed over")
+
+    return decide
 
 
 def again(ids: Iterable[str]) -> Decide:
@@ -105,6 +121,19 @@ def sent(ids: Iterable[str], token: int, at: datetime) -> Decide:
     return decide
 
 
+def _climbed_past(
+    found: Iterable[NotificationState], states: States, now: datetime, book: PolicyBook
+) -> list[ContactState]:
+    """The contacts whose alerts ring their next step because these messages reach nobody."""
+    climbed: dict[str, ContactState] = {}
+    for one in found:
+        contact = climbed.get(one.contact_id) or states.get(ContactState, one.contact_id)
+        if contact is not None and one.kind == "breach" and not one.passed:
+            for state in climb(contact, one.alert_id, past=one.level, now=now, book=book).states:
+                climbed[contact.id] = state
+    return list(climbed.values())
+
+
 def _said(one: NotificationState) -> AlertNotified:
     return AlertNotified(
         contact_id=one.contact_id,
@@ -133,7 +162,7 @@ def _change(ids: Iterable[str], before: tuple[str, ...], token: int | None, upda
     def decide(_: NotificationState | None, states: States, _now: datetime) -> Decision[Any]:
         found = _those(wanted, states, before, token)
         changed = [one.but(**update) for one in found]
-        return Decision(states=tuple(changed), why=str(update.get("status", "passed over")))
+        return Decision(states=tuple(changed), why=str(update["status"]))
 
     return decide
 
