@@ -94,6 +94,19 @@ def test_a_breach_announced_before_stands():
     assert desk.alert().state == "breached"
 
 
+def test_a_breach_announced_before_rings_on_in_the_hours_of_the_calendar_that_it_was_missed_by():
+    rung = """    page: business_hours
+    escalation: climb
+escalations: {climb: [{after: 0m, notify: [lead]}, {after: 4h, notify: [lead]}]}
+receivers: {lead: {url: "json://lead"}}
+"""
+    text = targets("first_response: {within: 2h}", rest=rung)
+    desk = put_under(play([received("09:00")], under=text, looks=["11:30"]), text.replace("office", "bureau"), "12:00")
+    desk.look("15:01")
+    known = [desk.domain.book.version(one.policy_version).calendars.keys() for one in desk.notifications]
+    assert [one.calendar in calendars for one, calendars in zip(desk.notifications, known, strict=True)] == [True, True]
+
+
 def test_a_pause_that_was_is_kept():
     under = targets("resolution: {within: 4h, pause_on: [customer]}")
     desk = play([received("09:00"), waiting("10:00"), received("11:00")], under=under)

@@ -227,9 +227,9 @@ class Alerting:
             )
         step = f"{alert.rounds}.{ring.level}.{ring.repeats}"
         known = self._heard_of(one)
-        hours = self._calendar(one) if escalation.page == "business_hours" else None
+        under = escalation.version.number, self._calendar(one) if escalation.page == "business_hours" else None
         for name, entry in ring.reached:
-            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known, hours)
+            self._notify(one.key, alert, due, "breach", name, entry, ring.at, f"{step}/{name}", known, under)
         return alert
 
     def _warn_owner(self, one: Numbered, alert: Alert, escalation: Escalation) -> Alert:
@@ -342,9 +342,10 @@ class Alerting:
         at: datetime,
         step: str,
         known: datetime | None = None,
-        hours: str | None = None,
+        under: tuple[int, str | None] | None = None,
     ) -> None:
         facts = self.facts(key, alert, due)
+        version, hours = under or (self.folding.version.number if self.folding.version else None, None)
         known = known or self.told_at
         self.notifications.append(
             NotificationState(
@@ -355,7 +356,7 @@ class Alerting:
                 kind=kind,
                 receiver=receiver,
                 entry=entry,
-                policy_version=self.folding.version.number if self.folding.version else None,
+                policy_version=version,
                 calendar=hours,
                 level=alert.level,
                 due=at,
