@@ -14,6 +14,11 @@ from sla_monitor.domain.rules import Spec
     [
         ("first_response", {"within": "4h"}, "within 4 h of open time"),
         ("escalated", {"within": "90m", "elapsed": True}, "within 1 h 30 min of elapsed time"),
+        ("first_response", {"within": "90s"}, "within 1 min 30 s of open time"),
+        ("resolution", {"within": "40h"}, "within 40 h of open time"),
+        ("resolution", {"within": "48h", "elapsed": True}, "within 48 h of elapsed time"),
+        ("resolution", {"within": "3661s"}, "within 1 h 1 min 1 s of open time"),
+        ("resolution", {"within": "0s"}, "within 0 s of open time"),
         ("update", {"every": "2 business days"}, "every 2 business days"),
         ("next_response", {"within": "1 business day"}, "within 1 business day"),
         ("first_response", {"by": "end of same business day"}, "end of same business day"),

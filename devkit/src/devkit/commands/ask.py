@@ -98,5 +98,9 @@ _STYLE = {"breached": "bold red", "warned": "yellow", "acknowledged": "cyan", "s
 def _line(alert: dict[str, Any]) -> Text:
     whose = [str(alert[name]) for name in ("team", "owner") if alert.get(name)]
     words = [alert["target"].replace("_", " "), f"#{alert['contact_id']}", f"due {alert['due_at']}", *whose]
+    if alert["state"] == "breached" and (alert.get("level") or 0) > 1:
+        words.append(f"step {alert['level']}")
+    if alert.get("by"):
+        words.append(f"by {alert['by']}")
     state = f"{alert['state'].upper():<12} "
     return Text.assemble((state, _STYLE.get(alert["state"], "dim")), one_line(" · ".join(words)))

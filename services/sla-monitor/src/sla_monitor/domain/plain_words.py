@@ -1,14 +1,12 @@
 """What a target promises and what keeps it, in plain words, for whoever has to act on it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 from rapport.contracts.fields import Target
 
 from sla_monitor.domain.rules import Spec
-from sla_monitor.domain.text import length
 
 TO_DO: Final[Mapping[Target, str]] = MappingProxyType(
     {
@@ -36,8 +34,15 @@ def _by_when(target: str, spec: Spec) -> str:
     word = "every" if target == "update" else "within"
     if days := spec.length.days:
         return f"{word} {days} business day{'s' if days > 1 else ''}"
-    span = length(timedelta(seconds=spec.length.seconds))
-    return f"{word} {span} of {'elapsed' if spec.elapsed else 'open'} time"
+    return f"{word} {_whole(spec.length.seconds)} of {'elapsed' if spec.elapsed else 'open'} time"
+
+
+def _whole(seconds: float) -> str:
+    """All of a span, in hours at most: a day of open time is no day."""
+    minutes, left = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{count:.10g} {unit}" for count, unit in ((hours, "h"), (minutes, "min"), (left, "s")) if count]
+    return " ".join(parts) or "0 s"
 
 
 def _pauses(spec: Spec) -> str:
