@@ -68,3 +68,25 @@ def test_what_has_climbed_higher_than_its_new_team_has_steps_rings_their_last_on
     played = play(events, under=BY_TEAM, looks=["10:01", "10:31", "15:00"])
     assert rung(played) == [("lead", "10:00"), ("manager", "10:30"), ("lead", "12:00")]
     assert len({one.id for one in played.notifications}) == len(played.notifications)
+
+
+def test_what_turns_out_to_ring_in_business_hours_alone_waits_for_them_with_the_step_that_was_to_ring_at_night():
+    under = """
+calendars: {office: {timezone: UTC, hours: {mon-fri: ["09:00-17:00"]}}}
+policies:
+  - name: urgent
+    match: {priority: urgent}
+    calendar: office
+    page: now
+    escalation: up
+    targets: &all {first_response: {within: 4h}}
+  - {name: rest, calendar: office, page: business_hours, escalation: up, targets: *all}
+escalations: {up: [{after: 0m, notify: [lead]}, {after: 7h, notify: [boss]}]}
+receivers: {lead: {url: "json://lead"}, boss: {url: "json://boss"}}
+"""
+    played = play([received("09:00", priority="urgent")], under=under, looks=["13:01"])
+    played.take(reclassified("10:00", priority="normal"), now="16:30")
+    played.look("20:00:01")
+    assert rung(played) == [("lead", "13:00")]
+    played.look("Tue 09:00:01")
+    assert rung(played)[1:] == [("boss", "Tue 09:00")]

@@ -62,12 +62,16 @@ class Escalation:
         """
         An alert that came under these steps at that instant by what its contact has become: what is left of them rings.
 
-        Under the steps that it was raised with it may have climbed to the end, or slower.
+        Under the steps that it was raised with it may have climbed to the end, or slower, or at hours in which these
+        may not ring.
         """
-        if not self.rings or alert.base_at is None or alert.level >= len(self.steps):
+        if not self.rings or alert.base_at is None:
             return alert
-        following = self.may_ring(max(at, alert.base_at + self.steps[alert.level].after))
-        return alert if alert.next_at and alert.next_at <= following else alert.but(next_at=following)
+        following = self.may_ring(alert.next_at) if alert.next_at else None
+        if alert.level < len(self.steps):
+            left = self.may_ring(max(at, alert.base_at + self.steps[alert.level].after))
+            following = min(following, left) if following else left
+        return alert if following == alert.next_at else alert.but(next_at=following)
 
     def ring(
         self, alert: Alert, owner: str | None, team: str | None, horizon: datetime, now: datetime
