@@ -129,6 +129,26 @@ def test_what_names_no_contact_calls_off_whatever_the_contact(order: int):
     assert waiting(Story(SORRY).take_in(*[breached, answered("0 10:00", None)][::order])) == []
 
 
+GREETED = """
+plays:
+  - name: greeted
+    on: {type: purchase.delivered}
+    steps: [{after: 2h, do: check_in, by: team}]
+    cancel_on: [contact.received]
+senders: {default: {from: "care@example.org", url: "smtp://localhost"}}
+"""
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(("direction", "left"), [("outbound", [("greeted", "check_in")]), ("inbound", [])])
+def test_our_own_message_calls_nothing_off_whichever_is_heard_first(
+    order: int, direction: str, left: list[tuple[str, str]]
+):
+    delivered = event("purchase.delivered", at("0 09:00"), purchase_id="P-1")
+    wrote = received("0 10:00", direction=direction)
+    assert waiting(Story(GREETED).take_in(*[delivered, wrote][::order])) == left
+
+
 PLAYS = """
 plays:
   - name: asked

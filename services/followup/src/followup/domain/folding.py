@@ -125,6 +125,11 @@ def is_no_contact(event: Event[Data]) -> bool:
     return isinstance(event.data, ContactReceived) and event.causationid is not None
 
 
+def is_from_us(data: Data) -> bool:
+    """Whether it is a message of ours to the customer, which is no word of theirs."""
+    return isinstance(data, ContactReceived) and data.direction == "outbound"
+
+
 def standing(contact: Contact) -> Standing:
     """
     The contact's status and resolutions, by the order of its events.
@@ -190,9 +195,9 @@ def fold(
     if event.type.startswith("purchase."):
         first = customer.firsts.get(event.type)
         update["firsts"] = {**customer.firsts, event.type: min(first, key) if first else key}
-    if event.type in cancelling:
+    if event.type in cancelling and not is_from_us(data):
         update["latest"] = newest(customer.latest, event.type, key)
-    if event.type in SPEAKS and not (isinstance(data, ContactReceived) and data.direction == "outbound"):
+    if event.type in SPEAKS and not is_from_us(data):
         update["heard"] = max(customer.heard, key) if customer.heard else key
     if sign := _sign(event):
         update["signs"] = newest(customer.signs, sign, key)
@@ -290,10 +295,9 @@ def _fold_contact(
 ) -> Contact:
     contact = _heard_of(contact, event)
     update: dict[str, Any] = {}
-    outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
-    if event.type in _OPENS_OR_CLOSES and not outbound:
+    if event.type in _OPENS_OR_CLOSES and not is_from_us(data):
         update["entries"] = _with(contact.entries, event, data, key)
-    if event.type in cancelling and not outbound:
+    if event.type in cancelling and not is_from_us(data):
         update["latest"] = newest(contact.latest, event.type, key)
     said = _said(data, attributes)
     if isinstance(data, ContactReceived):

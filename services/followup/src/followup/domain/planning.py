@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rapport.contracts import Data, Event, identity, identity_of
-from rapport.contracts.contact_events import ContactReceived
 from rapport.contracts.envelope import OrderKey
 from rapport.contracts.matching import plain
 from rapport.contracts.sla_events import SlaOpened, SlaRescheduled
@@ -20,6 +19,7 @@ from followup.domain.folding import (
     Resolution,
     Standing,
     is_caused_by_us,
+    is_from_us,
     is_no_contact,
     standing,
 )
@@ -119,8 +119,7 @@ def follow_event(draft: Draft, event: Event[Data]) -> None:
     key = event.order
     data = event.data
     contact_id: str | None = getattr(data, "contact_id", None)
-    outbound = isinstance(data, ContactReceived) and data.direction == "outbound"
-    if not outbound and not is_no_contact(event):
+    if not is_from_us(data) and not is_no_contact(event):
         cancel_by(draft, event.type, key, contact_id)
     is_first = draft.customer.firsts.get(event.type) == key
     welcomed = _take_back_later_firsts(draft, event.type, key) if is_first else frozenset()
