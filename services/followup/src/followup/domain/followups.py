@@ -88,8 +88,8 @@ class Followups:
         if isinstance(event.data, CustomerUpdated):
             follow_clock(draft, found.customer, event)
         follow_event(draft, event)
-        if customer.heard != (found.known and found.known.heard) and not event.backfill:
-            watch_silence(draft)
+        if customer.heard != (found.known and found.known.heard):
+            watch_silence(draft, begins=not event.backfill)
         if not draft.changed and not draft.written and draft.customer == found.known:
             return Decision(why="nothing new")
         return draft.decision()

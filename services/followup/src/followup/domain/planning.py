@@ -157,15 +157,19 @@ def _take_back_later_firsts(draft: Draft, event_type: str, key: OrderKey) -> fro
         of_first = followup.trigger_type == event_type and fits({"first": followup.match.get("first")}, {"first": True})
         if of_first and followup.trigger_key > key:
             by_play.setdefault(followup.play, []).append(followup)
-    waiting = {play: all(f.status in WAITING for f in found) for play, found in by_play.items()}
+    waiting = {play: all(f.may_return or f.status in WAITING for f in found) for play, found in by_play.items()}
     for play, found in by_play.items():
         for followup in found if waiting[play] else ():
-            end(draft, followup, "no_longer_matches", None)
+            end(draft, followup, "no_longer_matches", None, for_good=False)
     return frozenset(play for play, waits in waiting.items() if not waits)
 
 
-def watch_silence(draft: Draft) -> None:
-    """Count the silence of `quiet_for` plays anew from the last time that the customer was heard."""
+def watch_silence(draft: Draft, *, begins: bool) -> None:
+    """
+    Count the silence of `quiet_for` plays anew from the last time that the customer was heard.
+
+    History `begins` no silence, but what it shows to have been none ends.
+    """
     heard = draft.customer.heard
     if heard is None:
         return
@@ -176,7 +180,7 @@ def watch_silence(draft: Draft) -> None:
             if followup.play == play.name and followup.trigger_key < heard:
                 end(draft, followup, "customer_heard", heard)
         trigger = Trigger("silent", heard, None, _facts(draft.customer, None, {}))
-        if matches(play, trigger.facts):
+        if begins and matches(play, trigger.facts) and not _called_off(draft.customer, None, play, heard):
             start(draft, play, trigger)
 
 
