@@ -1,5 +1,10 @@
 """By when a customer is told to hear from us: what stands when they are told."""
 
+import pytest
+from followup.domain.draft import Rules
+from followup.domain.plays_file import parse_plays
+from followup.domain.rule_book import RuleBook
+from followup.wording import Wording
 from rapport.contracts import Data, Event
 
 from tests.support.followup import Story, at, event, profile, received
@@ -38,8 +43,36 @@ def test_a_deadline_of_something_else_is_no_promise_of_an_answer():
     assert promised(OPENED, told("sla.rescheduled", "0 23:00", update="1 12:00")) == [at("1 17:00")]
 
 
+SOON = told("sla.opened", "0 22:00", first_response="1 02:00")
+
+
 def test_nobody_is_told_in_the_morning_that_they_will_hear_from_us_in_the_night():
-    soon = told("sla.opened", "0 22:00", first_response="1 02:00")
-    story = Story(PLAYS).play((profile(), received("0 22:00"), soon), "1 15:00")
+    story = Story(PLAYS).play((profile(), received("0 22:00"), SOON), "1 15:00")
     assert story.of("followup.sent") == []
     assert [one.reason for one in story.of("followup.suppressed")] == ["too_late"]
+
+
+WRITTEN = {
+    "received.en.txt": (b"Received\nWe have got it.", True),
+    "received.de.txt": (b"Erhalten\nBis {{ promised }}.", False),
+    "received.en.short.txt": (b"{% include 'until.txt' %}", False),
+    "received.en.html": (b"{% extends 'layout.html' %}{% block text %}{{ promised }}{% endblock %}", False),
+    "received.fr.txt": (b"{% if %}", False),
+    "received.es.txt": (b"Recibido ma\xf1ana", False),
+}
+
+
+@pytest.mark.parametrize("file", WRITTEN)
+def test_a_message_that_says_no_time_is_sent_whenever_it_may(tmp_path, file):
+    text, goes = WRITTEN[file]
+    for name in ("de", "en"):
+        for end in ("txt", "short.txt", "html"):
+            (tmp_path / f"received.{name}.{end}").write_text("Nothing")
+    (tmp_path / "until.txt").write_text("until {{ promised }}")
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG")
+    (tmp_path / file).write_bytes(text)
+    story = Story(PLAYS)
+    rules = Rules(parse_plays(PLAYS), timeless=Wording(tmp_path, "en").without("promised"))
+    story.domain.book, story.rules = RuleBook.of(rules), rules
+    story.play((profile(), received("0 22:00"), SOON), "1 15:00")
+    assert [len(story.of("followup.sent")), len(story.of("followup.suppressed"))] == ([1, 0] if goes else [0, 1])

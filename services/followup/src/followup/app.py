@@ -35,10 +35,10 @@ log = telemetry.logger()
 def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Service:
     """The service: three topics in; follow-ups, messages, surveys and a work list out."""
     service = Service("followup", settings, clock)
-    playbook = Playbook(service.database, service.clock, settings.plays)
+    wording = Wording(settings.templates, settings.language)
+    playbook = Playbook(service.database, service.clock, settings.plays, wording.without("promised"))
     domain = Followups(playbook.book)
     playbook.on_change(lambda book: setattr(domain, "book", book))
-    wording = Wording(settings.templates, settings.language)
     playbook.on_change(partial(_warn_of_missing, wording))
     store = service.store(CustomerState, Message, SurveyLink, Posting, CheckIn, NamelessContact)
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.FOLLOWUP_EVENTS,))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -65,7 +66,7 @@ def _rules(story: Story, playbook: Playbook) -> Rules:
         plays = playbook.in_force.plays if story.plays is None else parse_plays(story.plays)
     except WrongPlays as error:
         raise Problem(422, f"plays: {error}", errors=[("/plays", str(fault)) for fault in error.faults]) from None
-    return Rules(plays, frozenset(plays.senders))
+    return replace(playbook.in_force.rules, plays=plays, senders=frozenset(plays.senders))
 
 
 def _event(given: dict[str, Any], place: int) -> Event[Data]:

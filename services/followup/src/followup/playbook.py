@@ -55,17 +55,24 @@ class Version:
 
 
 class Playbook:
-    """All versions of the plays, kept up to date while the service runs. A wrong file is `Misconfigured` at once."""
+    """
+    All versions of the plays, kept up to date while the service runs. A wrong file is `Misconfigured` at once.
 
-    def __init__(self, database: Database, clock: Clock, path: Path | None) -> None:
+    `timeless` are the templates that name no time.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, path: Path | None, timeless: frozenset[str] = frozenset()
+    ) -> None:
         self._stored = database["plays"]
         self._clock = clock
         self._path = path
+        self._timeless = timeless
         self._text = read_file(path)
         self._coming = self._text
         """What the file said at the last look, believed once it says so again: somebody may be writing it."""
         plays = understood(self._text, path)
-        first = _version(1, clock.now(), self._text, plays, outlets_of(plays))
+        first = self._version(1, clock.now(), self._text, plays, outlets_of(plays))
         self._versions: list[Version] = [first]
         self._listeners: list[Callable[[RuleBook], None]] = []
         self._refused = ""
@@ -132,11 +139,28 @@ class Playbook:
         """Take up what is stored; answers the newest, None where nothing is."""
         documents: list[dict[str, Any]] = [document async for document in self._stored.find({}).sort("_id", 1)]
         known = {one.number: one for one in self._versions}
-        read = [await asyncio.to_thread(_kept, document, known.get(document["_id"])) for document in documents]
+        read = [await asyncio.to_thread(self._kept, document, known.get(document["_id"])) for document in documents]
         self._versions = [one for one in read if one] or self._versions
         for listener in self._listeners:
             listener(self.book)
         return documents[-1] if documents else None
+
+    def _kept(self, document: Mapping[str, Any], known: Version | None) -> Version | None:
+        """The version that is stored; None for one that this release of the service does not understand."""
+        number, since, source = document["_id"], document["effective_from"], document["source"]
+        if known and (known.effective_from, known.source) == (since, source):
+            return known
+        try:
+            plays = kept_plays(source)
+        except WrongPlays as error:
+            log.error("a stored version of the plays can't be used here", version=number, error=str(error)[:500])  # noqa: TRY400 - it says all
+            return None
+        return self._version(number, since, source, plays, outlets_of(plays, kept=True))
+
+    def _version(
+        self, number: int, since: datetime, source: str, plays: Plays, outlets: Mapping[str, Outlet]
+    ) -> Version:
+        return Version(number, since, source, Rules(plays, frozenset(outlets), self._timeless), outlets)
 
 
 def read_file(path: Path | None) -> str:
@@ -178,20 +202,3 @@ def _outlet(name: str, sender: Sender) -> Outlet:
         raise ValueError("whether it writes mails or texts is not clear from its name")
     address = expand(sender.url)
     return Server.read(address.url) if sender.from_ else Gateway.read(address)
-
-
-def _version(number: int, since: datetime, source: str, plays: Plays, outlets: Mapping[str, Outlet]) -> Version:
-    return Version(number, since, source, Rules(plays, frozenset(outlets)), outlets)
-
-
-def _kept(document: Mapping[str, Any], known: Version | None) -> Version | None:
-    """The version that is stored; None for one that this release of the service does not understand."""
-    number, since, source = document["_id"], document["effective_from"], document["source"]
-    if known and (known.effective_from, known.source) == (since, source):
-        return known
-    try:
-        plays = kept_plays(source)
-    except WrongPlays as error:
-        log.error("a stored version of the plays can't be used here", version=number, error=str(error)[:500])  # noqa: TRY400 - it says all
-        return None
-    return _version(number, since, source, plays, outlets_of(plays, kept=True))

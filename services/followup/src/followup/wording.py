@@ -107,7 +107,7 @@ class Wording:
             current = waiting.pop()
             try:
                 tree = self._environment.parse(self._source(current))
-            except TemplateError as error:
+            except (TemplateError, UnicodeDecodeError, OSError) as error:
                 raise unwritable(current, error) from error
             names = meta.find_undeclared_variables(tree) - self._environment.globals.keys()
             found += [(current, name) for name in sorted(names)]
@@ -115,6 +115,18 @@ class Wording:
             seen |= below
             waiting += sorted(below)
         return found
+
+    def without(self, variable: str) -> frozenset[str]:
+        """The names of the templates that ask for a variable in none of their files."""
+        files = [one for one in self._environment.list_templates() if one.endswith((".txt", ".html"))]
+        asking = (file for file in files if self._may_ask(file, variable))
+        return frozenset(map(_name, files)) - frozenset(map(_name, asking))
+
+    def _may_ask(self, file: str, variable: str) -> bool:
+        try:
+            return any(name == variable for _, name in self.asked(file))
+        except Unwritable:
+            return True
 
     def _source(self, file: str) -> str:
         assert self._environment.loader is not None  # noqa: S101 - given to it above
@@ -145,6 +157,10 @@ def candidates(name: str, language: str, form: str | None, default: str, *, shor
     forms = [f".{form}", ""] if form else [""]
     ends = [".short.txt", ".txt"] if short else [".txt"]
     return list(dict.fromkeys(f"{name}.{tag}{suffix}{end}" for tag in tags for suffix in forms for end in ends))
+
+
+def _name(file: str) -> str:
+    return file.partition(".")[0]
 
 
 def _folder(template: Template) -> Path:

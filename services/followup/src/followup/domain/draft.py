@@ -19,10 +19,11 @@ SOURCE = "/rapport/followup"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is decided by: the plays, and which of their senders can send at all."""
+    """What is decided by: the plays, which of their senders can send at all, and which templates name no time."""
 
     plays: Plays
     senders: frozenset[str] = frozenset({"default"})
+    timeless: frozenset[str] = frozenset()
     cancelling: frozenset[str] = field(init=False)
     attributes: frozenset[str] = field(init=False)
 

@@ -46,7 +46,7 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
     if reason := refusal(followup, draft.customer, draft.rules):
         suppress(draft, followup, reason, at)
         return
-    if at > followup.patient_until or _promises_what_is_past(followup, at):
+    if at > followup.patient_until or _promises_what_is_past(followup, at, draft.rules):
         suppress(draft, followup, "too_late", at)
         return
     free, why = earliest(followup, at, now, draft.customer, draft.rules)
@@ -61,10 +61,12 @@ def release(draft: Draft, followup: Followup, now: datetime) -> None:
         draft.tell("followup.deferred", put_off, at, mark=mark, until=free, reason=why)
 
 
-def _promises_what_is_past(followup: Followup, at: datetime) -> bool:
+def _promises_what_is_past(followup: Followup, at: datetime, rules: Rules) -> bool:
     """Whether it was to say by when the customer will hear from us, and has been put off until after that."""
     promised = followup.promised_at
-    return followup.do == "message" and promised is not None and followup.due_at <= promised < at
+    if followup.do != "message" or promised is None or followup.template in rules.timeless:
+        return False
+    return followup.due_at <= promised < at
 
 
 def _at_risk(customer: CustomerState, followup: Followup) -> bool:
