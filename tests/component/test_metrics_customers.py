@@ -59,6 +59,7 @@ async def test_a_timeline_is_searched_by_what_was_said_by_dimension_and_by_time(
     assert await looked_for(metrics, q="ADA me") == ["C-1"]  # said before anybody knew who it was
     assert await looked_for(metrics, q="ada bill") == []
     assert await looked_for(metrics, q="K/1") == []  # whose it is was not said
+    assert await looked_for(metrics, q="low_score") == []  # we concluded that
     assert await looked_for(metrics, filter="team:a,outcome:solved") == ["C-1"]
     assert await looked_for(metrics, filter="team:b") == []
     opened = format_instant(NAMELESS.time)

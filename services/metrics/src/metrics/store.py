@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, Final
 
-from rapport.contracts import identity, natural_order
+from rapport.contracts import TOPIC_OF, identity, natural_order
 from rapport.contracts.envelope import OrderKey
+from rapport.contracts.topics import CONTACT_EVENTS
 from rapport.runtime.mongo import Session
 from rapport.runtime.store import Store
 
@@ -139,15 +140,22 @@ class Reports:
         return contacts, newest, next_place(found, limit)
 
     async def _holding(self, customer_id: str, words: frozenset[str]) -> list[str]:
-        """The contacts of a customer on which all of these words were said, if on different events."""
+        """
+        The contacts of a customer on which all of these words were said, if on different events.
+
+        What we concluded ourselves names targets and policies, and was said by nobody.
+        """
         missing: dict[str, frozenset[str]] = {}
         theirs = await entries_of(self._store, customer_id)
         cursor = self._store.collection(JournalEntry.collection).find(theirs, {"s": 1, "contact_id": 1})
         async for document in cursor:
             name = document.get("contact_id")
             left = missing.get(name, words)
-            if name is not None and left:
-                missing[name] = left - held(left, JournalEntry.restored(document["s"]).text)
+            if name is None or not left:
+                continue
+            entry = JournalEntry.restored(document["s"])
+            if TOPIC_OF.get(entry.type) == CONTACT_EVENTS:
+                missing[name] = left - held(left, entry.text)
         return [name for name, left in missing.items() if not left]
 
     async def _newest(self, where: Mapping[str, Any], most: int) -> Newest:
