@@ -131,8 +131,11 @@ class Server(ABC):
         self._guard = self._pid = None
 
     def pause(self) -> None:
-        """Stop its clock: connections stay, nobody answers."""
+        """Stop its clock: connections stay, nobody answers. Returns when its last thread stands."""
         os.kill(self.pid, signal.SIGSTOP)
+        threads = Path("/proc", str(self.pid), "task")
+        while any(_runs(thread) for thread in threads.glob("*/stat")):
+            time.sleep(_LOOK_AGAIN)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -164,3 +167,12 @@ class Server(ABC):
                 os.kill(self._pid, number)
             except ProcessLookupError:
                 return
+
+
+def _runs(thread: Path) -> bool:
+    """Whether a thread, by its `stat` of proc(5), is neither stopped nor over."""
+    try:
+        state = thread.read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "TXZ"
