@@ -165,6 +165,24 @@ def targets(text: str, **more: str) -> str:
     return f"{OFFICE}policies:\n  - name: only\n    targets: {{{text}}}\n{lines}{rest}"
 
 
+def notification(number: int = 1, **fields: Any) -> NotificationState:
+    """A message to `desk` about the first response of a contact, due at noon."""
+    given: dict[str, Any] = {
+        "id": f"C-1/first_response/1/{number}",
+        "partition": 0,
+        "alert_id": "C-1/first_response/1",
+        "contact_id": "C-1",
+        "customer_id": "K-1",
+        "target": "first_response",
+        "cycle": 1,
+        "deadline": at("12:00"),
+        "receiver": "desk",
+        "due": at("12:00"),
+        **fields,
+    }
+    return NotificationState(**given)
+
+
 @dataclass(slots=True)
 class Desk:
     """sla-monitor without anything around it: events and looks in, everything that was told out."""

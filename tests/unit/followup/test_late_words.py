@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapport.contracts import Data, Event
 
-from tests.support.followup import MONDAY, Story, at, event, profile, received, resolved
+from tests.support.followup import MONDAY, Story, at, event, profile, received, resolved, said
 
 HELPED = (profile(), received("0 08:00"), resolved("0 10:00"))
 
@@ -205,3 +205,33 @@ def test_any_order_and_duplication_of_a_contacts_events_plans_the_same(events, d
     end = "200 00:00"
     assert mixed.until(end).sends == straight.until(end).sends
     assert len({one.id for one in mixed.told}) == len(mixed.told)
+
+
+QUIET = """
+plays: [{name: q, on: {silent: {quiet_for: 9d}}, steps: [{after: 0m, do: check_in}], cancel_on: [purchase.returned]}]
+"""
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(("returned", "calls"), [("2 10:00", 0), ("0 10:00", 1)], ids=["since", "before"])
+def test_silence_is_called_off_by_what_came_after_the_last_word_whichever_is_heard_first(order, returned, calls):
+    sent_back = event("purchase.returned", at(returned), purchase_id="P-1", amount="1.00")
+    told = Story(QUIET).take_in(*[received("1 10:00"), sent_back][::order]).until("20 00:00")
+    assert len(told.of("followup.owed")) == calls
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_history_shows_that_there_was_no_silence_and_begins_none(order):
+    later = received("5 10:00", "C-2", backfill=True)
+    assert Story(QUIET).take_in(*[received("1 10:00"), later][::order]).until("20 00:00").lines == []
+
+
+def test_the_first_of_three_purchases_is_welcomed_though_the_last_is_heard_of_first():
+    on = "{type: purchase.delivered, match: {first: true}}"
+    bought = [event("purchase.delivered", at(f"{day} 10:00"), purchase_id=f"P-{day}") for day in (3, 2, 1)]
+    told = (
+        Story(f"plays: [{{name: welcome, on: {on}, steps: [{{after: 1d, do: check_in}}]}}]")
+        .take_in(*bought)
+        .until("9 00:00")
+    )
+    assert [said(one.time) for one in told.told if one.type == "followup.owed"] == ["2 10:00"]

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from followup.domain.draft import Rules
 from followup.domain.plays_file import parse_plays
+from followup.domain.rule_book import RuleBook
 from followup.playbook import read_file
-from followup.preview import Rendering, preview
+from followup.preview import Rendering, preview, warn_of_missing
 from followup.wording import Wording
+from structlog.testing import capture_logs
 
 from tests.support.followup import MONDAY
 
@@ -53,6 +56,15 @@ def test_a_language_without_a_template_falls_back_and_says_so():
 def test_a_template_that_is_nowhere_is_a_problem_once_for_all_languages():
     [one] = seen(ASK.replace("template: ask", "template: thank"))
     assert one.problems == ["no template is called 'thank'; did you mean 'thanks'?"]
+
+
+def test_a_template_that_the_newest_plays_name_in_vain_is_warned_of():
+    old, new = (Rules(parse_plays(ASK.replace("template: ask", f"template: {name}"))) for name in ("gone", "thank"))
+    with capture_logs() as logs:
+        warn_of_missing(Wording(None, "en"), RuleBook(((MONDAY, old), (MONDAY, new))))
+    [warning] = logs
+    assert (warning["log_level"], warning["template"]) == ("warning", "thank")
+    assert warning["reason"] == "no template is called 'thank'; did you mean 'thanks'?"
 
 
 def test_a_language_with_neither_a_template_nor_the_default_one_gets_nothing(tmp_path: Path):

@@ -352,25 +352,6 @@ def test_long_quiet_is_counted_from_the_last_word():
     assert lines == [("followup.scheduled", "95 10:00"), ("followup.owed", "95 10:00")]
 
 
-QUIET = """
-plays: [{name: q, on: {silent: {quiet_for: 9d}}, steps: [{after: 0m, do: check_in}], cancel_on: [purchase.returned]}]
-"""
-
-
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize(("returned", "calls"), [("2 10:00", 0), ("0 10:00", 1)], ids=["since", "before"])
-def test_silence_is_called_off_by_what_came_after_the_last_word_whichever_is_heard_first(order, returned, calls):
-    sent_back = event("purchase.returned", at(returned), purchase_id="P-1", amount="1.00")
-    told = Story(QUIET).take_in(*[received("1 10:00"), sent_back][::order]).until("20 00:00")
-    assert len(told.of("followup.owed")) == calls
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_history_shows_that_there_was_no_silence_and_begins_none(order):
-    later = received("5 10:00", "C-2", backfill=True)
-    assert Story(QUIET).take_in(*[received("1 10:00"), later][::order]).until("20 00:00").lines == []
-
-
 @pytest.mark.parametrize(
     ("learned", "welcomes"), [("1 10:30", ["1 10:00"]), ("1 15:00", ["1 11:00"])], ids=["before it", "after it"]
 )
@@ -382,13 +363,6 @@ def test_whoever_turns_out_to_have_bought_before_is_welcomed_once(learned, welco
     told.take_in(event("purchase.delivered", at("1 09:00"), purchase_id="P-1")).until("3 00:00")
     assert [said(one.due_at) for one in told.of("followup.scheduled")][-1:] == welcomes
     assert len(told.sends) == 1
-
-
-def test_the_first_of_three_purchases_is_welcomed_though_the_last_is_heard_of_first():
-    on = "{type: purchase.delivered, match: {first: true}}"
-    bought = [event("purchase.delivered", at(f"{day} 10:00"), purchase_id=f"P-{day}") for day in (3, 2, 1)]
-    told = Story(f"plays: [{{name: welcome, on: {on}, steps: [{CALL}]}}]").take_in(*bought).until("9 00:00")
-    assert [said(one.time) for one in told.told if one.type == "followup.owed"] == ["2 10:00"]
 
 
 def test_a_late_word_of_the_first_purchase_leaves_alone_what_follows_the_others():

@@ -234,22 +234,6 @@ def test_whoever_can_not_be_reached_is_climbed_past():
     assert act(played, "climb", "13:03", past=1, book=played.domain.book).states == ()
 
 
-def test_whoever_can_not_be_reached_in_the_evening_is_climbed_past_when_business_opens():
-    played = play([received("12:50", team="billing")], under=ringing(page="business_hours"), looks=["16:50:01"])
-    act(played, "climb", "17:02", past=1, book=played.domain.book)
-    played.look("17:02")
-    assert rung(played) == [("sun", "16:50")]
-    played.look("Tue 09:00")
-    assert rung(played)[1:] == [("lead", "Tue 09:00"), ("manager", "Tue 09:00")]
-
-
-def test_a_message_says_in_whose_hours_alone_it_may_ring():
-    played = play([received("09:00", team="billing")], under=ringing(page="business_hours"), looks=["13:00:01"])
-    assert [one.calendar for one in played.notifications] == ["office"]
-    played = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01"])
-    assert [one.calendar for one in played.notifications] == [None]
-
-
 def test_nobody_climbs_past_the_top_of_an_escalation():
     played = play([received("09:00", team="billing")], under=NOW, looks=["13:00:01", "13:15:01", "14:00:01"])
     assert act(played, "climb", "14:02", past=3, book=played.domain.book).states == ()

@@ -21,25 +21,9 @@ from sla_monitor.store import Reading
 
 from tests.support.clock import ManualClock
 from tests.support.sla import at, book, policy, targets
+from tests.support.sla import notification as waiting
 
 NOON = at("12:00")
-
-
-def waiting(number: int = 1, **fields: Any) -> NotificationState:
-    given: dict[str, Any] = {
-        "id": f"C-1/first_response/1/{number}",
-        "partition": 0,
-        "alert_id": "C-1/first_response/1",
-        "contact_id": "C-1",
-        "customer_id": "K-1",
-        "target": "first_response",
-        "cycle": 1,
-        "deadline": NOON,
-        "receiver": "desk",
-        "due": NOON,
-        **fields,
-    }
-    return NotificationState(**given)
 
 
 @pytest.mark.parametrize(("look", "rest"), [(0.01, 0.25), (0.5, 4.5), (600, 5.0), (-3600, 0.25)])

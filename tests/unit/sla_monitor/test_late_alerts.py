@@ -155,3 +155,21 @@ def test_what_waits_for_the_opening_rings_no_sooner_whatever_is_heard_of_its_con
     assert (rung(played), when(played.alert().next_step_at or at("00:00"))) == ([], "Tue 09:00")
     played.look("Tue 09:00:01")
     assert rung(played) == [("lead", "Tue 09:00"), ("manager", "Tue 09:00")]
+
+
+def test_whoever_can_not_be_reached_in_the_evening_is_climbed_past_when_business_opens():
+    under = ringing("first_response: {within: 4h}").replace("page: now", "page: business_hours")
+    played = play([received("12:50")], under=under, looks=["16:50:01"])
+    book = played.domain.book
+    played.carry_out(actions.climb(played.contact, "c-1/first_response/1", past=1, now=at("17:02"), book=book))
+    played.look("17:02")
+    assert rung(played) == [("lead", "16:50")]
+    played.look("Tue 09:00")
+    assert rung(played)[1:] == [("manager", "Tue 09:00")]
+
+
+@pytest.mark.parametrize(("page", "hours"), [("business_hours", "office"), ("now", None)])
+def test_a_message_says_in_whose_hours_alone_it_may_ring(page: str, hours: str | None):
+    under = ringing("first_response: {within: 4h}").replace("page: now", f"page: {page}")
+    played = play([received("09:00")], under=under, looks=["13:00:01"])
+    assert [one.calendar for one in played.notifications] == [hours]

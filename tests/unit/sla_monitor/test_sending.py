@@ -8,21 +8,10 @@ from rapport.decision import Ref, States
 from sla_monitor.domain import sending
 from sla_monitor.domain.states import ContactState, NotificationState
 
-from tests.support.sla import at, play, policy, received, targets
+from tests.support.sla import at, notification, play, policy, received, targets
 
 DUE = at("09:00")
-ONE = NotificationState(
-    id="c-1/first_response/1/0.1.0/desk",
-    partition=0,
-    alert_id="c-1/first_response/1",
-    contact_id="c-1",
-    customer_id="K-1",
-    target="first_response",
-    cycle=1,
-    deadline=DUE,
-    receiver="desk",
-    due=DUE,
-)
+ONE = notification(due=DUE, deadline=DUE)
 
 
 def after(one: NotificationState, decide: sending.Decide, days: float) -> NotificationState:

@@ -3,31 +3,19 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+from prometheus_client import REGISTRY
 from sla_monitor.domain.grouping import key_of
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.states import NotificationState
-from sla_monitor.silences import Holding
+from sla_monitor.silences import LAGS, OUTSIDE_HOURS, Holding
 from sla_monitor.waiting import Waiting
 
 from tests.support.clock import ManualClock
-from tests.support.sla import at
+from tests.support.sla import at, notification
 
 NOON = at("12:00")
-
-
-def message(number: int) -> NotificationState:
-    return NotificationState(
-        id=f"C-{number}/first_response/1/0.1.0/desk",
-        partition=0,
-        alert_id=f"C-{number}/first_response/1",
-        contact_id=f"C-{number}",
-        customer_id="K-1",
-        target="first_response",
-        cycle=1,
-        deadline=NOON,
-        receiver="desk",
-        due=NOON,
-    )
+FIRST, SECOND = notification(1), notification(2)
 
 
 class _Rows:
@@ -77,26 +65,38 @@ class _Database:
         return [one for one in self.pending if one.id in where["_id"]["$in"]]
 
 
-class _NothingHolds(Holding):
-    def __init__(self) -> None:
-        pass
+class _Held(Holding):
+    """Holds all back for one reason, or none."""
+
+    def __init__(self, reason: str = "") -> None:
+        self._reason = reason
 
     def why(self, *_: Any) -> str:
-        return ""
+        return self._reason
 
 
 async def test_what_is_sent_while_more_is_read_waits_no_longer():
     database: Any = _Database()
     waiting = Waiting(database, database, ManualClock(NOON))
-    database.pending = [message(1)]
+    database.pending = [FIRST]
     await waiting.refresh()
 
     async def sent() -> None:
-        database.pending.remove(message(1))
-        waiting.forget([message(1)], key_of(message(1)))
+        database.pending.remove(FIRST)
+        waiting.forget([FIRST], key_of(FIRST))
 
-    database.pending.append(message(2))
+    database.pending.append(SECOND)
     database.meanwhile = sent
     await waiting.refresh()
-    [batch] = waiting.batches(Grouping(), _NothingHolds())
-    assert batch.members == (message(2),)
+    [batch] = waiting.batches(Grouping(), _Held())
+    assert batch.members == (SECOND,)
+
+
+@pytest.mark.parametrize(("reason", "held"), [("", 0), (LAGS, 1), (OUTSIDE_HOURS, 0)])
+async def test_what_waits_for_business_hours_is_not_counted_as_held_back(reason: str, held: int):
+    database: Any = _Database()
+    database.pending = [FIRST]
+    waiting = Waiting(database, database, ManualClock(NOON))
+    await waiting.refresh()
+    assert len(waiting.batches(Grouping(), _Held(reason))) == (0 if reason else 1)
+    assert REGISTRY.get_sample_value("rapport_sla_messages_held") == held

@@ -14,13 +14,12 @@ from rapport.runtime.service import Service
 from followup import customer_pages, http, http_plays
 from followup.domain.folding import KEPT_CLOSED
 from followup.domain.followups import Followups
-from followup.domain.rule_book import RuleBook
 from followup.domain.state import CheckIn, CustomerState, Message, NamelessContact, Posting, SurveyLink
 from followup.erasing import Erasures
 from followup.mails import Links, Writer
 from followup.playbook import Playbook
 from followup.postings import Postbox
-from followup.preview import missing
+from followup.preview import warn_of_missing
 from followup.sender import Sender
 from followup.settings import FollowupSettings
 from followup.store import Followup
@@ -39,7 +38,7 @@ def create_app(settings: FollowupSettings, clock: Clock | None = None) -> Servic
     playbook = Playbook(service.database, service.clock, settings.plays, wording.without("promised"))
     domain = Followups(playbook.book)
     playbook.on_change(lambda book: setattr(domain, "book", book))
-    playbook.on_change(partial(_warn_of_missing, wording))
+    playbook.on_change(partial(warn_of_missing, wording))
     store = service.store(CustomerState, Message, SurveyLink, Posting, CheckIn, NamelessContact)
     processor = service.consume(domain, topics=CONSUMED, store=store, sends=(topics.FOLLOWUP_EVENTS,))
     queries = Followup(store, domain)
@@ -89,13 +88,6 @@ def _overs(settings: FollowupSettings) -> list[Over]:
 
 def _secret(settings: FollowupSettings) -> bytes:
     return settings.secret.get_secret_value().encode() if settings.secret else secrets.token_bytes(32)
-
-
-def _warn_of_missing(wording: Wording, book: RuleBook) -> None:
-    """What the newest plays name and nobody has written: each message of it would fail when it is due."""
-    _, newest = book.versions[-1]
-    for name, reason in missing(newest.plays, wording).items():
-        log.warning("a template is missing; what it should say can't be sent", template=name, reason=reason)
 
 
 def _warnings(settings: FollowupSettings) -> Callable[[], Awaitable[None]]:

@@ -8,14 +8,18 @@ from typing import Any, Final
 
 from rapport.contracts.fields import SurveyKind
 from rapport.contracts.vocabulary import meant
+from rapport.runtime import telemetry
 
 from followup.domain.plays import TEXT_CHANNELS, Plays, Sender, Step
 from followup.domain.reach import Route
+from followup.domain.rule_book import RuleBook
 from followup.domain.sending import Taken
 from followup.domain.state import Contact, CustomerState, Followup, Value
 from followup.mails import Links, Writer
 from followup.tokens import Seal
 from followup.wording import Chosen, TemplateFile, Unwritable, Wording
+
+log = telemetry.logger()
 
 _TOKEN: Final = "sample"  # noqa: S105 - of a link that leads nowhere
 _LINKS: Final = Links("https://care.example.org", Seal(b"preview"))
@@ -115,6 +119,13 @@ def missing(plays: Plays, wording: Wording) -> dict[str, str]:
     names = {file.name for file in wording.files()}
     wanted = {use.template for use in uses(plays)} - names
     return {name: f"no template is called {name!r}{meant(name, names)}" for name in sorted(wanted)}
+
+
+def warn_of_missing(wording: Wording, book: RuleBook) -> None:
+    """Log what the newest plays name and nobody has written: each message of it would fail when it is due."""
+    _, newest = book.versions[-1]
+    for name, reason in missing(newest.plays, wording).items():
+        log.warning("a template is missing; what it should say can't be sent", template=name, reason=reason)
 
 
 def uses(plays: Plays) -> list[Use]:

@@ -13,7 +13,7 @@ from sla_monitor.domain.grouping import Batch, GroupKey, batches, key_of, to_rep
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, NotificationState
-from sla_monitor.silences import Holding
+from sla_monitor.silences import OUTSIDE_HOURS, Holding
 
 _FACTS: Final = dict.fromkeys(FIELDS, 1)
 _REPEATED_AT_ONCE: Final = 10_000
@@ -84,8 +84,9 @@ class Waiting:
 
     def batches(self, grouping: Grouping, holding: Holding) -> list[Batch]:
         """All that nothing holds back, as messages; what may go first comes first."""
-        free = [one for one in self._pending if not holding.why(one, self._facts.get(one.alert_id, {}))]
-        telemetry.HELD.set(len(self._pending) - len(free))
+        reasons = [holding.why(one, self._facts.get(one.alert_id, {})) for one in self._pending]
+        telemetry.HELD.set(sum(why not in {"", OUTSIDE_HOURS} for why in reasons))
+        free = [one for one, why in zip(self._pending, reasons, strict=True) if not why]
         return batches(free, grouping, self._seen, self._sent)
 
     async def due_again(self, grouping: Grouping) -> list[NotificationState]:
