@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -13,12 +13,32 @@ from rapport.runtime.connection import Connection
 from uvicorn.server import ServerState
 
 
+class Written:
+    """A transport that notes each piece that is written to it."""
+
+    def __init__(self, transport: Any, written: list[bytes]) -> None:
+        self._transport = transport
+        self._written = written
+
+    def write(self, data: bytes) -> None:
+        self._written.append(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Strict(Connection):
+    written: ClassVar[list[bytes]] = []
+
     most_headers = 10
     most_head_bytes = 2000
     most_url_bytes = 200
     grace = 0.3
     slowest = 1000
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(Written(transport, self.written))
 
 
 async def echo(_: Any, receive: Any, send: Any) -> None:
@@ -35,14 +55,38 @@ async def echo(_: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Slowly:
+    """Answers with a stream, whose first piece is not there before it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def __call__(self, _: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await self.asked.wait()
+        await send({"type": "http.response.body", "body": b"piece"})
+
+
 @pytest.fixture
 def most_connections() -> int:
     return 100
 
 
 @pytest.fixture
-async def port(most_connections: int) -> AsyncIterator[int]:
-    config = uvicorn.Config(echo, lifespan="off", log_config=None, limit_concurrency=most_connections)
+async def slowly() -> Slowly:
+    return Slowly()
+
+
+@pytest.fixture
+def app(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue("slowly") if "slowly" in request.fixturenames else echo
+
+
+@pytest.fixture
+async def port(app: Any, most_connections: int) -> AsyncIterator[int]:
+    Strict.written.clear()
+    config = uvicorn.Config(app, lifespan="off", log_config=None, limit_concurrency=most_connections)
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
@@ -85,6 +129,41 @@ def head(*fields: bytes, path: bytes = b"/", length: int = 0) -> bytes:
 
 async def test_an_ordinary_request_is_answered(port: int):
     assert (await answer(port, head(length=3), b"abc")).endswith(b"\r\n\r\n3")
+
+
+async def test_an_answer_goes_out_in_one_piece(port: int):
+    said = await answer(port, head(length=3), b"abc")
+    assert Strict.written == [said]
+
+
+async def test_answers_to_requests_that_came_together_go_out_one_after_the_other(port: int):
+    await answer(port, head(length=1).replace(b"close", b"keep-alive") + b"a" + head(length=2) + b"ab")
+    assert [piece[-1:] for piece in Strict.written] == [b"1", b"2"]
+    assert all(piece.startswith(b"HTTP/1.1 200 ") for piece in Strict.written)
+
+
+async def test_head_has_no_body_to_wait_for(port: int):
+    said = await answer(port, head().replace(b"POST", b"HEAD"))
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.endswith(b"\r\n\r\n")
+
+
+async def test_who_asks_whether_to_go_on_is_told_before_the_body_is_there(port: int):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head(b"expect: 100-continue", length=3))
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"abc")
+    assert (await reader.read()).endswith(b"\r\n\r\n3")
+    writer.close()
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_first_piece(port: int, slowly: Slowly):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    slowly.asked.set()
+    assert b"piece" in await reader.read()
+    writer.close()
 
 
 async def test_431_for_too_many_header_fields(port: int):

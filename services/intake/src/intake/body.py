@@ -3,6 +3,7 @@
 from typing import Final
 
 from rapport.runtime.problem import Problem
+from rapport.runtime.shortcut import field
 from starlette.requests import Request
 
 from intake.domain import MAX_EVENT, NotCompressed, TooMuch, UnknownEncoding, inflate
@@ -23,7 +24,7 @@ def limit_of(content_type: str) -> int:
 async def read(request: Request, share: Share, limit: int) -> bytes:
     """The body, opened where it was compressed. 400, 413, 415 or 503 where it can't be had."""
     body = await _received(request, share, limit)
-    encoding = request.headers.get("content-encoding")
+    encoding = field(request, b"content-encoding")
     if encoding is None:
         return body
     try:
@@ -39,8 +40,8 @@ async def read(request: Request, share: Share, limit: int) -> bytes:
 
 
 async def _received(request: Request, share: Share, limit: int) -> bytes:
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > _POLITE:
+    stated = field(request, b"content-length")
+    if stated is not None and stated.isdecimal() and int(stated) > _POLITE:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size, more = 0, True

@@ -14,11 +14,11 @@ from starlette.responses import Response
 from intake.answers import answer
 from intake.body import limit_of, read
 from intake.customers import Customers
-from intake.domain import Caller, Trace
+from intake.domain import Caller
 from intake.gate import Gate
 from intake.load import Load
 from intake.openapi import POST_EVENTS
-from intake.reading import events_in, not_an_event
+from intake.reading import events_in, not_an_event, trace_of
 from intake.turns import Turns
 
 
@@ -40,9 +40,7 @@ def routes(gate: Gate, customers: Customers, load: Load, clock: Clock) -> APIRou
             await turns.take(key.name, len(events))
             if key.resolve_customers:
                 events = await customers.resolve(events)
-            verdicts = await gate.take_in(
-                events, _caller(key), clock.now(), Trace(request.state.traceparent, request.state.tracestate)
-            )
+            verdicts = await gate.take_in(events, _caller(key), clock.now(), trace_of(request))
             if key.resolve_customers or key.may("admin"):
                 await customers.note(verdicts)
             else:

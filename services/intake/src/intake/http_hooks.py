@@ -16,7 +16,7 @@ from rapport.runtime.http import Auth
 from rapport.runtime.keys import Key, Keys
 from rapport.runtime.problem import Problem
 from rapport.runtime.publisher import Outgoing
-from rapport.runtime.shortcut import Bare
+from rapport.runtime.shortcut import Bare, field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,12 +25,13 @@ from intake.answers import answer
 from intake.body import read
 from intake.connectors import Hook, Hooks, WrongSignature, check
 from intake.customers import Customers
-from intake.domain import Accepted, Caller, Door, Refused, Trace
+from intake.domain import Accepted, Caller, Door, Refused
 from intake.gate import Gate, Publishes
 from intake.hooked import as_events, kept_headers, parted, whose
 from intake.letters import HOOKS
 from intake.load import Load
 from intake.openapi_hooks import HEAD_HOOK, POST_HOOK
+from intake.reading import trace_of
 from intake.records import SERVICE, Posted, Verdict
 
 MAX_PAYLOAD: Final = 1 << 20
@@ -85,9 +86,7 @@ def routes(
                 if refused:
                     letter = _letter(hook, request, body, refused[0], whose(came, reading), now)
                     await publisher.publish([letter], within=answer_within)
-                verdicts = await gate.take_in(
-                    sound, _caller(known), now, Trace(request.state.traceparent, request.state.tracestate)
-                )
+                verdicts = await gate.take_in(sound, _caller(known), now, trace_of(request))
                 if key.resolve_customers:
                     await customers.note(verdicts)
                 else:
@@ -125,7 +124,7 @@ def _key_of(request: Request, keys: Keys) -> Key | None:
     Products that can't send a header of one's choice can mostly do the latter,
     be it by writing `https://key@host/…` as the address.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (field(request, b"authorization") or "").partition(" ")
     if scheme.lower() == "basic":
         key = next((key for secret in _basic(token) if secret and (key := keys.find(secret))), None)
     else:

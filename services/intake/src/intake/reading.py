@@ -10,8 +10,21 @@ from pydantic_core import from_json
 from rapport.cloudevents import CloudEvent, MalformedEvent, UnsupportedFormat, from_http
 from rapport.cloudevents.json_format import BATCH, EVENT, envelope
 from rapport.runtime.problem import Problem
+from starlette.requests import Request
 
-from intake.domain import MAX_EVENT, Accepted, Door, Refusal, Refused, admit, malformed, slices, too_large, wave_through
+from intake.domain import (
+    MAX_EVENT,
+    Accepted,
+    Door,
+    Refusal,
+    Refused,
+    Trace,
+    admit,
+    malformed,
+    slices,
+    too_large,
+    wave_through,
+)
 
 MAX_EVENTS: Final = 1000
 """Events that one batch may have."""
@@ -57,6 +70,12 @@ def events_in(headers: Mapping[str, str], content_type: str, body: bytes) -> tup
         raise Problem(415, error.reason) from None
     except MalformedEvent as error:
         raise not_an_event(error) from None
+
+
+def trace_of(request: Request) -> Trace:
+    """Of which trace the request is a part; a layer around every application has noted that."""
+    state = request.scope["state"]
+    return Trace(state["traceparent"], state["tracestate"])
 
 
 def _in_binary_mode(headers: Mapping[str, str], body: bytes) -> list[CloudEvent]:

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
-from rapport.contracts import cut_to_milliseconds
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -17,10 +18,18 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock. Within one millisecond, when many ask, all get the same instant."""
+
+    def __init__(self) -> None:
+        self._last = (0, _EPOCH)
 
     def now(self) -> datetime:
-        return cut_to_milliseconds(datetime.now(UTC))  # noqa: TID251 - the one place
+        millisecond, instant = self._last
+        now = time.time_ns() // 1_000_000  # noqa: TID251 - the one place
+        if now != millisecond:
+            instant = _EPOCH + timedelta(milliseconds=now)
+            self._last = (now, instant)
+        return instant
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)  # noqa: TID251 - the one place

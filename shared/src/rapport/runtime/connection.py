@@ -25,6 +25,9 @@ _PROBE: Final[Mapping[str, int]] = {
 }
 """How a peer that has vanished without a word is noticed, by the kernel."""
 
+_AT_ONCE: Final = (b"chunked\r\n\r\n", b"100 Continue\r\n\r\n")
+"""How a head ends whose body may be long in coming, or never comes."""
+
 
 class Connection(HttpToolsProtocol):
     """
@@ -91,6 +94,9 @@ class Connection(HttpToolsProtocol):
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             self._refuse(503, "too many are connected; send again", {"Retry-After": "2"})
         super().on_headers_complete()
+        cycle = self.cycle
+        if cycle and cycle.transport is self.transport and cycle.scope["method"] != "HEAD":
+            cycle.transport = _Joined(self.transport)  # type: ignore[assignment] # has what uvicorn asks of it
 
     def on_message_complete(self) -> None:
         self._arriving = False
@@ -137,6 +143,37 @@ class Connection(HttpToolsProtocol):
         head += [name + b": " + value for name, value in fields]
         self.transport.write(b"\r\n".join([*head, b"", bytes(response.body)]))
         self.transport.close()
+
+
+class _Joined:
+    """
+    What the answer to one request is written to: its head goes out with the beginning of its body, in one packet.
+
+    uvicorn writes them one after the other, which its loop takes to the network
+    at once: that costs the server, and whoever waits for the answer, a packet
+    more. The head of a stream, whose body may be long in coming, goes at once.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None and not data.endswith(_AT_ONCE):
+            self._head = data
+        else:
+            head, self._head = self._head, b""
+            self._transport.write(head + data if head else data)
+
+    def is_closing(self) -> bool:
+        return bool(self._transport.is_closing())
+
+    def close(self) -> None:
+        if self._head:
+            self.write(b"")
+        self._transport.close()
 
 
 class _Refused(Exception):

@@ -24,7 +24,7 @@ from rapport.runtime.openapi import SIGN_IN, describe
 from rapport.runtime.pages import SAFE_HEADERS, sign_in_page
 from rapport.runtime.problem import Problem, not_as_described, our_fault
 from rapport.runtime.publisher import NotAcknowledged
-from rapport.runtime.shortcut import Application
+from rapport.runtime.shortcut import Application, field
 
 log = telemetry.logger()
 
@@ -50,7 +50,7 @@ class Auth:
 
     def key_of(self, request: Request) -> Key | None:
         """The caller's key from the bearer token, the session cookie or a trusted proxy's header."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scheme, _, token = (field(request, b"authorization") or "").partition(" ")
         if scheme.lower() == "bearer" and token:
             return self._keys.find(token.strip())
         if not _same_origin(request):
@@ -293,8 +293,9 @@ class _RequestLine:
         finally:
             seconds = time.perf_counter() - start
             route = getattr(scope.get("route"), "path", "unknown")
-            _count(self._service, scope["method"], route, status).inc()
-            _times(self._service, route).observe(seconds)
+            count, times = _figures(self._service, scope["method"], route, status)
+            count.inc()
+            times.observe(seconds)
             if route not in _QUIET or status >= 400:  # noqa: PLR2004 - HTTP's own number
                 with structlog.contextvars.bound_contextvars(trace=trace[3:35]):
                     taken = round(seconds * 1000, 1)
@@ -302,10 +303,5 @@ class _RequestLine:
 
 
 @lru_cache(maxsize=1024)
-def _count(service: str, method: str, route: str, status: int) -> Counter:
-    return telemetry.REQUESTS.labels(service, method, route, status)
-
-
-@lru_cache(maxsize=1024)
-def _times(service: str, route: str) -> Histogram:
-    return telemetry.REQUEST_SECONDS.labels(service, route)
+def _figures(service: str, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return telemetry.REQUESTS.labels(service, method, route, status), telemetry.REQUEST_SECONDS.labels(service, route)

@@ -12,6 +12,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from rapport.runtime.problem import our_fault
 
 
+def field(request: Request, name: bytes) -> str | None:
+    """A header field as it came; where there is none, Starlette's own way costs an exception that it catches."""
+    for other, value in request.scope["headers"]:
+        if other == name:
+            return str(value, "latin-1")
+    return None
+
+
 class Bare(APIRoute):
     """A route that FastAPI documents, but neither reads the body nor solves dependencies for."""
 

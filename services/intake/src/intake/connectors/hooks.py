@@ -99,11 +99,12 @@ class Hooks:
 
     What the file does not name has no secret and takes API keys only. A wrong file
     leaves the hooks as they are, and `fault` says what is wrong with it.
+    `some_resolve_customers`: whether any hook may leave the customer out.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._by_name = _shipped()
+        self._put_in_force({})
         self._own: list[Path] = []
         self._seen: list[bytes] = []
         self.fault: str | None = None
@@ -115,11 +116,6 @@ class Hooks:
     @property
     def names(self) -> list[str]:
         return sorted(self._by_name)
-
-    @property
-    def some_resolve_customers(self) -> bool:
-        """Whether any hook may leave the customer out."""
-        return any(hook.resolve_customers for hook in self._by_name.values())
 
     def reload(self) -> bool:
         """
@@ -141,9 +137,13 @@ class Hooks:
             why = str(error) if isinstance(error, WrongMapping) else what_is_wrong(error)
             self.fault = f"hooks file {self._path}: {why}"
             raise Misconfigured(self.fault) from None
-        self._by_name = _shipped() | found
+        self._put_in_force(found)
         self._own, self._seen, self.fault = own, seen, None
         return True
+
+    def _put_in_force(self, own: dict[str, Hook]) -> None:
+        self._by_name = _shipped() | own
+        self.some_resolve_customers = any(hook.resolve_customers for hook in self._by_name.values())
 
 
 def _shipped() -> dict[str, Hook]:

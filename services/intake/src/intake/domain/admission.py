@@ -125,8 +125,8 @@ class Door:
         self.live_since = now - live_window
         self.recorded = _written(now)
         self.trace = trace.attributes if trace else {}
-        self.end_of_traced = b',"recordedtime":"%b"}' % self.recorded.encode()
-        added = b"".join(b',"%b":%b' % (name.encode(), to_json(text)) for name, text in self.trace.items())
+        self.end_of_traced = _ending(now)
+        added = b"".join([b',"%b":%b' % (name.encode(), to_json(text)) for name, text in self.trace.items()])
         self.end = added + self.end_of_traced
 
 
@@ -134,6 +134,11 @@ class Door:
 def _written(now: datetime) -> str:
     """Many requests come in the same millisecond."""
     return format_instant(now)
+
+
+@lru_cache(maxsize=8)
+def _ending(now: datetime) -> bytes:
+    return b',"recordedtime":"%b"}' % _written(now).encode()
 
 
 def too_large(event_id: str) -> Refused:
