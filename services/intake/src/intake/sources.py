@@ -81,9 +81,15 @@ class Sources:
 
     def note(self, verdicts: Iterable[Verdict], now: datetime) -> None:
         """These have come just now."""
+        newest: dict[str, datetime | None] = {}
         for verdict in verdicts:
             if isinstance(verdict, Accepted):
-                self._note(verdict.source, verdict.moment, now)
+                source, moment = verdict.source, verdict.moment
+                before = newest.setdefault(source, moment)
+                if moment is not None and (before is None or moment > before):
+                    newest[source] = moment
+        for source, moment in newest.items():
+            self._note(source, moment, now)
 
     def _note(self, source: str, moment: datetime | None, now: datetime) -> None:
         window = self._windows.get(source)

@@ -55,19 +55,21 @@ class _Commit:
 class _Batch:
     """Records of one partition that go as one, and who waits for them."""
 
-    __slots__ = ("builder", "bytes", "commits")
+    __slots__ = ("builder", "bytes", "commits", "newest")
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
         self.commits: list[_Commit] = []
+        self.newest: _Commit | None = None
         self.bytes = 0
 
     def takes(self, record: Record, commit: _Commit) -> bool:
         """Whether there was room for it; there always is for the first."""
-        value, headers = record.value, [*record.headers]
-        if self.builder.append(timestamp=None, key=record.key, value=value, headers=headers) is None:
+        value = record.value
+        if self.builder.append(timestamp=None, key=record.key, value=value, headers=[*record.headers]) is None:
             return False
-        if not self.commits or self.commits[-1] is not commit:
+        if self.newest is not commit:
+            self.newest = commit
             self.commits.append(commit)
             commit.batches += 1
         self.bytes += len(value or b"")
@@ -117,7 +119,7 @@ class Committer:
                 self._topics.setdefault(topic, [_Partition(full, number) for number in range(count)])
 
     def knows(self, records: Iterable[Record]) -> bool:
-        return all(record.topic in self._topics for record in records)
+        return {record.topic for record in records} <= self._topics.keys()
 
     def add(self, records: Iterable[Record]) -> "asyncio.Future[None]":
         """
