@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +320,20 @@ async def test_history_that_comes_late_is_counted_and_never_rings(sla: RunningSl
     assert row["source"] == "/crm"
     assert row["breached"] >= 1
     assert not desk.seen
+
+
+async def test_what_history_brought_is_listed_by_pages_the_newest_first(sla: RunningSla):
+    hours = [datetime(2026, 3, 2, hour, tzinfo=UTC) for hour in (9, 10)]
+    rows = [{"p": 0, "source": source, "hour": hour, "breached": 2} for hour in hours for source in ("/b", "/a")]
+    await sla.service.database["backfills"].insert_many([*rows, {**rows[0], "p": 1, "_id": "another partition"}])
+    listed: list[tuple[str, str, int]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await sla.get("/v1/backfills", limit=3, cursor=cursor)).json()
+        listed += [(row["hour"][11:13], row["source"], row["breached"]) for row in page["backfills"]]
+        cursor = page["cursor"]
+    assert listed == [("10", "/a", 2), ("10", "/b", 2), ("09", "/a", 2), ("09", "/b", 4)]
+    assert (await sla.get("/v1/backfills", cursor="yesterday /a")).status_code == 422
 
 
 async def test_a_wrong_policy_is_told_before_anything_else_is_waited_for(tmp_path: Path):

@@ -1,5 +1,6 @@
 """`/v1/quote`, `/v1/backfills`: what the policy promises, and what history brought."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
@@ -15,6 +16,7 @@ from rapport.runtime.problem import Problem
 from sla_monitor.access import emitter_or_watcher
 from sla_monitor.domain.quote import quote
 from sla_monitor.domain.states import CustomerState
+from sla_monitor.paging import no_cursor
 from sla_monitor.policies import Policies
 from sla_monitor.store import Queries
 
@@ -65,9 +67,23 @@ def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:
 
     @router.get("/backfills")
     async def list_backfills(
-        _: Watcher, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-    ) -> dict[str, list[dict[str, Any]]]:
+        _: Watcher, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
+    ) -> dict[str, Any]:
         """What history brought that was past already: one entry per source and hour, instead of pages."""
-        return {"backfills": await queries.backfills(limit)}
+        found = await queries.backfills(limit + 1, _place(cursor) if cursor else None)
+        following = None
+        if len(found) > limit:
+            found.pop()
+            following = f"{found[-1]['hour']} {found[-1]['source']}"
+        return {"backfills": found, "cursor": following}
 
     return router
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    """The hour and the source of the last entry of the page before."""
+    hour, _, source = cursor.partition(" ")
+    try:
+        return datetime.strptime(hour, "%Y-%m-%dT%H:%M:%S%z"), source
+    except ValueError:
+        raise no_cursor() from None

@@ -100,6 +100,10 @@ async def page(
     return [state for _, state in found], None
 
 
+def no_cursor() -> Problem:
+    return Problem(422, "this cursor is none of ours", errors=[("/query/cursor", "unknown")])
+
+
 def prefix(text: str) -> dict[str, Any]:
     """A condition for values that begin with the text."""
     return {"$regex": f"^{re.escape(text)}"}
@@ -112,15 +116,14 @@ def _write(number: int, state: State, order: Order) -> str:
 
 
 def _read(cursor: str, order: Order) -> tuple[int, Any, str]:
-    wrong = Problem(422, "this cursor is none of ours", errors=[("/query/cursor", "unknown")])
     try:
         number, value, name = from_json(base64.urlsafe_b64decode(cursor.encode()))
         if isinstance(value, dict):
             value = datetime.fromtimestamp(value["t"] / 1000, UTC)
     except (binascii.Error, ValueError, TypeError, KeyError, OverflowError):
-        raise wrong from None
+        raise no_cursor() from None
     if not isinstance(number, int) or number not in range(len(order)) or not isinstance(name, str):
-        raise wrong
+        raise no_cursor()
     if not isinstance(value, str | datetime | None):
-        raise wrong
+        raise no_cursor()
     return number, value, name

@@ -125,9 +125,14 @@ class Queries:
         ]
         return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages, hint=BOARD.name)]
 
-    async def backfills(self, limit: int) -> list[dict[str, Any]]:
-        """What history brought that was past already, by source and hour, the newest first."""
+    async def backfills(self, limit: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:
+        """What history brought that was past already, the newest hour first; `after` is an entry's hour and source."""
+        rest: dict[str, Any] = {}
+        if after is not None:
+            hour, source = after
+            rest = {"$or": [{"hour": {"$lt": hour}}, {"hour": hour, "source": {"$gt": source}}]}
         stages = [
+            {"$match": rest},
             {"$group": {"_id": {"source": "$source", "hour": "$hour"}, "breached": {"$sum": "$breached"}}},
             {"$sort": {"_id.hour": -1, "_id.source": 1}},
             {"$limit": limit},

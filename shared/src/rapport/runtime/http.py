@@ -32,7 +32,8 @@ COOKIE = "rapport_session"
 _SESSION_SECONDS = 12 * 3600
 _MOST_LOGIN_BYTES = 10_000
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
-_QUIET = _HEALTH | {"/v1/events"}
+_QUIET = _HEALTH | {"/v1/events", "/v1/sources"}
+"""What is asked for all the time, by machines: no line in the log for each."""
 _SOON = {"Retry-After": "2"}
 
 Ready = Callable[[], Awaitable[Mapping[str, str]]]
