@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from devkit.bench import processor as bench
+from devkit.bench import folding, processor
 from rapport.contracts import topics
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.kafka import ensure_topics
@@ -39,17 +39,17 @@ async def test_how_fast_the_same_fold_is_there_and_here(stack, unique, python, t
         KAFKA_BOOTSTRAP_SERVERS=stack.kafka,
         MONGODB_URI=stack.mongodb,
         topic_prefix=f"{unique('quix')}-",
-        partitions=bench.PARTITIONS,
+        partitions=folding.PARTITIONS,
     )
     await ensure_topics(settings)
     publisher = Publisher(stack.kafka, client_id="quix", topic_prefix=settings.topic_prefix)
-    records = bench.events(SystemClock().now())
+    records = folding.events(SystemClock().now())
     await publisher.publish(records)
     topic, told = (settings.topic_prefix + name for name in (topics.CONTACT_EVENTS, topics.FOLLOWUP_EVENTS))
     group, count = f"{settings.topic_prefix}fold", str(len(records))
     said = await output(python, str(HERE / "quix" / "fold.py"), stack.kafka, topic, told, group, count, str(tmp_path))
     theirs = json.loads(said.splitlines()[-1])
-    [ours, _] = await bench.folding(bench.TRIVIAL, settings, publisher, len(records), theirs["rate"])
+    [ours, _] = await processor.measured(processor.TRIVIAL, settings, publisher, len(records), theirs["rate"])
     await publisher.stop()
     with capsys.disabled():
         Console().print(

@@ -11,46 +11,34 @@ import os
 import resource
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from metrics.domain import ContactFact, CustomerFact, Figures, JournalEntry
-from rapport.contracts import Data, Event, contact_events, decode, encode, tell, topics
+from rapport.contracts import Data, Event, decode, tell
 from rapport.contracts.followup_events import FollowupOwed
-from rapport.decision import Decision, Domain, Ref, State, States, Tell, Touch
+from rapport.decision import Decision, Ref, State, States, Tell, Touch
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.interpreter import collect_seldom, take_turns_soon
 from rapport.runtime.kafka import ensure_topics
-from rapport.runtime.lanes import Lanes
 from rapport.runtime.mongo import Client, ReplaceOne, connect, transaction
-from rapport.runtime.processor import Processor
-from rapport.runtime.publisher import Outgoing, Publisher
+from rapport.runtime.publisher import Publisher
 from rapport.runtime.service import event_loop
 from rapport.runtime.settings import Settings
-from rapport.runtime.store import Store
-from sla_monitor.domain.monitor import SlaDomain
-from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
-from sla_monitor.policies import read_file
+from sla_monitor.domain.states import ContactState
 
+from devkit.bench.cores import folded_by
+from devkit.bench.folding import CONTACTS, PARTITIONS, Subject, events, polls, replica, sla_monitor
 from devkit.bench.plain import plain_rate
 from devkit.bench.report import Row, render
 from devkit.stack import local_stack
 
-CONTACTS: Final = 2_000
-EVENTS_EACH: Final = 4
 AT_ONCE: Final = 500
 PLAIN: Final = 1_500
-PARTITIONS: Final = 6
-
-SLA_STATES: Final = (ContactState, CustomerState, AlertState, NotificationState)
-
-Raw = Sequence[Any]
 
 
 class Note(State, frozen=True, kw_only=True):
@@ -82,15 +70,6 @@ class Trivial:
 
     def on_clock(self, state: State, states: States, now: datetime) -> Decision[Any]:  # noqa: ARG002 - likewise
         return Decision()
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A service as far as its processor goes; `states` first names the one that each event of a contact changes."""
-
-    name: str
-    domain: Domain
-    states: tuple[type[State], ...]
 
 
 TRIVIAL: Final = Subject("a trivial domain", Trivial(), (Note,))
@@ -125,110 +104,70 @@ async def _measure(settings: Settings) -> list[Row]:
     for first in range(0, len(records), AT_ONCE):
         await publisher.publish(records[first : first + AT_ONCE])
     read_rate = await _reading(settings, len(records))
-    version = publish(read_file(None), number=1, effective_from=now - timedelta(days=365))
-    subjects = (
-        TRIVIAL,
-        Subject(
-            "sla-monitor",
-            SlaDomain(PolicyBook([version])),
-            SLA_STATES,
-        ),
-        Subject("metrics", Figures(), (ContactFact, CustomerFact, JournalEntry)),
-    )
+    in_force = now - timedelta(days=365)
+    sla = sla_monitor(in_force)
     rows = []
-    for subject in subjects:
-        rows += await folding(subject, settings, publisher, len(records), read_rate)
-    rows.append(await _beside_a_plain_handler(rows[2], version, settings))
+    for subject in (TRIVIAL, sla, Subject("metrics", Figures(), (ContactFact, CustomerFact, JournalEntry))):
+        rows += await measured(subject, settings, publisher, len(records), read_rate)
+    rows.append(await _beside_a_plain_handler(rows[2], in_force, settings))
     await publisher.stop()
+    rows.append(await _on_all_cores(settings, in_force, len(records)))
     return rows
 
 
-def events(start: datetime, contacts: int = CONTACTS) -> list[Outgoing]:
-    """The lives of so many contacts of a third as many customers, a step of every one after the other."""
-    customers = contacts // 3
-    return [
-        Outgoing(topics.CONTACT_EVENTS, f"c{n % customers}".encode(), _event(n, f"c{n % customers}", step, start))
-        for step in range(EVENTS_EACH)
-        for n in range(contacts)
-    ]
-
-
-def _event(n: int, customer_id: str, step: int, start: datetime) -> bytes:
-    who: dict[str, Any] = {"customer_id": customer_id, "contact_id": f"contact-{n}"}
-    steps: tuple[tuple[str, contact_events.ContactData], ...] = (
-        ("contact.received", contact_events.ContactReceived(channel="email", topic="billing", region="eu", **who)),
-        ("contact.assigned", contact_events.ContactAssigned(agent_id="agent-7", team="billing", **who)),
-        ("contact.responded", contact_events.ContactResponded(agent_id="agent-7", channel="email", **who)),
-        ("contact.resolved", contact_events.ContactResolved(outcome="solved", agent_id="agent-7", **who)),
-    )
-    event_type, data = steps[step]
-    at = start + timedelta(minutes=10 * step, milliseconds=n)
-    return encode(tell(event_type, data, source="/bench", id=f"{n}-{step}", time=at))
-
-
-@asynccontextmanager
-async def _polls(settings: Settings) -> AsyncIterator[AsyncIterator[Raw]]:
-    """The topic from its beginning to its end, in polls."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        places = [TopicPartition(settings.topic_prefix + topics.CONTACT_EVENTS, p) for p in range(PARTITIONS)]
-        consumer.assign(places)
-        yield _until_the_end(consumer, await consumer.end_offsets(places), settings.batch_records)
-    finally:
-        await consumer.stop()
-
-
-async def _until_the_end(consumer: Any, ends: dict[TopicPartition, int], at_once: int) -> AsyncIterator[Raw]:
-    left = sum(ends.values())
-    while left:
-        polled = await consumer.getmany(timeout_ms=100, max_records=at_once)
-        records = [record for some in polled.values() for record in some]
-        left -= len(records)
-        if records:
-            yield records
-
-
 async def _reading(settings: Settings, count: int) -> float:
-    async with _polls(settings) as polls:
+    async with polls(settings) as polled:
         started = time.perf_counter()
-        async for records in polls:
+        async for records in polled:
             for record in records:
                 decode(record.value)
         return count / (time.perf_counter() - started)
 
 
-async def folding(
+async def measured(
     subject: Subject, settings: Settings, publisher: Publisher, count: int, read_rate: float
 ) -> list[Row]:
-    client = connect(settings.mongodb_uri)
-    database = client[f"{settings.topic_prefix}{subject.states[0].collection}"]
-    store = Store(client, database, subject.states)
-    await store.prepare(PARTITIONS)
-    processor = Processor(subject.name, subject.domain, store, publisher, SystemClock())
-    processor.owned = set(range(PARTITIONS))
-    lanes = Lanes(processor.process, at_once=settings.batch_records, fail=lambda _: None)
-    try:
-        async with _polls(settings) as polls:
+    name = subject.states[0].collection
+    async with _database(settings, name) as (client, database):
+        async with replica(subject, settings, publisher, client, database) as fold_all:
             started = time.perf_counter()
-            async for records in polls:
-                await lanes.feed(records)
-            await lanes.settled()
+            await fold_all()
             rate = count / (time.perf_counter() - started)
-        write_rate = await _replacing(client, database, subject.states[0].collection, count)
-    finally:
-        await client.drop_database(database.name)
-        client.close()
+        write_rate = await _replacing(client, client[database], name, count)
     memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    what = f"{subject.name}: events folded"
     return [
-        Row(f"{subject.name}: events folded", rate, "events", "the same documents replaced", write_rate, memory_mb),
-        Row(f"{subject.name}: events folded", rate, "events", "only read and decoded", read_rate, memory_mb),
+        Row(what, rate, "events", "the same documents replaced", write_rate, memory_mb),
+        Row(what, rate, "events", "only read and decoded", read_rate, memory_mb),
     ]
 
 
-async def _beside_a_plain_handler(ours: Row, version: PolicyVersion, settings: Settings) -> Row:
+async def _on_all_cores(settings: Settings, in_force: datetime, count: int) -> Row:
+    """Sla-monitor again, in a replica for each core, beside the same documents replaced."""
+    cores = min(os.cpu_count() or 1, PARTITIONS)
+    name = ContactState.collection
+    async with _database(settings, f"{name}-on-all-cores") as (client, database):
+        seconds, memory_mb = await folded_by(cores, settings, in_force, database)
+        write_rate = await _replacing(client, client[database], name, count)
+    what = f"sla-monitor in {cores} replicas: events folded"
+    return Row(what, count / seconds, "events", "the same documents replaced", write_rate, memory_mb)
+
+
+@asynccontextmanager
+async def _database(settings: Settings, name: str) -> AsyncIterator[tuple[Client, str]]:
+    """One that is dropped in the end."""
+    client = connect(settings.mongodb_uri)
+    database = f"{settings.topic_prefix}{name}"
+    try:
+        yield client, database
+    finally:
+        await client.drop_database(database)
+        client.close()
+
+
+async def _beside_a_plain_handler(ours: Row, in_force: datetime, settings: Settings) -> Row:
     """Sla-monitor again, beside the same domain in a handler for each message."""
-    rate = await plain_rate(SlaDomain(PolicyBook([version])), settings, PLAIN)
+    rate = await plain_rate(sla_monitor(in_force).domain, settings, PLAIN)
     return replace(ours, baseline="a FastStream handler a message", baseline_rate=rate)
 
 

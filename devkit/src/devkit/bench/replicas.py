@@ -26,7 +26,7 @@ from rapport.runtime.mongo import connect
 from rapport.runtime.publisher import Publisher
 from sla_monitor.domain.states import ContactState
 
-from devkit.bench.processor import EVENTS_EACH, events
+from devkit.bench.folding import EVENTS_EACH, events
 from devkit.bench.report import Row
 from devkit.ledger import read
 from devkit.platform.service import ServiceProcess

@@ -17,7 +17,7 @@ from devkit.bench.report import render
 from devkit.errors import CommandFailed
 from devkit.stack import local_stack
 
-_NO_BENCH = {"hardship", "plain", "report", "servers", "wire"}
+_NO_BENCH = {"cores", "folding", "hardship", "plain", "report", "servers", "wire"}
 _KNOWN = sorted({module.name for module in pkgutil.iter_modules(devkit.bench.__path__)} - _NO_BENCH)
 _WITHOUT_STACK = {"board", "business_time", "sla"}
 
