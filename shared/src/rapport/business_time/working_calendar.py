@@ -55,6 +55,8 @@ class Calendar:
     """
 
     __slots__ = (
+        "_business_day",
+        "_closing",
         "_closures",
         "_holidays",
         "_key",
@@ -84,6 +86,8 @@ class Calendar:
         self._closures = _joined(sorted((to_us(start), to_us(end)) for start, end in closures if start < end))
         self._key = (timezone, self._week, self._holidays, frozenset(self._overrides.items()), self._closures)
         self._open_intervals = lru_cache(maxsize=_DAYS_REMEMBERED)(self._find_open_intervals)
+        self._closing = lru_cache(maxsize=_DAYS_REMEMBERED)(self._find_closing)
+        self._business_day = lru_cache(maxsize=_DAYS_REMEMBERED)(self._find_business_day)
         self._timeline = Timeline(self._find_open_intervals)
 
     def __eq__(self, other: object) -> bool:
@@ -159,18 +163,14 @@ class Calendar:
         """
         timeline = self._timeline
         us = to_us(start)
-        if timeline.is_open(us):
-            origin = us
-            day = self._day_of(us, closing=False)
-        elif days >= 0:
-            origin = timeline.next_open(us)
-            day = self._day_of(origin, closing=False)
-        else:
-            origin = timeline.last_close(us)
-            day = self._day_of(origin, closing=True)
+        back = days < 0 and not timeline.is_open(us)
+        us = timeline.last_close(us) if back else timeline.next_open(us)
+        origin = to_instant(us)
         if days == 0:
-            return to_instant(origin)
-        wall_time = to_instant(origin).astimezone(self._zone).replace(tzinfo=None) - datetime.combine(day, time())
+            return origin
+        local = origin.astimezone(self._zone).replace(tzinfo=None)
+        day = self._day_of(us, local.date(), closing=back)
+        wall_time = local - datetime.combine(day, time())
         target = self._business_day(day, days)
         return to_instant(min(self._wall_us(target, wall_time), self._closing(target)))
 
@@ -222,19 +222,18 @@ class Calendar:
         """The instant at which clocks on the wall show that much past the midnight of `day`: the first such instant."""
         return to_us((datetime.combine(day, time()) + wall_time).replace(tzinfo=self._zone))
 
-    def _closing(self, day: date) -> int:
+    def _find_closing(self, day: date) -> int:
         return max(closes for _, closes in self._open_intervals(day))
 
-    def _day_of(self, us: int, *, closing: bool) -> date:
-        """The date to which the hours around an open (or just closing) instant belong; its own date before others."""
-        today = to_instant(us).astimezone(self._zone).date()
+    def _day_of(self, us: int, today: date, *, closing: bool) -> date:
+        """The date to which the hours around an open (or just closing) instant belong; its own before others."""
         for day in (today, today - _ONE_DAY, today - 2 * _ONE_DAY):
             for opens, closes in self._open_intervals(day):
                 if opens < us <= closes if closing else opens <= us < closes:
                     return day
         return today
 
-    def _business_day(self, day: date, count: int) -> date:
+    def _find_business_day(self, day: date, count: int) -> date:
         """The date of the count-th business day after `day` (before it, if negative): a date with any hours."""
         step = _ONE_DAY if count > 0 else -_ONE_DAY
         for _ in range(abs(count)):
