@@ -102,6 +102,19 @@ def test_a_header_may_write_its_parameters_as_http_lets_it(written):
 
 
 @pytest.mark.parametrize(
+    "content_type",
+    ["text/plain; charset=utf-8; format=flowed", 'multipart/mixed; boundary="a;b"', "text/plain ;a=1 ; b=2"],
+)
+def test_a_content_type_that_is_a_media_type_as_it_stands_is_kept_to_the_letter(content_type):
+    assert event(content_type=f" {content_type}\t").attributes["datacontenttype"] == content_type
+
+
+@pytest.mark.parametrize("content_type", [";text/plain", " ; text/plain", ";", "text/plain;charset", "text/plain, a/b"])
+def test_a_content_type_that_is_no_media_type_however_http_writes_it_is_refused(content_type):
+    assert refused({"content-type": content_type}) == "/datacontenttype"
+
+
+@pytest.mark.parametrize(
     ("content_type", "body", "data"),
     [
         ("application/json", b'{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),

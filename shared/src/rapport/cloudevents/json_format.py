@@ -92,19 +92,31 @@ def _text(value: int) -> str:
 
 
 def _data(members: dict[str, Any], content_type: str | None, base: str) -> Any:
+    """
+    What the event carries, in whichever member it is.
+
+    `data` is there even where it is null, for null is a payload (JSON format, 3.1.1); a null `data_base64` is unset.
+    """
     encoded = members.get("data_base64")
     if encoded is None:
         data = members.get("data")
         _fits(data, content_type, base)
         return data
-    if members.get("data") is not None:
+    if "data" in members:
         raise MalformedEvent(f"{base}/data_base64", "can't be there together with data")
     if not isinstance(encoded, str):
         raise MalformedEvent(f"{base}/data_base64", "must be a string")
     try:
-        return a2b_base64(encoded, strict_mode=True)
+        return _unpacked(encoded)
     except ValueError:
         raise MalformedEvent(f"{base}/data_base64", "is not base64 (RFC 4648)") from None
+
+
+def _unpacked(encoded: str) -> bytes:
+    """The bytes that the base64 stands for, or a ValueError; strict mode alone lets padding follow a full group."""
+    if len(encoded) % 4 or encoded.endswith("==="):
+        raise ValueError
+    return a2b_base64(encoded, strict_mode=True)
 
 
 def _fits(data: Any, content_type: str | None, base: str) -> None:

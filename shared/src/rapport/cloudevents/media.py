@@ -60,11 +60,13 @@ def in_header(value: str) -> str:
     """
     What a Content-Type header of HTTP says, as RFC 2045 would write it.
 
-    RFC 9110, 5.6.6 lets tabs stand around the semicolons and nothing between two of them.
+    RFC 9110, 5.6.6 lets tabs stand around the semicolons and nothing between two of them. What needs none of
+    that is kept as it is written.
     """
-    if "\t" in value or value.count(";") > 1 or value.endswith(";"):
-        value = _SEMICOLONS.sub(lambda found: found[1] or ";", value)
-    return value.strip(" \t;")
+    value = value.strip(" \t")
+    if ("\t" in value or value.count(";") > 1 or value.endswith(";")) and _MEDIA_TYPE.fullmatch(value) is None:
+        value = _SEMICOLONS.sub(lambda found: found[1] or ";", value).rstrip(";")
+    return value
 
 
 def require_utf8(media: Media, pointer: str) -> None:
