@@ -114,12 +114,20 @@ def test_a_content_type_that_is_no_media_type_however_http_writes_it_is_refused(
     assert refused({"content-type": content_type}) == "/datacontenttype"
 
 
+@pytest.mark.parametrize("hostile", ["a\t" + " " * 300_000 + "x", 'a\t"' + '\\"' * 150_000, ';;"' + '"\\' * 150_000])
+def test_a_long_hostile_content_type_is_refused_at_once(hostile):
+    assert refused({"content-type": hostile}) == "/datacontenttype"
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "data"),
     [
         ("application/json", b'{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
         ("application/vnd.x+json; charset=utf-8", b'"\xc3\xa9"', "é"),
         ("application/json;charset=us-ascii", b" 1 ", 1),
+        ('application/json; charset="utf\\-8"', b"1", 1),
+        ('text/plain; charset="\\u\\t\\f\\-\\8"', "é".encode(), "é"),
+        ('text/plain; charset=""', b"x", "x"),
         ("application/json", b"null", None),
         ("application/json", b"", None),
         ("text/plain", "é".encode(), "é"),

@@ -6,13 +6,12 @@ from urllib.parse import quote, unquote_to_bytes
 
 from rapport.cloudevents.event import CloudEvent, MalformedEvent, member
 from rapport.cloudevents.json_format import EVENT, envelope, read_batch, read_event
-from rapport.cloudevents.media import decode, encode, in_header
+from rapport.cloudevents.media import decode, encode, in_header, unquoted
 from rapport.cloudevents.values import attribute, collect
 
 _PREFIX = "ce-"
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _BALANCED = re.compile(r'[^"]*+(?:"(?:[^"\\]|\\.)*+"[^"]*+)*+')
-_ESCAPED = re.compile(r"\\(.)")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
@@ -83,7 +82,7 @@ def _unescaped(name: str, value: str) -> str:
     if '"' in value:
         if _BALANCED.fullmatch(value) is None:
             raise MalformedEvent(member(name), "has a double quote that is never closed")
-        value = _QUOTED.sub(lambda part: _ESCAPED.sub(r"\1", part[1]), value)
+        value = _QUOTED.sub(lambda part: unquoted(part[0]), value)
     if "%" not in value:
         return value
     if _BAD_ESCAPE.search(value):

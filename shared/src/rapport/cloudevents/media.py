@@ -13,7 +13,9 @@ _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
 _PARAMETER = rf" *+; *+({_TOKEN})=({_TOKEN}|{_QUOTED})"
 _MEDIA_TYPE = re.compile(rf"({_TOKEN})/({_TOKEN})((?:{_PARAMETER})*+)")
 _PARAMETERS = re.compile(_PARAMETER)
-_SEMICOLONS = re.compile(r'("(?:[^"\\]|\\.)*+")|[ \t]*+;[ \t;]*+')
+# Reads each character once: a quote that is never closed reaches to the end, a run of blanks is entered in front.
+_SEMICOLONS = re.compile(r'("(?:[^"\\]|\\.)*+"?)|(?<![ \t])[ \t]*+;[ \t;]*+')
+_ESCAPED = re.compile(r"\\(.)")
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")  # ASCII is UTF-8 too
 # Charsets whose text goes there and back byte for byte; data in any other stays bytes.
@@ -46,7 +48,7 @@ def media_type(value: str) -> Media:
     charset = ""
     for parameter in _PARAMETERS.finditer(match[3]):
         if parameter[1].lower() == "charset":
-            charset = parameter[2].strip('"').lower()
+            charset = unquoted(parameter[2]).lower()
             break
     name = f"{major}/{minor}"
     if minor == "json" or minor.endswith("+json"):
@@ -54,6 +56,11 @@ def media_type(value: str) -> Media:
     if (major == "text" or minor == "xml" or minor.endswith("+xml") or charset) and charset in _CODECS:
         return Media(name, "text", charset)
     return Media(name, "binary", charset)
+
+
+def unquoted(value: str) -> str:
+    """What a token or quoted string says: a backslash in quotes is only there for the character behind it."""
+    return _ESCAPED.sub(r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 def in_header(value: str) -> str:
