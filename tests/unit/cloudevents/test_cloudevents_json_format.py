@@ -57,7 +57,11 @@ def test_what_is_no_base64_is_refused(wrong):
     assert refused(json.dumps(LEAST | {"data_base64": wrong}).encode()) == "/data_base64"
 
 
-@pytest.mark.parametrize("data", ["", "x", {}, None])
+def test_null_beside_the_other_form_of_data_is_none():
+    assert event(data=None, data_base64="TWE=").data == b"Ma"
+
+
+@pytest.mark.parametrize("data", ["", "x", {}])
 def test_data_comes_in_one_form_only(data):
     assert refused(json.dumps(LEAST | {"data": data, "data_base64": "TWE="}).encode()) == "/data_base64"
 

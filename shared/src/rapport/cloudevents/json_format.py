@@ -95,14 +95,14 @@ def _data(members: dict[str, Any], content_type: str | None, base: str) -> Any:
     """
     What the event carries, in whichever member it is.
 
-    `data` is there even where it is null, for null is a payload (JSON format, 3.1.1); a null `data_base64` is unset.
+    Alone, a `data` of null is a payload (JSON format, 3.1.1); beside `data_base64` it is what emitters write for unset.
     """
     encoded = members.get("data_base64")
     if encoded is None:
         data = members.get("data")
         _fits(data, content_type, base)
         return data
-    if "data" in members:
+    if members.get("data") is not None:
         raise MalformedEvent(f"{base}/data_base64", "can't be there together with data")
     if not isinstance(encoded, str):
         raise MalformedEvent(f"{base}/data_base64", "must be a string")
