@@ -122,6 +122,14 @@ UNSHOWN = {
 }  # fmt: skip
 
 
+def test_a_freshdesk_reply_that_says_not_who_wrote_it_is_refused():
+    (body,) = [one["body"] for one in samples("freshdesk") if one["says"] == "a reply is an answer"]
+    unsaid = {name: value for name, value in body["freshdesk_webhook"].items() if name != "performed_by"}
+    reading = said("freshdesk", {"body": {"freshdesk_webhook": unsaid}})
+    assert not reading.events
+    assert reading.faults == ["contact.responded: the id needs freshdesk_webhook.performed_by, which is blank"]
+
+
 def test_what_no_rule_looks_at_is_named():
     reading = said("zendesk", samples("zendesk")[0])
     assert "detail.description" in reading.unused

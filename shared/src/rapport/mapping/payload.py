@@ -9,9 +9,9 @@ from typing import Any, Final
 from pydantic_core import from_json, to_json
 
 from rapport.contracts import format_instant
-from rapport.mapping.file import EventRule, HookMapping
+from rapport.mapping.file import EventRule, HookMapping, templates
 from rapport.mapping.making import applies, event, moment, name
-from rapport.mapping.record import Record, Unreadable, leaves
+from rapport.mapping.record import Record, Unreadable, leaves, paths_in
 from rapport.mapping.values import value_of
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -121,8 +121,9 @@ def _event(rule: EventRule, record: Record, payload: dict[str, Any], mapping: Ho
         raise ValueError(f"{rule.time or mapping.time} says no time")
     identity = name(rule, record, mapping)
     if identity is None:
-        if rule.id is not None or mapping.id is not None:
-            raise ValueError("the id needs a field that is blank")
+        if wanted := templates(rule.id if rule.id is not None else mapping.id):
+            blank = next(path for path in paths_in(wanted[0]) if not record.text(path))
+            raise ValueError(f"the id needs {blank}, which is blank")
         identity = record.text("@hash")
     sequence = record.text(rule.sequence) if rule.sequence is not None else None
     made = event(rule, record, mapping, name=identity, at=at, sequence=sequence)
