@@ -17,6 +17,7 @@ from intake.connectors import find_connector, shipped_connectors
 from intake.domain import Accepted, Caller, Door, admit
 from pydantic_core import to_json
 from rapport.cloudevents import from_http
+from rapport.contracts import natural_order
 from rapport.mapping import WrongMapping, read_payload
 
 SAMPLES = Path(__file__).parent / "connectors"
@@ -122,8 +123,28 @@ UNSHOWN = {
 }  # fmt: skip
 
 
+def in_order(events):
+    """The types of one contact's events, as the services order them."""
+
+    def place(event) -> Any:
+        at = datetime.fromisoformat(event["time"])
+        return natural_order(at, event.get("sequence"), event["type"], f"{event['source']} {event['id']}")
+
+    return [event["type"] for event in sorted(events, key=place)]
+
+
+def sample_that(name, says):
+    return next(one for one in samples(name) if one["says"] == says)
+
+
+def test_an_answer_that_solves_a_zendesk_ticket_comes_before_the_solution():
+    both = ("solved is resolved", "a public comment of an agent is an answer")
+    events = [event for says in both for event in said("zendesk", sample_that("zendesk", says)).events]
+    assert in_order(events) == ["contact.responded", "contact.resolved"]
+
+
 def test_a_freshdesk_reply_that_says_not_who_wrote_it_is_refused():
-    (body,) = [one["body"] for one in samples("freshdesk") if one["says"] == "a reply is an answer"]
+    body = sample_that("freshdesk", "a reply is an answer")["body"]
     unsaid = {name: value for name, value in body["freshdesk_webhook"].items() if name != "performed_by"}
     reading = said("freshdesk", {"body": {"freshdesk_webhook": unsaid}})
     assert not reading.events
