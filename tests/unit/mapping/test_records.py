@@ -42,6 +42,13 @@ def test_a_path_leads_to_one_value(path, found):
     assert text(path) == found
 
 
+@pytest.mark.parametrize(
+    ("value", "is_blank"), [(0, True), ("0", True), (" 0 ", True), (10, False), (False, False), (0.5, False)]
+)
+def test_what_stands_for_nothing_does_so_as_number_and_as_text(value, is_blank):
+    assert (Record({"owner": value}, {}, blanks=frozenset({"0"})).value("owner") is None) is is_blank
+
+
 def test_a_structure_is_no_single_value():
     with pytest.raises(ValueError, match="ticket is no single value"):
         text("ticket")

@@ -92,6 +92,8 @@ class Record:
         if isinstance(value, str):
             text = value.strip()
             return None if not text or text in self._blanks else value
+        if type(value) is int and str(value) in self._blanks:
+            return None
         return None if value is None or value in ([], {}) else value
 
     def _descend(self, value: Any, path: tuple[str, ...], walked: str) -> Any:
