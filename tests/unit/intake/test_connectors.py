@@ -143,6 +143,18 @@ def test_an_answer_that_solves_a_zendesk_ticket_comes_before_the_solution():
     assert in_order(events) == ["contact.responded", "contact.resolved"]
 
 
+@pytest.mark.parametrize(
+    ("says", "talk"),
+    [
+        ("an answer that closes the ticket", "contact.responded"),
+        ("a call that was settled while the customer was on the line", "contact.received"),
+    ],
+)
+def test_what_was_said_to_close_a_zammad_ticket_comes_before_the_solution(says, talk):
+    order = in_order(said("zammad", sample_that("zammad", says)).events)
+    assert [one for one in order if one in {talk, "contact.resolved"}] == [talk, "contact.resolved"]
+
+
 def test_a_freshdesk_reply_that_says_not_who_wrote_it_is_refused():
     body = sample_that("freshdesk", "a reply is an answer")["body"]
     unsaid = {name: value for name, value in body["freshdesk_webhook"].items() if name != "performed_by"}
