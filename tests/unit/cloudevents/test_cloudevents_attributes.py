@@ -137,6 +137,7 @@ def test_a_source_is_any_uri_reference(source):
         " /crm",
         "café",
         "%zz",
+        "//host%/a",
         "%4",
         "1a:b",
         ":b",

@@ -10,8 +10,9 @@ from rapport.cloudevents.media import decode, encode, in_header, unquoted
 from rapport.cloudevents.values import attribute, collect
 
 _PREFIX = "ce-"
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
-_BALANCED = re.compile(r'[^"]*+(?:"(?:[^"\\]|\\.)*+"[^"]*+)*+')
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_QUOTED = re.compile(_STRING)
+_BALANCED = re.compile(rf'[^"]*+(?>(?:{_STRING}[^"]*+)*)')  # atomic, see media.py
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 

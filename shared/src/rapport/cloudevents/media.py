@@ -9,12 +9,13 @@ from pydantic_core import from_json, to_json
 from rapport.cloudevents.event import MalformedEvent, member
 
 _TOKEN = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]++"  # noqa: S105 - a token of RFC 2045
-_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
+_QUOTED = r'"[ !#-\[\]-~]*+(?:\\[ -~][ !#-\[\]-~]*+)*+"'
 _PARAMETER = rf" *+; *+({_TOKEN})=({_TOKEN}|{_QUOTED})"
-_MEDIA_TYPE = re.compile(rf"({_TOKEN})/({_TOKEN})((?:{_PARAMETER})*+)")
+# Atomic: before Python 3.11.5 a possessive repeat of a group went on over what an iteration had read before it failed.
+_MEDIA_TYPE = re.compile(rf"({_TOKEN})/({_TOKEN})((?>(?:{_PARAMETER})*))")
 _PARAMETERS = re.compile(_PARAMETER)
 # Reads each character once: a quote that is never closed reaches to the end, a run of blanks is entered in front.
-_SEMICOLONS = re.compile(r'("(?:[^"\\]|\\.)*+"?)|(?<![ \t])[ \t]*+;[ \t;]*+')
+_SEMICOLONS = re.compile(r'("[^"\\]*+(?:\\.[^"\\]*+)*+"?)|(?<![ \t])[ \t]*+;[ \t;]*+')
 _ESCAPED = re.compile(r"\\(.)")
 
 _UTF8 = ("utf-8", "utf8", "us-ascii")  # ASCII is UTF-8 too

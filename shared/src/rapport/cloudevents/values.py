@@ -19,12 +19,12 @@ _FORBIDDEN = re.compile(
     + "]"
 )
 
-# RFC 3986. All runs are possessive: a source of any length is read once, never twice.
+# RFC 3986. All runs are possessive, those of groups atomic (see media.py): whatever its length, it is read once.
 _PLAIN = r"A-Za-z0-9\-._~!$&'()*+,;="
 
 
 def _run(characters: str) -> str:
-    return rf"[{characters}]*+(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*+"
+    return rf"[{characters}]*+(?>(?:%[0-9A-Fa-f]{{2}}[{characters}]*+)*)"
 
 
 _HOST = rf"(?:\[(?:(?P<ipv6>[0-9A-Fa-f:.]++)|[vV][0-9A-Fa-f]++\.[{_PLAIN}:]++)\]|{_run(_PLAIN)})"

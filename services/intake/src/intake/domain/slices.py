@@ -9,7 +9,7 @@ _READER: Final = json.JSONDecoder(strict=False, parse_int=str, parse_float=str)
 
 _BEGIN: Final = re.compile(r"[ \t\r\n]*+\[[ \t\r\n]*+")
 _BETWEEN: Final = re.compile(r"[ \t\r\n]*+([,\]])[ \t\r\n]*+")
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL)
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]++|[\]}]++', re.DOTALL)
 _MOST_TOKENS: Final = 20_000
 """Strings and runs of brackets that are looked at one by one, which takes long."""
 
