@@ -134,6 +134,13 @@ async def test_what_a_server_puts_off_is_sent_at_the_next_try_with_a_link_of_its
     assert told.states[SurveyLink, message.id] != first
 
 
+async def test_a_domain_beyond_ascii_is_written_to_through_a_server_that_knows_none(mails: MailServer):
+    told = Story().take_in(profile(email="Ada@exämple.org"), received("0 08:00"), resolved("0 10:00"))
+    told.look(at("1 10:00"), send=False)
+    assert await sender(told, mails, token=1).round() == 1
+    assert mails.recipients == ["Ada@xn--exmple-cua.org"]
+
+
 async def test_without_the_lease_nothing_is_sent(mails: MailServer):
     told, _ = waiting()
     assert await sender(told, mails, token=None).round() == 0

@@ -1,5 +1,6 @@
 """Handing a message to a mail server, and what may be said of it afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 
@@ -49,6 +50,33 @@ async def test_what_the_server_says_decides_whether_to_try_again(server: MailSer
     server.answers = [answer]
     assert (await send(server.url))[0] == result
     assert server.mails == []
+
+
+async def test_whoever_is_done_says_goodbye(server: MailServer):
+    await send(server.url)
+    server.answers = ["550 no such user"]
+    await send(server.url)
+    assert server.left == 2
+
+
+async def test_a_server_that_asks_to_sign_in_first_has_said_nothing_of_the_message(server: MailServer):
+    server.to_senders = "530 5.7.0 authentication required"
+    assert await send(server.url) == ("later", "530 5.7.0 authentication required")
+    server.to_senders = "550 5.7.1 this sender is not known"
+    assert (await send(server.url))[0] == "refused"
+
+
+@pytest.mark.parametrize("greeting", ["554 5.7.1 no service for you", "421 later"])
+async def test_nor_has_one_that_does_not_let_us_in(greeting: str):
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{greeting}\r\n".encode())
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as closed:
+        port = closed.sockets[0].getsockname()[1]
+        assert await send(f"smtp://127.0.0.1:{port}") == ("later", greeting)
 
 
 async def test_the_reason_leaves_out_the_address_that_the_server_repeats(server: MailServer):

@@ -84,7 +84,8 @@ async def eventually(ask: Callable[[], Awaitable[Any]], *, seconds: float = 90.0
 @dataclass
 class MailServer:
     """
-    A mail server of this process; `answers` are given in turn, then it takes everything.
+    A mail server of this process; `answers` are given in turn, then it takes everything. Of senders it says what
+    `to_senders` is. `left` counts those who said goodbye.
 
     `before_answer` is called when it has a mail and has not said so yet.
     """
@@ -93,6 +94,9 @@ class MailServer:
     mails: list[EmailMessage] = field(default_factory=list)
     hang_up: bool = False
     utf8: bool = False
+    to_senders: str = "250 OK"
+    recipients: list[str] = field(default_factory=list)
+    left: int = 0
     before_answer: Callable[[], None] = lambda: None
     port: int = 0
     _running: Any = None
@@ -114,10 +118,19 @@ class MailServer:
         self._running.close()
         await self._running.wait_closed()
 
+    async def handle_MAIL(self, _: Any, __: Any, envelope: Any, address: str, ___: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        envelope.mail_from = address
+        return self.to_senders
+
+    async def handle_QUIT(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.left += 1
+        return "221 Bye"
+
     async def handle_RCPT(self, _: Any, __: Any, envelope: Any, address: str, ___: Any) -> str:  # noqa: N802 - aiosmtpd's name
         if self.answers:
             return self.answers.pop(0)
         envelope.rcpt_tos.append(address)
+        self.recipients.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, _: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
@@ -259,6 +272,7 @@ async def followup_world(folder: Path, stack: Addresses, name: str, plays: str =
             partitions=2,
             keys_file=keys_file(folder),
             secret="a secret",
+            public_url="https://care.example.org",
             plays=path,
             intake_url=intake.url,
             intake_key="intake-key",

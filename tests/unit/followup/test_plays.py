@@ -82,6 +82,11 @@ ON, STEP = "{type: contact.resolved}", "{after: 1d, do: check_in}"
         ('senders: {care: {url: "smtp://x"}}', "senders.care", "needs `from`"),
         ('senders: {sms: {from: "a@example.org", url: "json://x/{phone}"}}', "senders.sms.from", "writes texts"),
         ('senders: {default: {from: "care", url: "smtp://x"}}', "senders.default.from", "e-mail address"),
+        (
+            'senders: {default: {from: "Rossi, Care <care@example.org>", url: "smtp://x"}}',
+            "senders.default.from",
+            "with a comma or an @ stands in quotes",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_place_and_reason(text, place, reason):

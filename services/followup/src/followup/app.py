@@ -96,5 +96,7 @@ def _warnings(settings: FollowupSettings) -> Callable[[], Awaitable[None]]:
     async def warn() -> None:
         if not settings.secret:
             log.warning("RAPPORT_SECRET is not set: links to unsubscribe end with this process")
+        if not (settings.public_url or "").startswith("https:"):
+            log.warning("RAPPORT_PUBLIC_URL is no https address: mail programs offer no one-click unsubscribing")
 
     return warn

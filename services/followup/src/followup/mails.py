@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime as rfc5322
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from babel import Locale, UnknownLocaleError
 from rapport.contracts.fields import SCORE_RANGE
 
+from followup.domain.addresses import mailbox
 from followup.domain.plays import Plays
 from followup.domain.sending import Taken
 from followup.domain.timetable import zone_of
+from followup.headers import MAIL
 from followup.times import spoken
 from followup.tokens import Seal
 from followup.wording import Chosen, Wording, unwritable
+
+_MOST: Final = 150
+_DISTURBING: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +63,18 @@ class Writer:
         try:
             facts = self.facts(taken, token, plays, links, chosen.language)
             subject, _, body = chosen.text.render(**facts).partition("\n")
-            message = EmailMessage()
+            message = EmailMessage(policy=MAIL)
             message["Subject"] = " ".join(subject.removeprefix("Subject:").split())
-            message["From"] = sender.from_
-            message["To"] = taken.way.address or ""
+            message["From"] = from_ = mailbox(sender.from_ or "")
+            message["To"] = mailbox(taken.way.address or "")
             if sender.reply_to:
-                message["Reply-To"] = sender.reply_to
+                message["Reply-To"] = mailbox(sender.reply_to)
             message["Date"] = rfc5322(now)
-            message["Message-ID"] = f"<{followup.id}@{(sender.from_ or '').rpartition('@')[2].strip('> ')}>"
+            message["Message-ID"] = f"<{followup.id}@{from_.domain}>"
             message["Auto-Submitted"] = "auto-generated"
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
-            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+            if facts["unsubscribe_url"].startswith("https:"):
+                message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             message.set_content(body.lstrip("\n"))
             if chosen.html:
                 message.add_alternative(chosen.html.render(**facts), subtype="html")
@@ -97,10 +103,10 @@ class Writer:
         promised = followup.promised_at
         zone = zone_of(customer, plays)
         return {
-            "name": customer.text("name") or "",
-            "title": customer.text("title") or "",
-            "subject": fields.get("subject") or "",
-            "reference": fields.get("reference") or followup.contact_id or "",
+            "name": _in_a_line(customer.text("name")),
+            "title": _in_a_line(customer.text("title")),
+            "subject": _in_a_line(fields.get("subject")),
+            "reference": _in_a_line(fields.get("reference") or followup.contact_id),
             "promised": spoken(promised, zone, locale) if promised else "",
             "survey_url": links.survey(token) if followup.survey else "",
             "scores": [(score, links.survey(token, score)) for score in range(low, high + 1)],
@@ -117,6 +123,18 @@ def language_of(taken: Taken, default: str) -> str:
         if isinstance(one, str) and re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", one):
             return one
     return default
+
+
+def _in_a_line(text: object) -> str:
+    """
+    What somebody wrote, as a piece of our sentence.
+
+    Without what breaks the line or turns the direction of all that follows, and no
+    longer than a headline: anybody may write to us in a customer's name, and we
+    would carry their letter there.
+    """
+    line = " ".join(_DISTURBING.sub(" ", str(text or "")).split())
+    return line if len(line) <= _MOST else line[: _MOST - 1].rstrip() + "…"
 
 
 def _locale(language: str) -> Locale:

@@ -162,8 +162,7 @@ class Sender:
         except Unwritable as error:
             log.error("a message can't be written", followup=taken.followup.id, error=str(error))  # noqa: TRY400
             return Outcome("refused", str(error)[:500])
-        sender = version.plays.senders[taken.way.sender].from_ or ""
-        return await deliver(mail, mail["From"].addresses[0].addr_spec or sender, to, outlet)
+        return await deliver(mail, mail["From"].addresses[0].addr_spec, mail["To"].addresses[0].addr_spec, outlet)
 
     async def _record(self, message: Message, outcome: Outcome, taken: sending.Taken | None) -> None:
         rules = self._playbook.in_force.rules

@@ -1,6 +1,7 @@
 """One message to one mail server, and what can be said of it afterwards."""
 
 import asyncio
+import contextlib
 import re
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -16,7 +17,10 @@ from followup.outcome import Outcome
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _SECONDS: Final = 6.0
 _ALL_SECONDS: Final = 11.0
+_LEAVING_SECONDS: Final = 1.0
 _PERMANENT: Final = 500
+_SIGN_IN_FIRST: Final = 530
+"""Also for want of encryption (RFC 4954 §6, RFC 3207 §4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
 
     Until its text is on the way nothing has happened, and any trouble may be
     tried again; from then until the server's word, trouble means that nobody knows.
+    A server that won't have us, or not like this, has said nothing of the message.
     """
-    handing_over = False
     client = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
@@ -59,6 +63,20 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
         use_tls=server.scheme == "smtps",
         start_tls=server.scheme == "smtp+starttls",
     )
+    try:
+        outcome = await _hand_over(client, message, sender, recipient, server)
+        if client.is_connected and outcome.result != "unknown":
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+                await client.quit(timeout=_LEAVING_SECONDS)
+    finally:
+        client.close()
+    return outcome
+
+
+async def _hand_over(
+    client: aiosmtplib.SMTP, message: EmailMessage, sender: str, recipient: str, server: Server
+) -> Outcome:
+    let_in = handing_over = False
     try:
         async with asyncio.timeout(_ALL_SECONDS):
             await client.connect()
@@ -70,6 +88,7 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
                 if not client.supports_extension("smtputf8"):
                     return Outcome("refused", "the mail server takes no addresses beyond ASCII")
                 options, policy = ["SMTPUTF8"], SMTPUTF8
+            let_in = True
             await client.mail(sender, options=options, encoding="utf-8")
             await client.rcpt(recipient, encoding="utf-8")
             handing_over = True
@@ -78,11 +97,10 @@ async def deliver(message: EmailMessage, sender: str, recipient: str, server: Se
         return Outcome("later", f"not signed in: {error.code}")
     except aiosmtplib.SMTPResponseException as error:
         words = _without(recipient, " ".join(error.message.split()))[:200]
-        return Outcome("refused" if error.code >= _PERMANENT else "later", f"{error.code} {words}")
+        final = let_in and error.code >= _PERMANENT and error.code != _SIGN_IN_FIRST
+        return Outcome("refused" if final else "later", f"{error.code} {words}")
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         return Outcome("unknown" if handing_over else "later", type(error).__name__)
-    finally:
-        client.close()
     return Outcome("sent")
 
 

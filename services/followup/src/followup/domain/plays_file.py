@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from rapport.contracts.vocabulary import meant
 from rapport.rule_file import Document, Fault, Path, Refused, read_document
 
+from followup.domain.addresses import mailbox
 from followup.domain.match_words import wrong_field, wrong_value
 from followup.domain.plays import TEXT_CHANNELS, Play, Plays, Sender, Step
 
@@ -71,8 +72,15 @@ def _of_kind(here: Path, name: str, sender: Sender) -> Iterator[tuple[Path, str]
     if sender.from_ is None and name not in TEXT_CHANNELS:
         yield here, f"a sender of mails needs `from`; one of texts is called as its channel is: {texts}"
     for key, value in (("from", sender.from_), ("reply_to", sender.reply_to)):
-        if value is not None and name in TEXT_CHANNELS:
+        if value is None:
+            continue
+        if name in TEXT_CHANNELS:
             yield (*here, key), f"a sender that is called {name} writes texts and has no such address"
+            continue
+        try:
+            mailbox(value)
+        except ValueError as error:
+            yield (*here, key), str(error)
 
 
 def _of_sender(here: Path, step: Step, plays: Plays) -> Iterator[tuple[Path, str]]:
