@@ -114,6 +114,26 @@ async def test_one_click_unsubscribes(world: World):
     assert (choice.type, choice.data.purpose, choice.data.granted) == ("consent.changed", "survey", False)
 
 
+async def test_one_click_is_taken_as_each_mail_program_may_send_it(world: World):
+    await world.happen(*helped(language="de"))
+    path = link(await world.mail(), "u")
+    done = await world.http.post(path, files={"List-Unsubscribe": (None, "One-Click")})
+    assert (done.status_code, "set-cookie" in done.headers) == (200, False)
+    assert "<title>Erledigt. Sie erhalten keine Nachrichten dieser Art mehr.</title>" in done.text
+    assert [one.data.granted for one in world.intake.events] == [False]
+
+
+async def test_whatever_follows_links_without_sending_a_form_changes_nothing(world: World):
+    await world.happen(*helped())
+    mail = await world.mail()
+    for path in (link(mail, "s") + "?score=1", link(mail, "u")):
+        for method in ("HEAD", "GET", "GET"):
+            looked = await world.http.request(method, path, headers={"sec-purpose": "prefetch"})
+            assert looked.status_code == 200
+            assert (looked.headers["cache-control"], looked.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert world.intake.events == []
+
+
 async def test_each_kind_of_message_can_be_chosen_and_only_what_was_changed_is_said(world: World):
     await world.happen(*helped())
     path = link(await world.mail(), "u")

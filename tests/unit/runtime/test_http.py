@@ -15,6 +15,7 @@ from rapport.runtime.keys import Key, Keys, Sessions
 from rapport.runtime.layers import MOST
 from rapport.runtime.publisher import NotAcknowledged
 from starlette.responses import StreamingResponse
+from structlog.testing import capture_logs
 
 from tests.support.clock import ManualClock
 
@@ -321,3 +322,10 @@ async def test_figures_and_documents_are_there_for_all(client):
     assert "rapport_http_requests_total" in (await client.get("/metrics")).text
     assert (await client.get("/asyncapi")).json() == {"asyncapi": "3.0.0"}
     assert (await client.get("/openapi.json")).json()["info"]["title"] == "Rapport toy"
+
+
+async def test_what_a_link_in_a_message_holds_is_not_told_to_the_log(client):
+    with capture_logs() as lines:
+        for path in ("/s/T0ken", "/u/T0ken/", "/a/T0ken", "/seen"):
+            await client.get(path)
+    assert [line["path"] for line in lines] == ["/s/…", "/u/…", "/a/…", "/seen"]

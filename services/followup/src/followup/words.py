@@ -12,6 +12,7 @@ PURPOSES: Final = frozenset({"survey", "marketing", "service", "check_in"})
 WORDS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "language": "English",
+        "languages": "Language",
         "title": "Your opinion",
         "csat": "How satisfied are you with the help you got?",
         "nps": "How likely are you to recommend us to a friend or colleague?",
@@ -49,6 +50,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "de": {
         "language": "Deutsch",
+        "languages": "Sprache",
         "title": "Ihre Meinung",
         "csat": "Wie zufrieden sind Sie mit unserer Hilfe?",
         "nps": "Wie wahrscheinlich ist es, dass Sie uns weiterempfehlen?",
@@ -86,6 +88,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "fr": {
         "language": "Français",
+        "languages": "Langue",
         "title": "Votre avis",
         "csat": "Êtes-vous satisfait de l’aide que vous avez reçue ?",
         "nps": "Quelle est la probabilité que vous nous recommandiez à un proche ou à un collègue ?",
@@ -123,6 +126,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "es": {
         "language": "Español",
+        "languages": "Idioma",
         "title": "Su opinión",
         "csat": "¿Qué tan satisfecho está con la ayuda que recibió?",
         "nps": "¿Qué probabilidad hay de que nos recomiende a un amigo o colega?",
@@ -160,6 +164,7 @@ WORDS: Final[dict[str, dict[str, str]]] = {
     },
     "ar": {
         "language": "العربية",
+        "languages": "اللغة",
         "title": "رأيك",
         "csat": "ما مدى رضاك عن المساعدة التي تلقيتها؟",
         "nps": "ما مدى احتمال أن توصي بنا لصديق أو زميل؟",

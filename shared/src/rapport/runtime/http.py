@@ -1,6 +1,7 @@
 """What the HTTP side of every service has: problems, health, sign-in, roles, request lines."""
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
@@ -34,6 +35,8 @@ _MOST_LOGIN_BYTES = 10_000
 _HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 _QUIET = _HEALTH | {"/v1/events", "/v1/sources"}
 """What is asked for all the time, by machines: no line in the log for each."""
+_OPENING = re.compile(r"\A/([asu])/.+", re.DOTALL)
+"""Pages that links in messages open: whoever has such a path needs no key, so it is no more for the log than one."""
 _SOON = {"Retry-After": "2"}
 
 Ready = Callable[[], Awaitable[Mapping[str, str]]]
@@ -300,7 +303,8 @@ class _RequestLine:
             if route not in _QUIET or status >= 400:  # noqa: PLR2004 - HTTP's own number
                 with structlog.contextvars.bound_contextvars(trace=trace[3:35]):
                     taken = round(seconds * 1000, 1)
-                    log.info("request", method=scope["method"], path=scope["path"], status=status, ms=taken)
+                    path = _OPENING.sub(r"/\1/…", scope["path"])
+                    log.info("request", method=scope["method"], path=path, status=status, ms=taken)
 
 
 @lru_cache(maxsize=1024)
