@@ -141,6 +141,13 @@ async def test_a_domain_beyond_ascii_is_written_to_through_a_server_that_knows_n
     assert mails.recipients == ["Ada@xn--exmple-cua.org"]
 
 
+async def test_an_address_that_a_server_calls_nobodys_is_remembered(mails: MailServer):
+    told, _ = waiting()
+    mails.answers = ["550 5.1.1 no such user"]
+    assert await sender(told, mails, token=1).round() == 1
+    assert told.customer().blocked == {"ada@example.org": "bounced"}
+
+
 async def test_without_the_lease_nothing_is_sent(mails: MailServer):
     told, _ = waiting()
     assert await sender(told, mails, token=None).round() == 0

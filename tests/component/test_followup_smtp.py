@@ -84,6 +84,24 @@ async def test_the_reason_leaves_out_the_address_that_the_server_repeats(server:
     assert await send(server.url) == ("refused", "550 5.1.1 <…>: no such user")
 
 
+@pytest.mark.parametrize(
+    ("answer", "nobody"),
+    [
+        ("550 5.1.1 no such user", True),
+        ("556 5.1.10 this domain takes no mail", True),
+        ("450 5.1.1 perhaps", False),
+        ("550 no such user", False),
+        ("550 5.1.8 bad sender", False),
+        ("552 5.2.2 mailbox full", False),
+        ("550 5.7.1 you are blocked, see 5.1.1", False),
+    ],
+)
+async def test_only_a_server_that_says_so_makes_an_address_nobodys(server: MailServer, answer: str, *, nobody: bool):
+    server.answers = [answer]
+    outcome = await deliver(message(), "care@example.org", "ada@example.org", Server.read(server.url))
+    assert outcome.nobody is nobody
+
+
 async def test_a_server_that_is_away_is_tried_again_later():
     assert (await send("smtp://127.0.0.1:1"))[0] == "later"
 

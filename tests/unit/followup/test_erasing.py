@@ -216,7 +216,8 @@ def test_what_becomes_of_a_message_on_its_way_is_told_under_the_name(became: str
     if became == "sent":
         told.settle(message, lambda one, customer: sent(one, customer, taken.link, told.rules, told.now))
     else:
-        told.settle(message, lambda one, customer: failed(one, customer, told.rules, told.now, "gone"))
+        told.settle(message, lambda one, customer: failed(one, customer, told.rules, told.now, "gone", "A@b.example"))
+        assert told.customer(NAME).blocked == {}
     forget(told)
     assert told.message(message.id).status == became
     assert [one.customer_id for one in told.of(f"followup.{became}")] == [NAME]

@@ -81,6 +81,20 @@ def test_what_surely_failed_gives_its_slot_back():
     assert slots(told) == []
 
 
+def test_nothing_more_goes_to_an_address_that_is_nobodys_until_the_customer_has_another():
+    told, message = reserved()
+    told.take(message)
+    told.settle(
+        message,
+        lambda one, customer: sending.failed(one, customer, told.rules, told.now, "550 5.1.1", "Ada@example.org"),
+    )
+    told.play([received("1 12:00", "C-2"), resolved("1 13:00", "C-2")], "3 00:00")
+    assert (told.sends, [one.reason for one in told.of("followup.suppressed")]) == ([], ["bounced"])
+    told.take_in(profile("3 01:00", email="ada@example.net"))
+    told.play([received("3 12:00", "C-3"), resolved("3 13:00", "C-3")], "8 00:00")
+    assert len(told.sends) == 1
+
+
 @pytest.mark.parametrize("reopen", [False, True])
 def test_a_mail_server_that_is_away_is_tried_again_ever_more_slowly_for_a_day(reopen):
     told, message = reserved()

@@ -178,7 +178,8 @@ class Sender:
                 case "later":
                     return sending.try_again(current, customer, rules, now, outcome.reason)
                 case "refused":
-                    return sending.failed(current, customer, rules, now, outcome.reason)
+                    dead = taken.way.address if taken and outcome.nobody else None
+                    return sending.failed(current, customer, rules, now, outcome.reason, dead)
                 case _:
                     return sending.failed(current, customer, rules, now, sending.UNKNOWN)
 

@@ -21,6 +21,8 @@ _LEAVING_SECONDS: Final = 1.0
 _PERMANENT: Final = 500
 _SIGN_IN_FIRST: Final = 530
 """Also for want of encryption (RFC 4954 §6, RFC 3207 §4)."""
+_NOBODY: Final = re.compile(r"5\.1\.(?:1|2|3|6|10)\b")
+"""No such mailbox, domain or address, moved away, or a domain that takes no mail (RFC 3463 §3.2, RFC 7505)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ async def _hand_over(
     except aiosmtplib.SMTPResponseException as error:
         words = _without(recipient, " ".join(error.message.split()))[:200]
         final = let_in and error.code >= _PERMANENT and error.code != _SIGN_IN_FIRST
-        return Outcome("refused" if final else "later", f"{error.code} {words}")
+        nobody = final and isinstance(error, aiosmtplib.SMTPRecipientRefused) and bool(_NOBODY.match(words))
+        return Outcome("refused" if final else "later", f"{error.code} {words}", nobody)
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         return Outcome("unknown" if handing_over else "later", type(error).__name__)
     return Outcome("sent")

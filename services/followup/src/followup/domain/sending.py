@@ -8,6 +8,7 @@ from typing import Any
 
 from rapport.decision import Decision
 
+from followup.domain.addresses import address_key
 from followup.domain.draft import Draft, Rules, finished
 from followup.domain.reach import Route, route
 from followup.domain.release import LATE, refusal, release, suppress
@@ -83,16 +84,21 @@ def sent(
     return draft.decision("sent")
 
 
-def failed(message: Message, customer: CustomerState, rules: Rules, now: datetime, reason: str) -> Decision[Any]:
+def failed(
+    message: Message, customer: CustomerState, rules: Rules, now: datetime, reason: str, dead: str | None = None
+) -> Decision[Any]:
     """
     It has not gone out and won't, or nobody knows whether it has.
 
     The slot is given back only where it is certain that the customer heard nothing.
+    A `dead` address is nobody's, and counts as one whose mails come back; of an erased customer no address is kept.
     """
     draft = Draft(customer, rules)
     followup = customer.followups.get(message.id)
     if message.status != "sending" or followup is None:
         return Decision()
+    if dead and not customer.erased:
+        draft.customer = draft.customer.but(blocked={address_key(dead): "bounced", **customer.blocked})
     draft.write(message.but(status="failed", reason=reason))
     if reason != UNKNOWN:
         draft.free(followup)
