@@ -3,7 +3,7 @@
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,16 @@ def test_one_click_is_offered_only_where_the_page_is_reached_encrypted():
     mail = written(links=Links("http://care.example.org", Seal(b"secret")))
     assert mail["List-Unsubscribe-Post"] is None
     assert mail["List-Unsubscribe"].startswith("<http://care.example.org/u/")
+
+
+def test_robots_and_absentees_are_asked_not_to_answer():
+    mail = written()
+    assert (mail["Auto-Submitted"], mail["X-Auto-Response-Suppress"]) == ("auto-generated", "OOF, AutoReply")
+
+
+def test_letters_beyond_ascii_before_the_at_are_written_as_they_are_where_the_server_takes_them():
+    mail = written(to="jörg@exämple.org").as_bytes(policy=SMTPUTF8)
+    assert "\r\nTo: jörg@xn--exmple-cua.org\r\n".encode() in mail
 
 
 def test_a_long_name_with_a_comma_stays_one_sender():

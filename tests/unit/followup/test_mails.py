@@ -60,6 +60,20 @@ def test_every_template_of_ours_renders_as_text_and_html(name):
     assert "https://care.example.org/u/" in html
 
 
+@pytest.mark.parametrize("name", [name for name in MAILS if name.startswith("thanks")])
+def test_a_survey_says_which_end_of_its_scores_is_which(name):
+    _, language, *form = name.split(".")
+    _, html = texts(write(taken(language=language, **({"form_of_address": form[0]} if form else {}))))
+    assert f"1 = {WORDS[language]['csat_low']}" in html
+    assert f"5 = {WORDS[language]['csat_high']}" in html
+
+
+def test_a_name_of_another_script_does_not_turn_what_stands_around_it():
+    _, html = texts(write(taken(name="ليلى", subject="سؤال (1)", language="de")))
+    assert "Guten Tag <bdi>ليلى</bdi>," in html
+    assert "„<bdi>سؤال (1)</bdi>“" in html
+
+
 def text_of(one: Taken, folder=None) -> str:
     writer = Writer(Wording(folder, "en"))
     return writer.write_text(one, writer.choose(one), "T", parse_plays(PLAYS), LINKS)

@@ -40,6 +40,7 @@ def test_each_message_is_seen_in_every_language_and_form_that_there_is():
     assert [one.name for one in found] == names
     assert [one for one in found if one.notes or one.problems] == []
     assert {one.use.steps for one in found} == {("after-resolution, step 1",)}
+    assert not any("\r" in one.text + (one.html or "") for one in found)
     german = found[1]
     assert german.subject == "Wie waren wir?"
     assert "Guten Tag Dr. Ada Rossi," in german.text

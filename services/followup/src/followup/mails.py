@@ -72,6 +72,7 @@ class Writer:
             message["Date"] = rfc5322(now)
             message["Message-ID"] = f"<{followup.id}@{from_.domain}>"
             message["Auto-Submitted"] = "auto-generated"
+            message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # the same for Exchange (MS-OXCMAIL §2.1.3.2.20)
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
             if facts["unsubscribe_url"].startswith("https:"):
                 message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import Any, Final
 
 from rapport.contracts.fields import SurveyKind
@@ -182,8 +182,13 @@ def _rendered(one: Rendering, plays: Plays, wording: Wording, now: datetime) -> 
 def _keep(one: Rendering, mail: EmailMessage) -> None:
     one.subject = mail["Subject"]
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
-    one.text = text.get_content() if text else ""
-    one.html = html.get_content() if html else None
+    one.text = _read(text) if text else ""
+    one.html = _read(html) if html else None
+
+
+def _read(part: MIMEPart) -> str:
+    said: str = part.get_content()
+    return said.replace("\r\n", "\n")
 
 
 def _fall_backs(chosen: Chosen, use: Use) -> Iterator[str]:
