@@ -74,8 +74,7 @@ class Writer:
             message["Auto-Submitted"] = "auto-generated"
             message["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # the same for Exchange (MS-OXCMAIL §2.1.3.2.20)
             message["List-Unsubscribe"] = f"<{facts['unsubscribe_url']}>"
-            if facts["unsubscribe_url"].startswith("https:"):
-                message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
             message.set_content(body.lstrip("\n"))
             if chosen.html:
                 message.add_alternative(chosen.html.render(**facts), subtype="html")
