@@ -1,5 +1,7 @@
 """Messages on their way to receivers: what is sent, what is refused, what is tried again."""
 
+import base64
+import hmac
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -82,6 +84,20 @@ def test_the_signature_is_that_of_standard_webhooks():
     content = b'{"test": 2432232314}'
     expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     assert sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", content) == expected
+
+
+@pytest.mark.parametrize("secret", ["whsec_++++/v7+Gb/0+A==", "whsec_++++/v7+Gb/0+A", "++++/v7+Gb/0+A=="])
+async def test_a_secret_of_any_base_64_signs_as_whoever_verifies_reads_it(
+    delivery: Delivery, desk: Receiver, monkeypatch: pytest.MonkeyPatch, secret: str
+):
+    """As the libraries of Standard Webhooks do it: the prefix off, padded, decoded."""
+    monkeypatch.setenv("DESK_SECRET", secret)
+    assert (await delivery.send(f"{desk.address}#secret=${{DESK_SECRET}}", LETTER)).ok
+    [request] = desk.taken
+    key = base64.b64decode(secret.removeprefix("whsec_") + "==")
+    signed = f"msg_1.{request.headers['webhook-timestamp']}.".encode() + request.content
+    expected = base64.b64encode(hmac.new(key, signed, "sha256").digest()).decode()
+    assert request.headers["webhook-signature"] == f"v1,{expected}"
 
 
 async def test_no_redirect_is_followed(delivery: Delivery, desk: Receiver):

@@ -107,7 +107,7 @@ class Delivery:
     async def _to_webhook(self, url: str, letter: Letter) -> Outcome:
         """Signed where the address has a secret, as Standard Webhooks says (https://www.standardwebhooks.com)."""
         split = _web_address("webhook", url)
-        secret = parse_qs(split.fragment).get("secret", [""])[0]
+        secret = _told_apart(split, "secret")
         content = _json(letter.body)
         seconds = str(int(self._clock.now().timestamp()))
         headers = {"webhook-id": letter.name, "webhook-timestamp": seconds}
@@ -124,7 +124,7 @@ class Delivery:
     async def _to_pagerduty(self, where: str, letter: Letter) -> Outcome:
         """`pagerduty:ROUTING_KEY`, or `pagerduty:https://events.eu.pagerduty.com/v2/enqueue#key=ROUTING_KEY`."""
         split = _web_address("pagerduty", where if "/" in where else f"{PAGERDUTY}#key={where}")
-        key = parse_qs(split.fragment).get("key", [""])[0]
+        key = _told_apart(split, "key")
         if not key:
             raise Unreachable("pagerduty: needs a routing key", again=False)
         return await self._post_all(split, [{"routing_key": key, **post} for post in letter.posts])
@@ -167,8 +167,14 @@ class Delivery:
 
 
 def sign(secret: str, name: str, seconds: str, content: bytes) -> str:
-    """The `webhook-signature` of a body; a secret that is no base 64 is taken as it is."""
+    """
+    The `webhook-signature` of a body; a secret that is no base 64 is taken as it is.
+
+    After `whsec_` the padding may be missing: libraries that verify don't ask for it.
+    """
     plain = secret.removeprefix(_WHSEC)
+    if plain != secret:
+        plain += "=" * (-len(plain) % 4)
     try:
         key = base64.b64decode(plain, validate=True)
     except binascii.Error:
@@ -208,6 +214,11 @@ def _web_address(kind: str, url: str) -> SplitResult:
     if not known:
         raise Unreachable(f"{kind}: needs an http or https address", again=False)
     return split
+
+
+def _told_apart(split: SplitResult, name: str) -> str:
+    """What stands behind the `#` under that name; a plus there is one, for base 64 has them."""
+    return parse_qs(split.fragment.replace("+", "%2B")).get(name, [""])[0]
 
 
 def _json(body: Any) -> bytes:
