@@ -135,6 +135,12 @@ async def test_apprise_carries_everything_else(delivery: Delivery, desk: Receive
     assert (unknown.ok, unknown.again) == (False, False)
 
 
+async def test_where_messages_have_no_title_the_line_is_said_once(delivery: Delivery, desk: Receiver):
+    there = desk.url.replace("http://", "mmost://").replace("/hook", f"/{'3ccd' * 8}")
+    assert (await delivery.send(there, LETTER)).ok
+    assert desk.taken[0].body["text"] == "One line"
+
+
 async def test_what_goes_wrong_is_told_without_the_secret(delivery: Delivery, monkeypatch: pytest.MonkeyPatch):
     missing = await delivery.send("webhook:${NOT_SET_ANYWHERE}", LETTER)
     assert missing.detail == "the environment variable NOT_SET_ANYWHERE is not set"

@@ -174,6 +174,9 @@ class _Leads:
     def url(self) -> str:
         return "leads://"
 
+    def resolve_format(self, asked: str) -> str:
+        return asked
+
     def notify(self, **_: str) -> bool:
         import requests  # noqa: PLC0415 - what apprise itself sends with
 

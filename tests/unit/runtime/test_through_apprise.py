@@ -1,5 +1,6 @@
 """Where apprise's plug-ins would connect, where they may not, and what is said of it."""
 
+import json
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import requests
 from rapport.runtime.addresses import Unreachable
 from rapport.runtime.through_apprise import Carried, ThroughApprise
 
@@ -79,6 +81,9 @@ class Plugin:
     def url(self) -> str:
         return "likes://"
 
+    def resolve_format(self, asked: str) -> str:
+        return asked
+
     def notify(self, **_: str) -> bool:
         return bool(self._does())
 
@@ -109,3 +114,56 @@ async def test_what_a_plug_in_raises_is_told_by_its_kind_alone():
     carried = await ThroughApprise(allow_internal=False).send(Plugin(fail), "Title", "Text")
     assert (carried.taken, carried.again, carried.perhaps) == (False, True, True)
     assert carried.says == "apprise could not tell what became of it (ValueError)"
+
+
+SUBJECT = "a <b>& b</b> <order 5> *c*: https://sla.example/a/to_k_en?d=1&e=2"
+ESCAPED = "a &lt;b&gt;&amp; b&lt;/b&gt; &lt;order 5&gt; *c*: https://sla.example/a/to_k_en?d=1&amp;e=2"
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What plug-ins post; all of it is taken."""
+    found: list[Any] = []
+
+    def post(url: str, *, data: Any, **_: Any) -> requests.Response:
+        found.append(data if isinstance(data, dict) else json.loads(data))
+        made = requests.Response()
+        made.status_code, made.url, made._content = 200, url, b"ok"
+        return made
+
+    monkeypatch.setattr(requests, "post", post)
+    monkeypatch.setattr(requests, "request", lambda _, url, **given: post(url, **given))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "field", "says"),
+    [
+        (f"mailgun://user@example.com/{'a' * 32}/to@example.com", "html", ESCAPED.replace(" ", "&nbsp;")),
+        # Telegram refuses what is no HTML of its own
+        (
+            "tgram://123456789:abcdefg_hijklmnop/12315544/",
+            "text",
+            "a <b>&amp; b</b>  *c*: https://sla.example/a/to_k_en?d=1&amp;e=2",
+        ),
+        (f"pover://{'u' * 30}@{'t' * 30}", "message", SUBJECT),
+        ("mmost://host.example/3ccdd113474722377935511fc85d3dd4", "text", SUBJECT),
+        # Google Chat takes Markdown alone, and no backslashes in addresses
+        ("gchat://workspace/key/token", "text", SUBJECT),
+    ],
+)
+async def test_plain_words_arrive_as_plain_words_and_addresses_in_them_whole(
+    url: str, field: str, says: str, posted: list[Any]
+):
+    through = ThroughApprise(allow_internal=True)
+    plugin = await through.plugin(url)
+    assert (await through.send(plugin, "", SUBJECT)).taken
+    [told] = posted
+    assert told[field] == says
+
+
+async def test_nothing_in_our_words_calls_a_whole_slack_channel(posted: list[Any]):
+    through = ThroughApprise(allow_internal=True)
+    plugin = await through.plugin("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general")
+    assert (await through.send(plugin, "", "wrong <!channel> invoice")).taken
+    assert posted[0]["attachments"][0]["text"] == "wrong &lt;!channel&gt; invoice"

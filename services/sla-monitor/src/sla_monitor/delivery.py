@@ -98,7 +98,10 @@ class Delivery:
                 return await self._to_pagerduty(rest, letter)
         plugin = await self._apprise.plugin(url)
         if plugin is not None:
-            carried = await self._apprise.send(plugin, letter.title, letter.text)
+            title = (
+                letter.title if plugin.title_maxlen else ""
+            )  # else apprise would put it before the text, which says it
+            carried = await self._apprise.send(plugin, title, letter.text)
             return Outcome(carried.taken, carried.says, carried.again, perhaps=carried.perhaps)
         if kind in ("http", "https"):
             return await self._to_webhook(url, letter)

@@ -91,7 +91,7 @@ class ThroughApprise:
                 _guarded.set(tried)
             _heard.set(heard)
             try:
-                taken = plugin.notify(body=text, title=title)
+                taken = plugin.notify(body=text, title=title, body_format=_read_as(plugin))
             except Exception as error:  # noqa: BLE001 - a plug-in is anybody's, and what it raises may name the address
                 says = f"apprise could not tell what became of it ({type(error).__name__})"
                 return Carried(taken=False, says=says, again=True, perhaps=True)
@@ -124,6 +124,16 @@ def _plugin(url: str) -> Any:
 
         asset = apprise.AppriseAsset(http_redirects=False)
         return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+
+
+def _read_as(plugin: Any) -> str | None:
+    """
+    As what apprise is to read our words: plain text, for what looks like HTML in them is somebody's and none of ours.
+
+    None, which leaves them as they are, where a service takes nothing but Markdown:
+    apprise would put backslashes into addresses, and not every such service takes them out.
+    """
+    return None if plugin.resolve_format("text") == "markdown" else "text"
 
 
 @cache
