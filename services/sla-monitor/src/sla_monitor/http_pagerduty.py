@@ -6,6 +6,7 @@ the signature: https://developer.pagerduty.com/docs/verifying-webhook-signatures
 """
 
 import hmac
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -54,11 +55,10 @@ def routes(store: Store, commands: Commands, secret: SecretStr | None, clock: Cl
             raise Problem(413, "that is larger than any webhook of PagerDuty")
         if not is_signed(content, request.headers.get("x-pagerduty-signature", ""), secret.get_secret_value()):
             raise Problem(401, "the signature is not that of this body")
-        kind, incident, who = read(content)
-        action = _ACTIONS.get(kind)
-        if action is None or not incident:
-            return {"status": "ignored", "event_type": kind}
-        return await act(action, incident, who)
+        said = read(content)
+        if said.action is None or not said.incident:
+            return {"status": "ignored", "event_type": said.kind}
+        return await act(said.action, said.incident, said.who)
 
     async def act(action: Action, incident: str, who: str) -> dict[str, Any]:
         """Of one incident there may be many alerts here: those that a storm brought."""
@@ -85,33 +85,52 @@ def is_signed(content: bytes, header: str, secret: str) -> bool:
     return any(hmac.compare_digest(expected.encode(), one.encode("utf-8", "replace")) for one in given)
 
 
-def read(content: bytes) -> tuple[str, str, str]:
-    """The kind of event, the key of the incident, and who did it; 400 for what is no such event."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a webhook says: the kind of event, the key of the incident, who did it, and what that comes to here."""
+
+    kind: str
+    incident: str
+    who: str
+    action: Action | None
+
+
+def read(content: bytes) -> Said:
+    """
+    What a webhook of PagerDuty says; 400 for what is none.
+
+    Only what is needed has to be there: incidents that people open have no key, other
+    events other data, and three answers that are no success switch the webhook off for
+    a day. Who merges an incident into another has taken it, not ended what it stands for.
+    """
     try:
         event = _Webhook.model_validate_json(content).event
     except ValidationError:
         raise Problem(400, "that is no webhook of PagerDuty, version 3") from None
-    who = event.agent.summary or event.agent.id if event.agent else None
-    return event.event_type, event.data.incident_key if event.data else "", (who or "somebody")[:80]
-
-
-class _Agent(BaseModel):
-    id: str | None = None
-    summary: str | None = None
-
-
-class _Incident(BaseModel):
-    incident_key: str = ""
+    who = _word(event.agent, "summary") or _word(event.agent, "id") or "somebody"
+    action = _ACTIONS.get(event.event_type)
+    if action == "close" and _word(_part(event.data, "resolve_reason"), "type") == "merge_resolve_reason":
+        action = "acknowledge"
+    return Said(event.event_type, _word(event.data, "incident_key"), who[:80], action)
 
 
 class _Event(BaseModel):
     event_type: str
-    agent: _Agent | None = None
-    data: _Incident | None = None
+    agent: Any = None
+    data: Any = None
 
 
 class _Webhook(BaseModel):
     event: _Event
+
+
+def _part(whole: Any, name: str) -> Any:
+    return whole.get(name) if isinstance(whole, dict) else None
+
+
+def _word(whole: Any, name: str) -> str:
+    found = _part(whole, name)
+    return found if isinstance(found, str) else ""
 
 
 async def _alerts(store: Store, incident: str, action: Action) -> list[str]:

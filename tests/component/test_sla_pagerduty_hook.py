@@ -1,0 +1,65 @@
+"""What PagerDuty tells back: everything it sends is taken, or it would switch the webhook off for a day."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, signed, webhook
+from tests.support.sla_service import RunningSla, policy, running_sla
+from tests.support.stack import Addresses
+
+ALERT = "C-1/first_response/1"
+Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
+
+
+@pytest.fixture
+def pager() -> Iterator[PagerDuty]:
+    with pagerduty() as made:
+        yield made
+
+
+@pytest.fixture
+def start(tmp_path: Path, stack: Addresses, unique: Callable[[str], str], pager: PagerDuty) -> Start:
+    def begin(**given: Any) -> AbstractAsyncContextManager[RunningSla]:
+        path = policy(tmp_path, pager.address, pager.address, **given)
+        return running_sla(tmp_path, stack, unique("hook"), policy=path, pagerduty_secret=SECRET)
+
+    return begin
+
+
+async def told_back(sla: RunningSla, told: tuple[bytes, dict[str, str]]) -> Any:
+    content, headers = told
+    answer = await sla.http.post("/v1/hooks/pagerduty", content=content, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+NOT_OURS = [
+    webhook("incident.acknowledged", None),  # opened by hand, or of several alerts grouped
+    webhook("incident.resolved", "somebody-elses"),
+    signed({"event": {"event_type": "pagey.ping", "agent": None, "data": {"message": "Hi", "type": "ping"}}}),
+    signed({"event": {"event_type": "incident.annotated", "data": {"incident": {"id": "P1"}, "content": "calling"}}}),
+    signed({"event": {"event_type": "service.updated", "agent": None, "client": None, "data": {"id": "PF9KMXH"}}}),
+    signed({"event": {"event_type": "incident.resolved", "agent": "scheduled", "data": ["of", "another", "shape"]}}),
+]
+
+
+async def test_what_an_account_tells_that_is_not_about_our_alerts_is_taken_and_changes_nothing(start: Start):
+    async with start() as sla:
+        await sla.tell("contact.received")
+        await sla.alert(ALERT, "breached")
+        for told in NOT_OURS:
+            assert (await told_back(sla, told)).get("alerts", 0) == 0
+        await sla.alert(ALERT, "breached")
+
+
+async def test_an_incident_that_is_merged_into_another_is_taken_and_not_over(start: Start):
+    async with start() as sla:
+        await sla.tell("contact.received")
+        await sla.alert(ALERT, "breached")
+        reason = {"type": "merge_resolve_reason", "incident": {"id": "P1", "type": "incident_reference"}}
+        assert (await told_back(sla, webhook("incident.resolved", ALERT, resolve_reason=reason)))["alerts"] == 1
+        assert (await sla.alert(ALERT, "acknowledged"))["by"] == "Ada Lovelace (PagerDuty)"
