@@ -131,6 +131,17 @@ def test_alerts_whose_contacts_a_receiver_may_not_learn_stay_different_alerts_to
     assert over["labels"] == labels
 
 
+def test_a_webhook_has_in_common_what_alertmanager_would_have():
+    one = message(alert(1)).body()
+    assert one["commonAnnotations"] == one["alerts"][0]["annotations"]
+    both = message(alert(1), alert(2), link="https://sla.example/a/t").body()
+    assert both["commonLabels"]["team"] == "billing"
+    assert "contact_id" not in both["commonLabels"]
+    said = both["alerts"][0]["annotations"]
+    common = {"due_at": said["due_at"], "to_do": said["to_do"], "acknowledge_url": "https://sla.example/a/t"}
+    assert both["commonAnnotations"] == common
+
+
 async def test_alertmanager_is_told_by_labels_that_last_until_the_alert_ends(delivery: Delivery, desk: Receiver):
     told = message(alert(owner="agent-7"))
     address = desk.url.removesuffix("/hook") + "/prefix/"

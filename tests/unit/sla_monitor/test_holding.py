@@ -1,5 +1,6 @@
 """What is held back, what is folded, what is told again; and links that nobody can forge."""
 
+import re
 import string
 from datetime import datetime, timedelta
 from typing import Any
@@ -237,3 +238,15 @@ def test_trouble_is_one_alert_to_alertmanager_and_one_incident_to_pagerduty():
     [trigger], [resolve] = begun.posts("pagerduty"), over.posts("pagerduty")
     assert trigger["dedup_key"] == resolve["dedup_key"] == "audit/receiver_failing/desk"
     assert begun.text.startswith("ALERTING IN TROUBLE · desk has not taken")
+
+
+def test_the_name_of_a_trouble_is_fit_for_a_header_whatever_its_receiver_is_called():
+    names = set()
+    for about in ("Büro", "2.floor", "a\nb"):
+        finding = Finding("receiver_failing", "has not taken 8 messages in a row", about)
+        begun = Report(finding, at("11:50"), NOON, "")
+        over = Report(finding, at("11:50"), at("12:30"), "", ended_at=at("12:30"))
+        assert begun.name == Report(finding, at("11:50"), at("12:10"), "").name
+        names |= {begun.name, over.name}
+    assert len(names) == 6
+    assert all(re.fullmatch(r"[\w\-]+", name, re.ASCII) for name in names)

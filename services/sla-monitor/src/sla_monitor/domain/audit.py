@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from sla_monitor.domain.policy import PolicyFile
-from sla_monitor.domain.signals import Signal, pagerduty_action, to_alertmanager, to_pagerduty, webhook_body
+from sla_monitor.domain.signals import (
+    Signal,
+    fingerprint,
+    pagerduty_action,
+    to_alertmanager,
+    to_pagerduty,
+    webhook_body,
+)
 
 Cause = Literal[
     "steps_overdue",
@@ -60,8 +67,9 @@ class Report:
 
     @property
     def name(self) -> str:
+        """Stays the same when it is told again; fit for a header, whatever the receiver is called."""
         word = "over" if self.ended_at else "begun"
-        return f"{self.finding.id}/{int(self.since.timestamp())}/{word}"
+        return f"audit_{word}_{fingerprint(f'{self.finding.id}/{int(self.since.timestamp())}')}"
 
     def body(self, receiver: str) -> dict[str, Any]:
         group = {"alertname": f"rapport_{self.finding.cause}"}

@@ -105,7 +105,7 @@ class Message:
         return {
             **body,
             "truncatedAlerts": max(0, len(self.alerts) - LISTED),
-            "commonAnnotations": {"acknowledge_url": self.link} if self.link else {},
+            "commonAnnotations": {**body["commonAnnotations"], **({"acknowledge_url": self.link} if self.link else {})},
             "count": len(self.alerts),
             "worst": self.alerts[0].id,
             "oldest": format_instant(min(alert.started_at for alert in self.alerts)),

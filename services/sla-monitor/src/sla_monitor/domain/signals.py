@@ -73,7 +73,6 @@ def webhook_body(
 ) -> dict[str, Any]:
     """Alertmanager's webhook body, version 4, with our line and count added; all of the signals are over, or none."""
     listed = [one.as_webhook() for one in signals]
-    names = set.intersection(*(set(one["labels"].items()) for one in listed))
     return {
         "version": "4",
         "groupKey": key,
@@ -81,13 +80,17 @@ def webhook_body(
         "status": listed[0]["status"],
         "receiver": receiver,
         "groupLabels": dict(group),
-        "commonLabels": dict(sorted(names)),
-        "commonAnnotations": {},
+        "commonLabels": _in_all(listed, "labels"),
+        "commonAnnotations": _in_all(listed, "annotations"),
         "externalURL": url,
         "alerts": listed,
         "text": text,
         "count": len(listed),
     }
+
+
+def _in_all(listed: Sequence[Mapping[str, Any]], part: str) -> dict[str, str]:
+    return dict(sorted(set.intersection(*(set(one[part].items()) for one in listed))))
 
 
 def fingerprint(alert_id: str) -> str:
