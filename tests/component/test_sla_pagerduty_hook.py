@@ -1,14 +1,15 @@
-"""What PagerDuty tells back: everything it sends is taken, or it would switch the webhook off for a day."""
+"""PagerDuty as it is: what it tells back is taken, or it would switch that off; what it is told, it limits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, signed, webhook
-from tests.support.sla_service import RunningSla, policy, running_sla
+from tests.support.sla_service import RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
@@ -63,3 +64,22 @@ async def test_an_incident_that_is_merged_into_another_is_taken_and_not_over(sta
         reason = {"type": "merge_resolve_reason", "incident": {"id": "P1", "type": "incident_reference"}}
         assert (await told_back(sla, webhook("incident.resolved", ALERT, resolve_reason=reason)))["alerts"] == 1
         assert (await sla.alert(ALERT, "acknowledged"))["by"] == "Ada Lovelace (PagerDuty)"
+
+
+async def test_very_many_incidents_are_all_told_of_what_is_done_though_pagerduty_takes_few_at_a_time(
+    start: Start, pager: PagerDuty
+):
+    async with start(wait="3s", interval="1s") as sla:
+        for lot in range(3):
+            for number in range(15):
+                await sla.tell("contact.received", f"C-{lot}-{number}", customer_id=f"K-{lot}-{number}")
+            await until(partial(having, pager, 15 * (lot + 1)))
+        assert not [one for one in pager.opened if one.key.startswith("storm/")]
+        pager.at_once = 25
+        done = await sla.post("/v1/alerts/bulk", {"group": "billing/quick", "action": "acknowledge"})
+        assert done.json()["done"] == 45
+        await until(lambda: having(pager, 45, "acknowledged"))
+
+
+async def having(pager: PagerDuty, count: int, status: str = "triggered") -> bool:
+    return sum(one.status == status for one in pager.opened) == count

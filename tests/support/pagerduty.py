@@ -32,13 +32,19 @@ class Incident:
 
 @dataclass
 class PagerDuty:
-    """`statuses` are answered in turn instead of taking anything; `events` are all that were taken."""
+    """
+    `statuses` are answered in turn instead of taking anything; `events` are all that were taken.
+
+    Where `at_once` is given it takes so many, answers the next 429, and takes as many again.
+    """
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     opened: list[Incident] = field(default_factory=list)
+    at_once: int = 0
+    taken: int = 0
 
     @property
     def address(self) -> str:
@@ -57,7 +63,11 @@ class PagerDuty:
         if wrong:
             self.refused += wrong
             return 400, {"status": "invalid event", "message": "Event object is invalid", "errors": wrong}
+        if self.at_once and self.taken >= self.at_once:
+            self.taken = 0
+            return 429, {"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly"}
         event = json.loads(content)
+        self.taken += 1
         self.events.append(event)
         self._apply(event)
         return 202, {"status": "success", "message": "Event processed", "dedup_key": event["dedup_key"]}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sla_monitor.domain.audit import Finding, Report, listeners
-from sla_monitor.domain.grouping import folded, rest_after, to_repeat
+from sla_monitor.domain.grouping import AT_ONCE, folded, in_pieces, rest_after, to_repeat
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.silences import Endless, Silence, judge
@@ -250,3 +250,16 @@ def test_the_name_of_a_trouble_is_fit_for_a_header_whatever_its_receiver_is_call
         names |= {begun.name, over.name}
     assert len(names) == 6
     assert all(re.fullmatch(r"[\w\-]+", name, re.ASCII) for name in names)
+
+
+def test_pagerduty_is_told_of_so_many_incidents_at_a_time_and_a_storm_is_one():
+    own = [(f"C-{n}", [f"C-{n}"]) for n in range(2 * AT_ONCE + 5)]
+    pieces = in_pieces(own, lambda one: one[1])
+    assert [len(piece) for piece in pieces] == [AT_ONCE, AT_ONCE, 5]
+    assert [one for piece in pieces for one in piece] == own
+    storm = [(f"C-{n}", ["storm/1"]) for n in range(1000)]
+    assert in_pieces(storm, lambda one: one[1]) == [storm]
+    unknown: list[tuple[str, list[str]]] = [("C-1", []), ("C-2", [])]
+    assert in_pieces(unknown, lambda one: one[1]) == [unknown]
+    many = [("C-1", [f"C-1/{n}" for n in range(2 * AT_ONCE)])]
+    assert in_pieces(many, lambda one: one[1]) == [many]

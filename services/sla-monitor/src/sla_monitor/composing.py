@@ -23,7 +23,7 @@ Alerts = Mapping[str, AlertState]
 Heard = Mapping[str, Sequence[NotificationState]]
 
 _LONGEST_TITLE: Final = 120
-_OVER: Final = ("acknowledged", "cleared")
+OVER: Final = ("acknowledged", "cleared")
 _AT_ONCE: Final = 5000
 
 
@@ -50,7 +50,7 @@ class Composer:
             for one in await self._store.find(NotificationState, where):
                 if (
                     one.entry == key.entry
-                    and one.kind not in _OVER
+                    and one.kind not in OVER
                     and (one.sent_at or one.perhaps or (one.attempts and one.known_as))
                 ):
                     found[one.alert_id].append(one)
@@ -61,7 +61,7 @@ class Composer:
     ) -> Message:
         """What they say, with a link to act on it by where the receiver may have one."""
         message = await self.plain(key, members, alerts, heard)
-        if key.kind in _OVER:
+        if key.kind in OVER:
             ids = {alert.id for alert in message.alerts}
             return replace(message, settled=await self._settled(key, ids, message.known))
         if message.fields is not None and "url" not in message.fields:

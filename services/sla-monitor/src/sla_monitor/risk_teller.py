@@ -12,6 +12,7 @@ from rapport.runtime.lease import Lease
 
 from sla_monitor import telemetry
 from sla_monitor.delivery import Letter, Outcome
+from sla_monitor.domain.grouping import in_pieces
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.risk import RiskState, raised, receiver_of
 from sla_monitor.domain.risk_message import AtRisk, RiskMessage
@@ -146,7 +147,16 @@ class RiskTeller:
             log.warning("nobody is told of a risk", receiver=name, why="the policy knows it no longer")
             await self._settle(those, place)
             return
-        now, via = self._means.clock.now(), kind_of(found.url)
+        incidents = kind_of(found.url) == "pagerduty" and those[0].is_over
+        for piece in in_pieces(those, _known_as) if incidents else [those]:
+            if not await self._tell_piece(place, found, piece):
+                return
+        row = row_of(place, over=those[0].is_over)
+        await self._places.update_one({"_id": row}, {"$set": {"told_at": self._means.clock.now()}}, upsert=True)
+
+    async def _tell_piece(self, place: str, found: Place, those: Sequence[AtRisk]) -> bool:
+        """Whether it was taken."""
+        name, now, via = receiver_of(place), self._means.clock.now(), kind_of(found.url)
         shared_names = await self._shared(those)
         message = RiskMessage(place, tuple(those), now, self._public_url, found.fields, shared_names)
         letter = Letter(message.name, message.text[:120], message.text, message.body(), tuple(message.posts(via)))
@@ -158,10 +168,8 @@ class RiskTeller:
             "risks told", receiver=name, over=message.over, customers=len(those), outcome=said, detail=outcome.detail
         )
         await self._means.health.note(name, outcome)
-        if outcome.ok:
-            row = row_of(place, over=message.over)
-            await self._places.update_one({"_id": row}, {"$set": {"told_at": now}}, upsert=True)
         await self._record(message, via, outcome)
+        return outcome.ok
 
     async def _tell_again(self) -> None:
         """Alertmanager forgets, and takes for over what it hears no more of."""
@@ -229,3 +237,7 @@ class RiskTeller:
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _known_as(one: AtRisk) -> list[str]:
+    return [one.said.name] if one.said and one.said.name else []

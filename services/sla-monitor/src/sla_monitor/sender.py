@@ -17,11 +17,11 @@ from rapport.runtime.alarms import asleep_since
 from rapport.runtime.lease import Lease
 
 from sla_monitor import telemetry
-from sla_monitor.composing import Alerts, Composer, Heard, letter_of, via
+from sla_monitor.composing import OVER, Alerts, Composer, Heard, letter_of, via
 from sla_monitor.delivery import Outcome
 from sla_monitor.domain import sending
 from sla_monitor.domain.escalation import PRODUCTS
-from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, may_go, moot, rest_after
+from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, in_pieces, may_go, moot, rest_after
 from sla_monitor.domain.message import Message
 from sla_monitor.domain.silences import facts_of
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
@@ -131,27 +131,49 @@ class Sender:
         key, since = batch.key, self._waiting.since(batch.key)
         members, superseded = folded(batch.members)
         await self._records.carry_out(superseded, partial(sending.drop, why="a later step says the same"))
-        alerts = await self._alerts(members)
         heard = await self._heard(key, members)
+        taken, sent = True, list[NotificationState]()
+        for piece in self._pieces(key, members, heard):
+            told = await self._send_piece(key, piece, heard, token)
+            taken = told is not None
+            if told is None:
+                break
+            sent += told
+        if taken and sent:
+            await self._waiting.note_sent(key, sent, self._means.clock.now())
+        self._waiting.forget(batch.members, key, None if taken else since)
+        return taken
+
+    def _pieces(
+        self, key: GroupKey, members: Sequence[NotificationState], heard: Heard
+    ) -> Sequence[Sequence[NotificationState]]:
+        """What is told at a time: all of it, but for incidents of PagerDuty, each of which is told of by itself."""
+        if key.kind not in OVER or via(self._composer.place(key, members)) != "pagerduty":
+            return [members]
+        return in_pieces(members, lambda one: {row.known_as for row in heard.get(one.alert_id, ())})
+
+    async def _send_piece(
+        self, key: GroupKey, members: Sequence[NotificationState], heard: Heard, token: int
+    ) -> Sequence[NotificationState] | None:
+        """Those that were told, which may be none; None where the receiver did not take it."""
+        alerts = await self._alerts(members)
         needed = await self._still_needed(key, members, alerts, heard)
         wanted = [one for one in needed if not self._holding.why(one, facts_of(alerts[one.alert_id]))]
         if not wanted:
-            self._waiting.forget(batch.members, key)
-            return True
+            return wanted
         message = await self._composer.message(key, wanted, alerts, heard)
         await self._take(message, wanted, alerts, token)
         outcome = await self._deliver(message, wanted)
         await self._means.health.note(key.receiver, outcome)
         if outcome.ok:
             await self._note_sent(key, wanted, token)
-        else:
-            await self._note_failed(wanted, token, outcome)
-        self._waiting.forget(batch.members, key, None if outcome.ok else since)
-        return outcome.ok
+            return wanted
+        await self._note_failed(wanted, token, outcome)
+        return None
 
     async def _heard(self, key: GroupKey, members: Sequence[NotificationState]) -> Heard:
         """What the receiver knows already, where that matters."""
-        matters = key.kind in ("acknowledged", "cleared") or via(self._composer.place(key, members)) == "alertmanager"
+        matters = key.kind in OVER or via(self._composer.place(key, members)) == "alertmanager"
         return await self._composer.heard(key, members) if matters else {}
 
     async def _still_needed(
@@ -164,7 +186,7 @@ class Sender:
         wanted: list[NotificationState] = []
         for one in members:
             reason = moot(one, alerts.get(one.alert_id))
-            if key.kind in ("acknowledged", "cleared") and one.alert_id not in heard:
+            if key.kind in OVER and one.alert_id not in heard:
                 reason = "this receiver was never told of it"
             elif key.kind == "cleared" and product not in PRODUCTS and not _was_rung(heard[one.alert_id]):
                 reason = "this receiver was only warned of it"
@@ -214,7 +236,6 @@ class Sender:
 
     async def _note_sent(self, key: GroupKey, members: Sequence[NotificationState], token: int) -> None:
         now = self._means.clock.now()
-        await self._waiting.note_sent(key, members, now)
         await self._records.carry_out(members, lambda ids: sending.sent(ids, token, now), contacts=True)
         telemetry.ALERTS_SENT.labels(key.receiver, key.kind).inc(len(members))
         for one in members:
