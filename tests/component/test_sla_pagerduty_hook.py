@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sla_monitor.domain.grouping import STORM
 
 from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, signed, webhook
 from tests.support.sla_service import RunningSla, policy, running_sla, until
@@ -79,6 +81,23 @@ async def test_very_many_incidents_are_all_told_of_what_is_done_though_pagerduty
         done = await sla.post("/v1/alerts/bulk", {"group": "billing/quick", "action": "acknowledge"})
         assert done.json()["done"] == 45
         await until(lambda: having(pager, 45, "acknowledged"))
+
+
+async def test_a_storm_is_taken_to_its_end_though_pagerduty_waits_no_longer(
+    start: Start, pager: PagerDuty, monkeypatch: pytest.MonkeyPatch
+):
+    async with start(within="4s", wait="3s") as sla:
+        for number in range(STORM):
+            await sla.tell("contact.received", f"C-{number}", customer_id=f"K-{number}")
+        await until(partial(having, pager, 1))
+        [incident] = pager.opened
+        assert incident.key.startswith("storm/")
+        monkeypatch.setattr("sla_monitor.http_pagerduty._PATIENCE", timedelta())
+        content, headers = webhook("incident.acknowledged", incident.key)
+        answer = await sla.http.post("/v1/hooks/pagerduty", content=content, headers=headers)
+        assert answer.status_code == 503
+        for number in range(STORM):
+            await sla.alert(f"C-{number}/first_response/1", "acknowledged")
 
 
 async def having(pager: PagerDuty, count: int, status: str = "triggered") -> bool:

@@ -88,7 +88,9 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
     service.http.include_router(
         http_links.routes(http_links.Opened(store, outward.links, commands, policies, now), now)
     )
-    service.http.include_router(http_pagerduty.routes(store, commands, settings.pagerduty_secret, now))
+    followed = http_pagerduty.Followed(store, commands)
+    service.on_stop(followed.stop)
+    service.http.include_router(http_pagerduty.routes(followed, settings.pagerduty_secret))
     service.http.include_router(http_board.routes(board, live, drawing, commands, now))
     service.http.include_router(http_alerting_pages.routes(outward, queries, policies, drawing, now))
     service.http.include_router(http_pages.routes(store, queries, drawing, policies, now))

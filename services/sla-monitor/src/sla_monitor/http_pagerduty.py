@@ -5,15 +5,16 @@ Its webhooks, version 3: https://developer.pagerduty.com/docs/webhooks-overview/
 the signature: https://developer.pagerduty.com/docs/verifying-webhook-signatures.
 """
 
+import asyncio
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, SecretStr, ValidationError
 from rapport.runtime import telemetry as shared
-from rapport.runtime.clock import Clock
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
@@ -28,7 +29,7 @@ _ACTIONS: Final[dict[str, Action]] = {"incident.acknowledged": "acknowledge", "i
 _LARGEST: Final = 1024 * 1024
 _AT_ONCE: Final = 1000
 _PATIENCE: Final = timedelta(seconds=3)
-"""PagerDuty waits 5 s for an answer; what is left then is done when it tells us again."""
+"""PagerDuty waits 5 s for an answer, and tells four times more of what had none."""
 
 
 _REFUSED: Final = refusals(
@@ -37,12 +38,61 @@ _REFUSED: Final = refusals(
         401: "the signature is not that of this body",
         404: "RAPPORT_PAGERDUTY_SECRET is not set",
         413: "that is larger than any webhook of PagerDuty",
-        503: "100 alerts done, more to do: tell again",
+        503: "there is more to do, and it goes on: tell again",
     }
 )
 
 
-def routes(store: Store, commands: Commands, secret: SecretStr | None, clock: Clock) -> APIRouter:
+class Followed:
+    """
+    What is done because PagerDuty has told of it. It goes on when PagerDuty waits no longer.
+
+    A storm of thousands takes longer than all the times that PagerDuty tells of it. Each
+    of these is answered 503 until it is done: what a stop cuts off is taken up with the next.
+    """
+
+    def __init__(self, store: Store, commands: Commands) -> None:
+        self._store = store
+        self._commands = commands
+        self._running: dict[tuple[str, Action], asyncio.Task[int]] = {}
+
+    async def act(self, said: "Said", action: Action) -> int:
+        """How many alerts of the incident were acted upon; 503 while there are more."""
+        name = (said.incident, action)
+        work = self._running.get(name)
+        if work is None:
+            work = self._running[name] = asyncio.create_task(self._each(said, action))
+            work.add_done_callback(partial(self._ended, name))
+        await asyncio.wait({work}, timeout=_PATIENCE.total_seconds())
+        if not work.done():
+            raise Problem(503, "there is more to do, and it goes on: tell again", headers={"Retry-After": "1"})
+        return work.result()
+
+    def _ended(self, name: tuple[str, Action], work: asyncio.Task[int]) -> None:
+        del self._running[name]
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.warning("not done for PagerDuty", incident=name[0], reason=type(error).__name__)
+
+    async def stop(self) -> None:
+        works = list(self._running.values())
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+
+    async def _each(self, said: "Said", action: Action) -> int:
+        """Of one incident there may be many alerts here: those that a storm brought."""
+        key = Key(name=f"{said.who} (PagerDuty)"[:100], sha256="0" * 64, roles=("act",))
+        command, done = Command(action, reason="resolved in PagerDuty" if action == "close" else None), 0
+        for alert_id in await _alerts(self._store, said.incident, action):
+            try:
+                await self._commands.carry_out(alert_id, command, key)
+                done += 1
+            except Refused as error:
+                log.info("not done for PagerDuty", alert=alert_id, reason=str(error))
+        return done
+
+
+def routes(followed: Followed, secret: SecretStr | None) -> APIRouter:
     router = APIRouter(tags=["receivers"])
 
     @router.post("/v1/hooks/pagerduty", responses=_REFUSED)
@@ -58,22 +108,7 @@ def routes(store: Store, commands: Commands, secret: SecretStr | None, clock: Cl
         said = read(content)
         if said.action is None or not said.incident:
             return {"status": "ignored", "event_type": said.kind}
-        return await act(said.action, said.incident, said.who)
-
-    async def act(action: Action, incident: str, who: str) -> dict[str, Any]:
-        """Of one incident there may be many alerts here: those that a storm brought."""
-        key = Key(name=f"{who} (PagerDuty)"[:100], sha256="0" * 64, roles=("act",))
-        reason = "resolved in PagerDuty" if action == "close" else None
-        until, done = clock.now() + _PATIENCE, 0
-        for alert_id in await _alerts(store, incident, action):
-            try:
-                await commands.carry_out(alert_id, Command(action, reason=reason), key)
-                done += 1
-            except Refused as error:
-                log.info("not done for PagerDuty", alert=alert_id, reason=str(error))
-            if clock.now() > until:
-                raise Problem(503, f"{done} alerts done, more to do: tell again", headers={"Retry-After": "1"})
-        return {"status": "done", "alerts": done}
+        return {"status": "done", "alerts": await followed.act(said, said.action)}
 
     return router
 
