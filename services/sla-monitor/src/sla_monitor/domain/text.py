@@ -11,6 +11,8 @@ from sla_monitor.domain.states import AlertState, CustomerState
 
 _CHANNEL = {"email": "e-mail", "sms": "SMS", "in_person": "in person", "social": "social media"}
 _WORD = {"warned": "WARNING", "breached": "BREACHED", "acknowledged": "ACKNOWLEDGED", "snoozed": "SNOOZED"}
+_LONGEST = 200
+"""Characters of somebody's words: Pushover takes 1,024 of a message, Discord 2,000, and both refuse what is longer."""
 _NO_LINKS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -79,16 +81,20 @@ def _how_late(alert: AlertState, now: datetime) -> str:
 def _what(alert: AlertState) -> str:
     number = alert.reference or alert.contact_id
     name = number if number.startswith("#") else f"#{number}"
-    return f'{name} "{one_line(alert.subject)}"' if alert.subject else name
+    return f'{name} "{_cut(one_line(alert.subject))}"' if alert.subject else name
 
 
 def called(customer: CustomerState | None, otherwise: str) -> str:
     """Title, name and tier of a customer: "Ms Rossi (gold)"; `otherwise` where no name is known."""
     if customer is None:
         return otherwise
-    name = " ".join(part for part in (customer.title, customer.name) if part) or otherwise
+    name = _cut(" ".join(part for part in (customer.title, customer.name) if part)) or otherwise
     tier = customer.tier or customer.earned_tier
     return f"{name} ({tier})" if tier else name
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1].rstrip()}…"
 
 
 def _since(alert: AlertState, now: datetime) -> str:
