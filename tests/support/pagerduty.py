@@ -65,7 +65,7 @@ class PagerDuty:
             return 400, {"status": "invalid event", "message": "Event object is invalid", "errors": wrong}
         if self.at_once and self.taken >= self.at_once:
             self.taken = 0
-            return 429, {"status": "throttle exceeded", "message": "Requests for this service are arriving too quickly"}
+            return 429, {"status": "error", "message": "Request Limit Exceeded"}
         event = json.loads(content)
         self.taken += 1
         self.events.append(event)
