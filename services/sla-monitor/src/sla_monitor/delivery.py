@@ -98,9 +98,8 @@ class Delivery:
                 return await self._to_pagerduty(rest, letter)
         plugin = await self._apprise.plugin(url)
         if plugin is not None:
-            title = (
-                letter.title if plugin.title_maxlen else ""
-            )  # else apprise would put it before the text, which says it
+            # apprise would put a title that has no place before the text, which says the same
+            title = letter.title if plugin.title_maxlen else ""
             carried = await self._apprise.send(plugin, title, letter.text)
             return Outcome(carried.taken, carried.says, carried.again, perhaps=carried.perhaps)
         if kind in ("http", "https"):
