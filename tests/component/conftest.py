@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.pagerduty import PagerDuty, pagerduty
 from tests.support.receivers import Receiver, receiver
 
 
@@ -16,4 +17,10 @@ def desk() -> Iterator[Receiver]:
 @pytest.fixture
 def lead() -> Iterator[Receiver]:
     with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def pager() -> Iterator[PagerDuty]:
+    with pagerduty() as made:
         yield made

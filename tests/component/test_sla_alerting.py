@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,19 +13,13 @@ from rapport.runtime.retention import Over, forget
 from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.store import Queries
 
-from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, webhook
+from tests.support.pagerduty import SECRET, PagerDuty, webhook
 from tests.support.receivers import Receiver, answering
 from tests.support.sla_service import CLOCK, RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
 Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
-
-
-@pytest.fixture
-def pager() -> Iterator[PagerDuty]:
-    with pagerduty() as made:
-        yield made
 
 
 @pytest.fixture

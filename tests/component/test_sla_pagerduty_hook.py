@@ -1,6 +1,6 @@
 """PagerDuty as it is: what it tells back is taken, or it would switch that off; what it is told, it limits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
@@ -10,18 +10,12 @@ from typing import Any
 import pytest
 from sla_monitor.domain.grouping import STORM
 
-from tests.support.pagerduty import SECRET, PagerDuty, pagerduty, signed, webhook
+from tests.support.pagerduty import SECRET, PagerDuty, signed, webhook
 from tests.support.sla_service import RunningSla, policy, running_sla, until
 from tests.support.stack import Addresses
 
 ALERT = "C-1/first_response/1"
 Start = Callable[..., AbstractAsyncContextManager[RunningSla]]
-
-
-@pytest.fixture
-def pager() -> Iterator[PagerDuty]:
-    with pagerduty() as made:
-        yield made
 
 
 @pytest.fixture

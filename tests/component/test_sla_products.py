@@ -1,7 +1,7 @@
 """Other products get what they expect: PagerDuty, Alertmanager, mail; and nothing inside this machine does."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,16 +14,10 @@ from sla_monitor.domain.message import Message, worst_first
 from sla_monitor.domain.signals import Signal, dedup_key, to_alertmanager
 from sla_monitor.domain.states import AlertState
 
-from tests.support.pagerduty import PagerDuty, pagerduty
+from tests.support.pagerduty import PagerDuty
 from tests.support.receivers import Receiver, receiver
 
 NOW = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def pager() -> Iterator[PagerDuty]:
-    with pagerduty() as made:
-        yield made
 
 
 @pytest.fixture

@@ -37,3 +37,8 @@ def test_a_subject_or_a_name_of_any_length_leaves_a_line_that_chats_and_pagers_t
     assert "Invoice…" in line
     assert "… (gold) · e-mail, waiting since 09:00 UTC · owner none" in line
     assert line.endswith("Acknowledge: https://sla.example/a/token")
+
+
+def test_a_subject_that_turns_the_direction_of_writing_turns_nothing_of_the_line():
+    alert = play([received("09:00")], under=UNDER, looks=["10:01"]).alert().but(subject="\u202eeciovnI\u2066\u2028")
+    assert '#c-1 "eciovnI"' in text(alert, None, at("10:13"))

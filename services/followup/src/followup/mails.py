@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from babel import Locale, UnknownLocaleError
 from rapport.contracts.fields import SCORE_RANGE
+from rapport.lines import cut, one_line
 
 from followup.domain.addresses import mailbox
 from followup.domain.plays import Plays
@@ -21,7 +22,6 @@ from followup.tokens import Seal
 from followup.wording import Chosen, Wording, unwritable
 
 _MOST: Final = 150
-_DISTURBING: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +133,7 @@ def _in_a_line(text: object) -> str:
     longer than a headline: anybody may write to us in a customer's name, and we
     would carry their letter there.
     """
-    line = " ".join(_DISTURBING.sub(" ", str(text or "")).split())
-    return line if len(line) <= _MOST else line[: _MOST - 1].rstrip() + "…"
+    return cut(one_line(str(text or "")), _MOST)
 
 
 def _locale(language: str) -> Locale:

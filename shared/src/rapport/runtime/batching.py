@@ -55,12 +55,11 @@ class _Commit:
 class _Batch:
     """Records of one partition that go as one, and who waits for them."""
 
-    __slots__ = ("builder", "bytes", "commits", "newest")
+    __slots__ = ("builder", "bytes", "commits")
 
     def __init__(self, builder: Any) -> None:
         self.builder = builder
         self.commits: list[_Commit] = []
-        self.newest: _Commit | None = None
         self.bytes = 0
 
     def takes(self, record: Record, commit: _Commit) -> bool:
@@ -68,8 +67,7 @@ class _Batch:
         value = record.value
         if self.builder.append(timestamp=None, key=record.key, value=value, headers=[*record.headers]) is None:
             return False
-        if self.newest is not commit:
-            self.newest = commit
+        if not self.commits or self.commits[-1] is not commit:
             self.commits.append(commit)
             commit.batches += 1
         self.bytes += len(value or b"")

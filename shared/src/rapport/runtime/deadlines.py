@@ -19,7 +19,7 @@ class Deadlines:
     What is waited for, and until when on the loop's clock.
 
     What is late fails with `TimeoutError` within a tenth of a second. A timer for
-    each future would cost a single event that is published a twelfth of its time.
+    each future cost 3 µs of the 70 that intake has for an event sent by itself.
     """
 
     def __init__(self, loop: Loop) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from rapport.lines import one_line
+from rapport.lines import cut, one_line
 
 from sla_monitor.domain.states import AlertState, CustomerState
 
@@ -81,20 +81,16 @@ def _how_late(alert: AlertState, now: datetime) -> str:
 def _what(alert: AlertState) -> str:
     number = alert.reference or alert.contact_id
     name = number if number.startswith("#") else f"#{number}"
-    return f'{name} "{_cut(one_line(alert.subject))}"' if alert.subject else name
+    return f'{name} "{cut(one_line(alert.subject), _LONGEST)}"' if alert.subject else name
 
 
 def called(customer: CustomerState | None, otherwise: str) -> str:
     """Title, name and tier of a customer: "Ms Rossi (gold)"; `otherwise` where no name is known."""
     if customer is None:
         return otherwise
-    name = _cut(" ".join(part for part in (customer.title, customer.name) if part)) or otherwise
+    name = cut(" ".join(part for part in (customer.title, customer.name) if part), _LONGEST) or otherwise
     tier = customer.tier or customer.earned_tier
     return f"{name} ({tier})" if tier else name
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1].rstrip()}…"
 
 
 def _since(alert: AlertState, now: datetime) -> str:
