@@ -73,4 +73,4 @@ bench: setup  ## all benchmarks, minutes
 	@.venv/bin/rapport bench $(ARGS)
 
 clean:  ## what make made, but not the per-user cache
-	@rm -rf .venv .rapport .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .rapport .compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis

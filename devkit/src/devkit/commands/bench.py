@@ -14,6 +14,7 @@ from rich.console import Console
 
 import devkit.bench
 from devkit.bench.report import render
+from devkit.compiled import continue_compiled
 from devkit.errors import CommandFailed
 from devkit.stack import local_stack
 
@@ -22,10 +23,20 @@ _KNOWN = sorted({module.name for module in pkgutil.iter_modules(devkit.bench.__p
 _WITHOUT_STACK = {"board", "business_time", "sla"}
 
 
-def bench(name: Annotated[str | None, typer.Argument(help=f"one of {', '.join(_KNOWN)}; else all")] = None) -> None:
-    """Measure, beside something everybody can judge; Kafka and MongoDB are those of the environment, else local."""
+def bench(
+    name: Annotated[str | None, typer.Argument(help=f"one of {', '.join(_KNOWN)}; else all")] = None,
+    *,
+    interpreted: Annotated[bool, typer.Option("--interpreted", help="not what images have compiled")] = False,
+) -> None:
+    """
+    Measure, beside something everybody can judge; Kafka and MongoDB are those of the environment, else local.
+
+    What decides is compiled as in images, where there is a C compiler.
+    """
     if name is not None and name not in _KNOWN:
         raise CommandFailed(f"there is no bench {name!r}: {', '.join(_KNOWN)}")
+    if not interpreted:
+        continue_compiled()
     chosen = [name] if name else _KNOWN
     given = "KAFKA_BOOTSTRAP_SERVERS" in os.environ and "MONGODB_URI" in os.environ
     needs_stack = not given and not _WITHOUT_STACK.issuperset(chosen)

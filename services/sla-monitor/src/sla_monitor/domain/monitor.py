@@ -228,7 +228,7 @@ def horizon_of(contact: ContactState, now: datetime) -> datetime:
 
 
 def _horizon(entries: list[Entry], swept: datetime | None, now: datetime) -> datetime:
-    told = next((entry for entry in reversed(entries) if entry.type != PUBLISHED), None)  # an edit shows nothing
+    told = next((entry for entry in entries[::-1] if entry.type != PUBLISHED), None)  # an edit shows nothing
     newest = min(log.instant(told.millis), now) if told else now
     return max(swept, newest) if swept else newest
 

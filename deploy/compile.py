@@ -1,0 +1,80 @@
+"""
+Compile what decides about each event, with mypyc, beside the sources in a directory that holds our packages.
+
+    compile.py DIRECTORY [PYTHON]
+
+`PYTHON` is the interpreter that has what these packages import, where another one runs this. It takes a C
+compiler and Python's headers, and half a minute. Python prefers what is compiled to the source beside it, and
+does not see whether that has changed since: never run this in a working copy.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from mypyc.build import mypycify
+from setuptools import setup
+
+MODULES: Final = {
+    "rapport": ["business_time/timeline", "runtime/batch", "runtime/documents", "runtime/plan"],
+    "sla_monitor": [
+        f"domain/{name}"
+        for name in (
+            "alerts",
+            "clocks",
+            "customers",
+            "cutting",
+            "erasing",
+            "escalation",
+            "fold",
+            "foldings",
+            "hours",
+            "log",
+            "monitor",
+            "owed",
+            "risk_signals",
+            "rules",
+            "telling",
+            "watch",
+        )
+    ],
+}
+"""
+Modules on the way of every event, by package. None may define what pydantic or msgspec read: a compiled class has no
+annotations that they could. Nor is any of them where input is checked: compiled code holds callers to the annotations.
+"""
+
+_CONFIG: Final = """\
+[mypy]
+plugins = pydantic.mypy
+disable_error_code = import-untyped, import-not-found
+"""
+
+
+def compile_in(directory: Path, python: str) -> None:
+    """Put the compiled modules beside their sources, of those packages that are there."""
+    packages = {package: modules for package, modules in MODULES.items() if (directory / package).is_dir()}
+    with tempfile.TemporaryDirectory() as made_in:
+        for package in packages:
+            shutil.copytree(directory / package, Path(made_in, package), ignore=shutil.ignore_patterns("*.so"))
+        Path(made_in, "mypy.ini").write_text(_CONFIG)
+        os.chdir(made_in)
+        paths = [f"{package}/{module}.py" for package, modules in packages.items() for module in modules]
+        checked = ["--config-file=mypy.ini", f"--python-executable={python}", *paths]
+        setup(
+            name="rapport-compiled",
+            packages=[],
+            ext_modules=mypycify(checked, group_name="rapport"),
+            script_args=["--quiet", "build_ext", "--inplace"],
+        )
+        for compiled in Path().rglob("*.so"):
+            if compiled.parts[0] != "build":
+                shutil.copy2(compiled, directory / compiled)
+        os.chdir(directory)
+
+
+if __name__ == "__main__":
+    compile_in(Path(sys.argv[1]).resolve(), sys.argv[2] if len(sys.argv) > 2 else sys.executable)  # noqa: PLR2004

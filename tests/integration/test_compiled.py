@@ -1,0 +1,23 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from devkit.compiled import Uncompilable, compiled
+
+ROOT = Path(__file__).resolve().parents[2]
+LAWS = ("tests/unit/sla_monitor", "tests/unit/business_time", "tests/unit/runtime")
+
+
+def test_what_images_have_compiled_holds_to_the_same_laws():
+    try:
+        tree = compiled()
+    except Uncompilable as error:
+        pytest.skip(str(error))
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    asked = "from devkit.compiled import is_compiled; raise SystemExit(not is_compiled())"
+    assert subprocess.run([sys.executable, "-c", asked], env=environment, cwd=ROOT, check=False).returncode == 0
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *LAWS]
+    done = subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
