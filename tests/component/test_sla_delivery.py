@@ -79,6 +79,14 @@ async def test_a_secret_signs_and_never_travels(delivery: Delivery, desk: Receiv
     assert request.headers["webhook-signature"] == sign("whsec_c2VjcmV0", "msg_1", stamp, request.content)
 
 
+async def test_while_a_secret_is_exchanged_whoever_has_either_can_verify(delivery: Delivery, desk: Receiver):
+    assert (await delivery.send(f"{desk.address}#secret=whsec_bmV3&secret=whsec_b2xk", LETTER)).ok
+    [request] = desk.taken
+    stamp = request.headers["webhook-timestamp"]
+    new, old = (sign(secret, "msg_1", stamp, request.content) for secret in ("whsec_bmV3", "whsec_b2xk"))
+    assert request.headers["webhook-signature"] == f"{new} {old}"
+
+
 def test_the_signature_is_that_of_standard_webhooks():
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     content = b'{"test": 2432232314}'

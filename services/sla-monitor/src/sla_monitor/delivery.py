@@ -107,14 +107,14 @@ class Delivery:
         raise Unreachable("apprise does not know this kind of address", again=False)
 
     async def _to_webhook(self, url: str, letter: Letter) -> Outcome:
-        """Signed where the address has a secret, as Standard Webhooks says (https://www.standardwebhooks.com)."""
+        """Signed with each secret of the address, as Standard Webhooks says (https://www.standardwebhooks.com)."""
         split = _web_address("webhook", url)
-        secret = _told_apart(split, "secret")
+        secrets = _told_apart(split, "secret")
         content = _json(letter.body)
         seconds = str(int(self._clock.now().timestamp()))
         headers = {"webhook-id": letter.name, "webhook-timestamp": seconds}
-        if secret:
-            headers["webhook-signature"] = sign(secret, letter.name, seconds, content)
+        if secrets:
+            headers["webhook-signature"] = " ".join(sign(one, letter.name, seconds, content) for one in secrets)
         return await self._post(split, content, headers)
 
     async def _to_alertmanager(self, url: str, letter: Letter) -> Outcome:
@@ -126,10 +126,10 @@ class Delivery:
     async def _to_pagerduty(self, where: str, letter: Letter) -> Outcome:
         """`pagerduty:ROUTING_KEY`, or `pagerduty:https://events.eu.pagerduty.com/v2/enqueue#key=ROUTING_KEY`."""
         split = _web_address("pagerduty", where if "/" in where else f"{PAGERDUTY}#key={where}")
-        key = _told_apart(split, "key")
-        if not key:
+        keys = _told_apart(split, "key")
+        if not keys:
             raise Unreachable("pagerduty: needs a routing key", again=False)
-        return await self._post_all(split, [{"routing_key": key, **post} for post in letter.posts])
+        return await self._post_all(split, [{"routing_key": keys[0], **post} for post in letter.posts])
 
     async def _post_all(self, split: SplitResult, posts: Any) -> Outcome:
         """One after the other; what fails is sent again with all of them, which harms nothing."""
@@ -218,9 +218,9 @@ def _web_address(kind: str, url: str) -> SplitResult:
     return split
 
 
-def _told_apart(split: SplitResult, name: str) -> str:
-    """What stands behind the `#` under that name; a plus there is one, for base 64 has them."""
-    return parse_qs(split.fragment.replace("+", "%2B")).get(name, [""])[0]
+def _told_apart(split: SplitResult, name: str) -> list[str]:
+    """What stands behind the `#` under that name, each time; a plus there is one, for base 64 has them."""
+    return parse_qs(split.fragment.replace("+", "%2B")).get(name, [])
 
 
 def _json(body: Any) -> bytes:
