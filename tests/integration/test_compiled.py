@@ -16,8 +16,10 @@ def test_what_images_have_compiled_holds_to_the_same_laws():
     except Uncompilable as error:
         pytest.skip(str(error))
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    asked = "from devkit.compiled import is_compiled; raise SystemExit(not is_compiled())"
-    assert subprocess.run([sys.executable, "-c", asked], env=environment, cwd=ROOT, check=False).returncode == 0
+    asked = [sys.executable, "-c", "from sla_monitor.domain import fold; print(fold.__file__)"]
+    loaded = Path(subprocess.check_output(asked, env=environment, cwd=ROOT, text=True).strip())
+    assert loaded.is_relative_to(tree)
+    assert loaded.suffix != ".py"
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *LAWS]
     done = subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]

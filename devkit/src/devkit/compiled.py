@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from sla_monitor.domain import fold
-
 from devkit.docs import ROOT
 from devkit.errors import CommandFailed
 from devkit.stack.cache import locked
@@ -19,16 +17,12 @@ from devkit.stack.progress import say
 
 _SCRIPT: Final = ROOT / "deploy" / "compile.py"
 _MADE: Final = ROOT / ".compiled"
+_BEGUN_ANEW: Final = "RAPPORT_BEGUN_ANEW"
 _PACKAGES: Final = (ROOT / "shared/src/rapport", ROOT / "services/sla-monitor/src/sla_monitor")
 
 
 class Uncompilable(Exception):
     """There is nothing here to compile with; the message says what is missing."""
-
-
-def is_compiled() -> bool:
-    """Whether this process decides by compiled code."""
-    return not str(fold.__file__).endswith(".py")
 
 
 def compiled() -> Path:
@@ -73,13 +67,14 @@ def _digest() -> str:
 
 
 def continue_compiled() -> None:
-    """Begin this command anew by compiled code, unless it has; where that can't be, say so and go on."""
-    if is_compiled():
+    """Begin this command anew by compiled code, unless it has been; where that can't be, say so and go on."""
+    if os.environ.pop(_BEGUN_ANEW, None):
         return
     try:
         tree = compiled()
     except Uncompilable as error:
         say(f"measuring what is not compiled, as images have it: {error}")
         return
+    os.environ[_BEGUN_ANEW] = "yes"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(tree), os.environ.get("PYTHONPATH"))))
     os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - no shell is wanted
