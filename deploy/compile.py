@@ -19,31 +19,14 @@ from mypyc.build import mypycify
 from setuptools import setup
 
 MODULES: Final = {
-    "rapport": ["business_time/timeline", "runtime/batch", "runtime/documents", "runtime/plan"],
-    "sla_monitor": [
-        f"domain/{name}"
-        for name in (
-            "alerts",
-            "clocks",
-            "customers",
-            "cutting",
-            "erasing",
-            "escalation",
-            "fold",
-            "foldings",
-            "hours",
-            "log",
-            "monitor",
-            "owed",
-            "risk_signals",
-            "rules",
-            "telling",
-            "watch",
-        )
-    ],
+    "metrics/domain": "booked buckets contact counted decide finish journal marks notes",
+    "rapport/business_time": "timeline",
+    "rapport/runtime": "batch documents plan",
+    "sla_monitor/domain": "alerts clocks customers cutting erasing escalation fold foldings hours log monitor owed"
+    " risk_signals rules telling watch",
 }
 """
-Modules on the way of every event, by package. None may define what pydantic or msgspec read: a compiled class has no
+Modules on the way of every event, by folder. None may define what pydantic or msgspec read: a compiled class has no
 annotations that they could. Nor is any of them where input is checked: compiled code holds callers to the annotations.
 """
 
@@ -56,18 +39,19 @@ disable_error_code = import-untyped, import-not-found
 
 def compile_in(directory: Path, python: str) -> None:
     """Put the compiled modules beside their sources, of those packages that are there."""
-    packages = {package: modules for package, modules in MODULES.items() if (directory / package).is_dir()}
+    paths = [f"{folder}/{name}.py" for folder, names in MODULES.items() for name in names.split()]
+    there = [path for path in paths if (directory / path.partition("/")[0]).is_dir()]
     with tempfile.TemporaryDirectory() as made_in:
-        for package in packages:
+        for package in {path.partition("/")[0] for path in there}:
             shutil.copytree(directory / package, Path(made_in, package), ignore=shutil.ignore_patterns("*.so"))
         Path(made_in, "mypy.ini").write_text(_CONFIG)
         os.chdir(made_in)
-        paths = [f"{package}/{module}.py" for package, modules in packages.items() for module in modules]
-        checked = ["--config-file=mypy.ini", f"--python-executable={python}", *paths]
         setup(
             name="rapport-compiled",
             packages=[],
-            ext_modules=mypycify(checked, group_name="rapport"),
+            ext_modules=mypycify(
+                ["--config-file=mypy.ini", f"--python-executable={python}", *there], group_name="rapport"
+            ),
             script_args=["--quiet", "build_ext", "--inplace"],
         )
         for compiled in Path().rglob("*.so"):

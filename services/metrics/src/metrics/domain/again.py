@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from metrics.domain.history import Chapter, History, Told, of_contact
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 
 _DAY: Final = 86_400_000
 WITHIN: Final = 7 * _DAY

@@ -15,9 +15,10 @@ from rapport.decision import Counted
 from metrics.domain.deadlines import Run, Scheduled, told_by, word_of
 from metrics.domain.finish import WHOLE
 from metrics.domain.followups import followup_marks, is_about_followup, with_followup
-from metrics.domain.marks import NOTHING, Answer, Counting, Review, difference, hours_marks, marks_of
+from metrics.domain.kept import Answer, Note, Review
+from metrics.domain.marks import NOTHING, Counting, difference, hours_marks, marks_of
 from metrics.domain.naming import identity_of
-from metrics.domain.notes import LONGEST_LOG, Note, is_noted, note_of
+from metrics.domain.notes import LONGEST_LOG, is_noted, note_of
 from metrics.domain.states import ContactFact, CustomerFact, Order
 from metrics.domain.story import Story, fold
 from metrics.domain.surveys import sent_marks, with_survey

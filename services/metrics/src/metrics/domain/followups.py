@@ -17,7 +17,7 @@ from rapport.contracts.followup_events import (
 )
 
 from metrics.domain.deadlines import Word, millis, word_of
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 
 
 class Followed(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Final
 from metrics.domain import again, presence, sales
 from metrics.domain.deadlines import millis
 from metrics.domain.history import Chapter, History, Told, of_contact, of_customer
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 from metrics.domain.measures import Limits
 from metrics.domain.periods import periods_between
 from metrics.domain.question import Question

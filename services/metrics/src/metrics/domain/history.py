@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from metrics.domain.deadlines import millis
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 from metrics.domain.states import DIMENSIONS, ContactFact, CustomerFact, instant
 from metrics.domain.story import NO_REAL_CONTACT
 from metrics.domain.visit import Visit

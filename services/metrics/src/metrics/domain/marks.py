@@ -7,11 +7,11 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from rapport.contracts.fields import SurveyKind
 from rapport.decision import Counted
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.deadlines import Run
+from metrics.domain.kept import Answer, Mark, Review
 from metrics.domain.measures import MEASURES, WAITED
 from metrics.domain.story import NO_REAL_CONTACT, Story
 
@@ -34,37 +34,6 @@ _SHORT_MILLIS = 5_000
 """Who gives up so soon has hardly waited."""
 
 NO_MOVES: Final[Mapping[str, int]] = {}
-
-
-class Mark(NamedTuple):
-    """Figures that a contact adds to one measure at one instant, and whose they are."""
-
-    measure: str
-    at: int
-    agent: str | None
-    team: str | None
-    part: str | None
-    """Of sla the target, of a survey its context."""
-    figures: dict[str, int]
-
-
-class Answer(NamedTuple):
-    """The standing answer to one survey; the newest wins."""
-
-    at: int
-    number: int
-    name: str
-    survey: SurveyKind
-    score: int
-    context: str
-
-
-class Review(NamedTuple):
-    """How well a contact was handled, in parts of `WHOLE`, and who had handled it, if that was said."""
-
-    at: int
-    agent: str | None
-    value: int
 
 
 def marks_of(

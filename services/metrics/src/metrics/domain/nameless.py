@@ -7,8 +7,7 @@ from typing import Any, Final
 from rapport.contracts.envelope import OrderKey
 
 from metrics.domain.customer import marked
-from metrics.domain.marks import Answer
-from metrics.domain.notes import Note
+from metrics.domain.kept import Answer, Note
 from metrics.domain.states import ContactFact, CustomerFact
 from metrics.domain.surveys import Survey
 

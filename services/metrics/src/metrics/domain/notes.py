@@ -1,7 +1,7 @@
 """The compact log of a contact: of each event its place in the order, and what deciding needs of it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from rapport.contracts import Data, Event
 from rapport.contracts.contact_events import (
@@ -16,24 +16,10 @@ from rapport.contracts.contact_events import (
     ContactResponded,
 )
 
+from metrics.domain.kept import Note
+
 LONGEST_LOG = 500
 """Past this many events the older half is folded for good, and what is dated before it is too late."""
-
-
-class Note(NamedTuple):
-    """One event in the log. The first five fields are its `natural_order`, so notes sort as they are to be folded."""
-
-    millis: int
-    number: int
-    text: str
-    rank: int
-    name: str
-    type: str
-    what: dict[str, Any]
-
-    @property
-    def order(self) -> tuple[int, int, str, int, str]:
-        return self[:5]
 
 
 _RECEIVED = ("channel", "kind", "priority", "topic", "region", "location", "team", "language", "product")

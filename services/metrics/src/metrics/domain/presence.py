@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rapport.erasing import is_anonymous
 
 from metrics.domain.history import History, Told, of_customer
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 from metrics.domain.states import Life, instant
 from metrics.domain.surveys import SCORES
 

@@ -9,8 +9,8 @@ from typing import Any
 from rapport.contracts import format_instant
 
 from metrics.domain.deadlines import millis
+from metrics.domain.kept import Answer
 from metrics.domain.loyalty import MILLION, Loyalty, points_at, worth
-from metrics.domain.marks import Answer
 from metrics.domain.states import CustomerFact, instant
 
 

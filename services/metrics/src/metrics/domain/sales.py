@@ -6,8 +6,8 @@ from typing import Final
 
 from metrics.domain.buckets import bucket_of
 from metrics.domain.history import Chapter, History, Told, of_customer
+from metrics.domain.kept import Mark
 from metrics.domain.loyalty import worth
-from metrics.domain.marks import Mark
 
 _DAY: Final = 86_400_000
 AFTER_SALE: Final = 30 * _DAY

@@ -10,9 +10,8 @@ from rapport.decision import Index, Ref, State
 from metrics.domain.deadlines import Run, Word
 from metrics.domain.digest import digest_of
 from metrics.domain.followups import Followed
+from metrics.domain.kept import Answer, Mark, Note, Review
 from metrics.domain.loyalty import Purchase, Return
-from metrics.domain.marks import Answer, Mark, Review
-from metrics.domain.notes import Note
 from metrics.domain.story import Status, Story
 from metrics.domain.surveys import Survey
 from metrics.domain.visit import Visit

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from metrics.domain.notes import Note
+from metrics.domain.kept import Note
 
 Status = Literal["unknown", "open", "resolved", "merged", "abandoned"]
 

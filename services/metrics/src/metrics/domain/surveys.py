@@ -8,7 +8,7 @@ from rapport.contracts.fields import SurveyKind
 from rapport.contracts.followup_events import SurveySent
 
 from metrics.domain.deadlines import millis
-from metrics.domain.marks import Mark
+from metrics.domain.kept import Mark
 from metrics.domain.story import Story
 
 T = TypeVar("T")
