@@ -86,6 +86,21 @@ def test_a_tier_known_before_the_contact_counts_and_one_told_by_hand_wins():
     assert played.contact.policy == "gold"
 
 
+def test_news_of_the_customer_that_no_policy_asks_about_leaves_a_contact_under_its_version():
+    tighter = targets("first_response: {within: 1h}")
+    played = play([received("15:00")], under=[FIRST, tighter], looks=["Tue 10:00"])
+    played.take(tier_changed("Tue 10:10", "gold"))
+    played.take(customer("Tue 10:20", audience="partner"))
+    assert played.contact.policy_version == 1
+
+
+def test_an_earned_tier_that_one_told_by_hand_hides_moves_nothing():
+    played = play([customer("08:00", tier="gold"), received("15:00")], under=[TWO, TWO.replace("2h", "1h")])
+    played.take(tier_changed("Tue 09:10", "gold"))
+    played.take(tier_changed("Tue 09:20", "platinum"))
+    assert (played.contact.policy, played.contact.policy_version) == ("gold", 1)
+
+
 def test_a_changed_file_applies_to_contacts_opened_after_it_and_to_those_reclassified():
     tighter = targets("first_response: {within: 1h}")
     played = play([received("15:00")], under=[FIRST, tighter], looks=["Tue 10:00"])

@@ -13,7 +13,7 @@ from typing import Final
 from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.hours import WALL
 from sla_monitor.domain.log import MARKS, classification, instant
-from sla_monitor.domain.owed import PUBLISHED, Owed, begins, recorded
+from sla_monitor.domain.owed import PUBLISHED, Owed, begins, recorded, with_tier
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.rules import Facts, Plan
 from sla_monitor.domain.states import Entry, Status
@@ -196,10 +196,10 @@ class Folding(Owed):
             self._rematch(entry, at)
 
     def _customer_changed(self, entry: Entry, at: datetime) -> None:
-        before, watched = self._customer, self.is_watched
-        self._customer = {**before, **{f: v for f, v in entry.facts.items() if f not in MARKS}}
-        asked = self.book.in_force(at).asked | {"audience", "earned_tier"}
-        changed = not self.answered and any(before.get(field) != self._customer.get(field) for field in asked)
+        before, watched = with_tier(self._customer), self.is_watched
+        self._customer = {**self._customer, **{f: v for f, v in entry.facts.items() if f not in MARKS}}
+        after, asked = with_tier(self._customer), self.book.in_force(at).asked
+        changed = not self.answered and any(before.get(field) != after.get(field) for field in asked)
         if self.opening is not None and (changed or watched != self.is_watched):
             self._rematch(entry, at)
 

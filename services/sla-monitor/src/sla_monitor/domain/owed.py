@@ -160,9 +160,7 @@ class Owed:
     def _choose(self, at: datetime) -> bool:
         """The policy for what the contact now is; whether that is another than before."""
         before = (self.rule, self.calendar)
-        self.facts = {**self._customer, **self._contact}
-        if self.facts.get("tier") is None:
-            self.facts["tier"] = self._customer.get("earned_tier")
+        self.facts = {**with_tier(self._customer), **self._contact}
         self.version = self.book.in_force(at)
         self.rule = self.version.match(self.facts) if self.is_watched else None
         self.calendar = self.rule.calendar_name(self.facts) if self.rule else None
@@ -213,6 +211,11 @@ class Owed:
 def _edit(entry: Entry) -> str:
     """What to call the cause of what an edit of the contact or of the policy has changed."""
     return PUBLISHED if entry.type == PUBLISHED else RECLASSIFIED
+
+
+def with_tier(customer: Facts) -> Facts:
+    """A customer with the tier that counts: the one that somebody has given, else the one that was earned."""
+    return customer if customer.get("tier") is not None else {**customer, "tier": customer.get("earned_tier")}
 
 
 def begins(entry: Entry, target: str) -> bool:
