@@ -204,6 +204,15 @@ def test_an_outbound_contact_owes_no_answer_until_the_customer_writes():
     assert due(played, "first_response/1") == "17:00"
 
 
+def test_what_we_began_owes_none_either_when_we_open_it_again_and_the_customers_first_message_is_the_first():
+    played = play([received("09:00", direction="outbound"), resolved("09:30"), reopened("10:00")], under=ALL)
+    assert set(played.contact.told) == {"resolution/1", "resolution/2"}
+    played.take(received("10:30"))
+    assert set(played.contact.told) == {"resolution/1", "resolution/2", "first_response/1"}
+    played = play([received("09:00", direction="outbound"), resolved("09:30"), received("10:30")], under=ALL)
+    assert set(played.contact.told) == {"resolution/1", "resolution/2", "first_response/1"}
+
+
 def test_the_opening_says_whether_the_calendar_was_open_then():
     openings = [play([received(time)], under=FIRST, looks=[]).events for time in ("08:59", "09:00", "17:00")]
     assert [d.in_hours for events in openings for e in events if isinstance(d := e.data, SlaOpened)] == [

@@ -97,9 +97,7 @@ class Folding(Owed):
         if self.waiting_on == "customer":
             self._resume(entry, at)
         if self.outbound_only:
-            self.outbound_only = False
-            self.waiting_since = at
-            self._start("first_response", "", at, entry)
+            self._first_message(entry, at)
         elif self.waiting_since is not None:
             for target in ("first_response", "next_response"):
                 if target in self._needs:
@@ -109,6 +107,12 @@ class Folding(Owed):
                 self.waiting_since = at
         else:
             self.waiting_since = at
+
+    def _first_message(self, entry: Entry, at: datetime) -> None:
+        """The customer answers a contact that we began."""
+        self.outbound_only = False
+        self.waiting_since = at
+        self._start("first_response", "", at, entry)
 
     def _responded(self, entry: Entry, at: datetime) -> None:
         if self.opening is not None:
@@ -229,7 +233,11 @@ class Folding(Owed):
     # --- over, and open again ------------------------------------------------------
 
     def _reopen(self, entry: Entry, at: datetime) -> None:
-        """New cycles of resolution and next_response; the former goes on with what was left, or starts anew."""
+        """
+        New cycles of resolution and next_response; the former goes on with what was left, or starts anew.
+
+        Where we began the contact, no response is owed until the customer writes, and then it is the first.
+        """
         last = next((clock for clock in reversed(self.clocks) if clock.target == "resolution"), None)
         closed_at = self.resolved_at or at
         self.status, self.resolved_at = "open", None
@@ -239,8 +247,10 @@ class Folding(Owed):
             clock.origin = last.origin
             clock.used_before = last.used_before + last.open_seconds(closed_at)
         self._attach(clock, entry)
-        self.outbound_only = False
-        self.waiting_since = at if self._start("next_response", entry.name, at, entry) else None
+        if not self.outbound_only:
+            self.waiting_since = at if self._start("next_response", entry.name, at, entry) else None
+        elif entry.type == "contact.received":
+            self._first_message(entry, at)
 
     def _stop(self, entry: Entry, at: datetime, status: Status, *, cause: str) -> None:
         """The contact is over; what still runs is cancelled."""
