@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pymongo.errors import AutoReconnect, OperationFailure
 from rapport.runtime.http import COOKIE, Auth, create_http, require
 from rapport.runtime.keys import Key, Keys, Sessions
 from rapport.runtime.layers import MOST
+from rapport.runtime.problem import wrong_body
 from rapport.runtime.publisher import NotAcknowledged
 from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
@@ -279,6 +280,14 @@ async def test_what_is_wrong_is_told_in_words_and_not_in_those_of_a_library(clie
         {"pointer": "/body/text", "reason": "must not be empty"},
         {"pointer": "/body/a~1b", "reason": "Extra inputs are not permitted"},
     ]
+
+
+def test_a_body_that_a_handler_reads_by_itself_is_refused_in_the_same_words():
+    with pytest.raises(ValidationError) as refused:
+        Note.model_validate_json('{"text": "", "a/b": 1}')
+    problem = wrong_body(refused.value)
+    assert problem.status == 422
+    assert problem.errors == [("/text", "must not be empty"), ("/a~1b", "Extra inputs are not permitted")]
 
 
 async def test_the_document_says_how_signing_in_and_out_is_answered(client):

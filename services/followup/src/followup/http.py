@@ -14,7 +14,7 @@ from rapport.runtime.instants import SomeInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import BACK, refusals
 from rapport.runtime.pages import templates
-from rapport.runtime.problem import Problem
+from rapport.runtime.problem import Problem, wrong_body
 from rapport.runtime.processor import Processor
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -177,5 +177,4 @@ async def _said(request: Request, *, is_form: bool) -> Done:
             return Done(outcome=fields.get("outcome", ""), note=fields.get("note") or None)
         return Done.model_validate_json(body)
     except ValidationError as error:
-        errors = [("/" + "/".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
-        raise Problem(422, "; ".join(f"{p}: {r}" for p, r in errors), errors=errors) from None
+        raise wrong_body(error) from None

@@ -12,7 +12,7 @@ from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import BACK, PAGE, refusals
 from rapport.runtime.pages import SAFE_HEADERS
-from rapport.runtime.problem import Problem
+from rapport.runtime.problem import Problem, wrong_body
 from rapport.runtime.store import Store
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
@@ -141,8 +141,7 @@ def _asked(content: bytes) -> Asked:
     try:
         return Asked.model_validate_json(content)
     except ValidationError as error:
-        wrong = [("/" + "/".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
-        raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None
+        raise wrong_body(error) from None
 
 
 def _said(told: Outcome) -> str:

@@ -11,7 +11,7 @@ from rapport.runtime.http import require
 from rapport.runtime.instants import AskedInstant
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import refusals
-from rapport.runtime.problem import Problem
+from rapport.runtime.problem import wrong_body
 
 from sla_monitor.access import emitter_or_watcher
 from sla_monitor.domain.quote import quote
@@ -21,7 +21,6 @@ from sla_monitor.policies import Policies
 from sla_monitor.store import Queries
 
 Watcher = Annotated[Key, Depends(require("watch"))]
-Actor = Annotated[Key, Depends(require("act"))]
 
 
 class Asked(BaseModel):
@@ -56,8 +55,7 @@ def routes(policies: Policies, queries: Queries, clock: Clock) -> APIRouter:
         try:
             found = quote(asked.fields, asked.at or cut_to_milliseconds(clock.now()), policies.book, customer)
         except ValidationError as error:
-            wrong = [("/" + "/".join(map(str, item["loc"])), item["msg"]) for item in error.errors()]
-            raise Problem(422, "; ".join(f"{p}: {r}" for p, r in wrong), errors=wrong) from None
+            raise wrong_body(error) from None
         return {
             "policy": found.policy,
             "policy_version": found.policy_version,

@@ -1,9 +1,10 @@
 """Errors as RFC 9457 problem details, and the fields that are wrong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -77,6 +78,15 @@ def not_as_described(request: Request, error: RequestValidationError) -> Problem
     if isinstance(error.body, bytes) and found[0]["loc"] == ("body",):
         stated = request.headers.get("content-type", "nothing")
         return Problem(415, f"the body must be sent as application/json, not as {stated}")
+    return _violations(found)
+
+
+def wrong_body(error: ValidationError) -> Problem:
+    """What is wrong with a body that was read by a model of ours; pointers begin in it."""
+    return _violations(error.errors(include_url=False, include_input=False))
+
+
+def _violations(found: Sequence[Any]) -> Problem:
     errors = [(_pointer(item["loc"]), item["msg"].removeprefix("Value error, ")) for item in found]
     return Problem(422, "; ".join(f"{pointer}: {reason}" for pointer, reason in errors), errors=errors)
 
