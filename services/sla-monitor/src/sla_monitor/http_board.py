@@ -8,6 +8,7 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import BACK
+from rapport.runtime.pages import here_or_home
 from rapport.runtime.problem import Problem
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
@@ -129,7 +130,7 @@ async def _carry_out(
 
 def back(following: str, said: str, refused: list[dict[str, str]]) -> str:
     """The page that the form came from, told what became of it; never another site."""
-    local = following if following.startswith("/") and not following.startswith(("//", "/\\")) else "/"
+    local = here_or_home(following)
     told: dict[str, Any] = {"done": said} if said else {}
     if refused:
         told["refused"] = refused[0]["reason"] + (f" (and {len(refused) - 1} more)" if len(refused) > 1 else "")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 from rapport.runtime.instants import AskedInstant
-from rapport.runtime.keys import Key
+from rapport.runtime.keys import vouched_for
 from rapport.runtime.openapi import BACK, PAGE, refusals
 from rapport.runtime.pages import SAFE_HEADERS
 from rapport.runtime.problem import Problem, wrong_body
@@ -86,7 +86,7 @@ class Opened:
         Those that somebody has taken already come last, so that asking again gets further.
         """
         link, alerts = await self.alerts(token)
-        key = Key(name=f"{link.receiver} (link)"[:100], sha256="0" * 64, roles=("act",))
+        key = vouched_for(f"{link.receiver} (link)")
         untaken_first = sorted(alerts, key=lambda alert: alert.state == "acknowledged")
         meant = [alert.id for alert in untaken_first if name in (None, alert.id)]
         if name is not None and not meant:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, SecretStr, ValidationError
 from rapport.runtime import telemetry as shared
-from rapport.runtime.keys import Key
+from rapport.runtime.keys import vouched_for
 from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
@@ -81,7 +81,7 @@ class Followed:
 
     async def _each(self, said: "Said", action: Action) -> int:
         """Of one incident there may be many alerts here: those that a storm brought."""
-        key = Key(name=f"{said.who} (PagerDuty)"[:100], sha256="0" * 64, roles=("act",))
+        key = vouched_for(f"{said.who} (PagerDuty)")
         command, done = Command(action, reason="resolved in PagerDuty" if action == "close" else None), 0
         for alert_id in await _alerts(self._store, said.incident, action):
             try:

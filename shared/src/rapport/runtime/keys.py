@@ -50,6 +50,11 @@ class Key(BaseModel):
         return role in self._powers
 
 
+def vouched_for(name: str) -> Key:
+    """Somebody who has no key of ours, but a proxy, a link or another product says who acts; no secret finds it."""
+    return Key(name=name[:100], sha256="0" * 64, roles=("act",))
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     keys: list[Key]

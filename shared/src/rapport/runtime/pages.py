@@ -20,6 +20,11 @@ SAFE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 """For every page that people see after signing in: nothing from outside, in no frame, kept by nobody."""
 
 
+def here_or_home(address: str) -> str:
+    """A page of this site, as whoever came says it; the first one where they say another site."""
+    return address if address.startswith("/") and not address.startswith(("//", "/\\")) else "/"
+
+
 def templates(package: str) -> Environment:
     """The templates in `<package>/templates`; a missing variable is an error, not an empty place."""
     return Environment(

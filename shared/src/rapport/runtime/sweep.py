@@ -5,11 +5,8 @@ import contextlib
 from datetime import datetime, timedelta
 from typing import Final, NoReturn, Protocol
 
-from rapport.runtime import telemetry
 from rapport.runtime.clock import Clock
 from rapport.runtime.processor import Processor
-
-log = telemetry.logger()
 
 _LONGEST: Final = timedelta(seconds=1)
 _WHILE_BEHIND: Final = timedelta(milliseconds=50)
