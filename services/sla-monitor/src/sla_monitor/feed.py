@@ -7,7 +7,6 @@ any replica; what is too old to resume from is answered by `reset`: read the lis
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from rapport.runtime.patience import Patience
 from sla_monitor import telemetry
 from sla_monitor.domain.states import AlertState
 from sla_monitor.followers import Followers
+from sla_monitor.streaming import event
 
 log = shared.logger()
 
@@ -113,7 +113,7 @@ class Feed:
                 if after:
                     async for line in self._missed(after, wanted, missed):
                         yield line
-                yield _event("ready", {}, self._token or after)
+                yield event("ready", {}, self._token or after)
                 while not self._stopped:
                     async for line in self._live(queue, wanted, missed):
                         yield line
@@ -125,10 +125,10 @@ class Feed:
             async with asyncio.timeout(_ALIVE_EVERY):
                 change = await queue.get()
         except TimeoutError:
-            yield _event("alive", {"as_of": format_instant(self._clock.now())}, self._token)
+            yield event("alive", {"as_of": format_instant(self._clock.now())}, self._token)
             return
         if change is None:
-            yield _event("reset", {}, self._token)
+            yield event("reset", {}, self._token)
         elif change.token not in missed and wanted(change.alert):
             yield _told(change)
 
@@ -143,7 +143,7 @@ class Feed:
                         if wanted(change.alert):
                             yield _told(change)
             except MongoError:
-                yield _event("reset", {}, self._token)
+                yield event("reset", {}, self._token)
 
 
 def shown(alert: AlertState) -> dict[str, Any]:
@@ -160,9 +160,4 @@ def _change(document: dict[str, Any]) -> Change:
 
 
 def _told(change: Change) -> str:
-    return _event("alert", shown(change.alert), change.token)
-
-
-def _event(name: str, data: dict[str, Any], token: str) -> str:
-    head = f"id: {token}\n" if token else ""
-    return f"{head}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return event("alert", shown(change.alert), change.token)

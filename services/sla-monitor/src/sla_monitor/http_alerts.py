@@ -1,7 +1,6 @@
 """`/v1/alerts` and `/v1/board`: who waits, who has taken it, and every change as it happens."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -20,6 +19,7 @@ from sla_monitor.commands import Command, Commands, Refused
 from sla_monitor.domain.states import AlertState, AlertStatus, alerts_of
 from sla_monitor.feed import Feed, shown
 from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
+from sla_monitor.streaming import streamed
 
 _STANDING_FIRST = tuple(
     Part({"active": active, "raised": raised}, "due_at", falling=True, ids_falling=True)
@@ -163,9 +163,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
         def wanted(alert: AlertState) -> bool:
             return may_see(key, alert.team) and (team is None or alert.team == team)
 
-        lines: AsyncIterator[str] = feed.follow(last_event_id or "", wanted)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+        return streamed(feed.follow(last_event_id or "", wanted))
 
 
 _ACTED: Final = refusals({404: "there is no alert 'a-1' here", 409: "the alert is closed"})

@@ -19,12 +19,12 @@ from sla_monitor.domain.board_filter import STATUSES, BoardFilter
 from sla_monitor.drawing import Drawing, packed
 from sla_monitor.live import Live
 from sla_monitor.paging import Sought
+from sla_monitor.streaming import streamed
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
 
 _MOST_FORM: Final = 1_000_000
-_STREAMED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _DONE: Final = {"acknowledge": "acknowledged", "snooze": "snoozed", "assign": "assigned", "close": "closed"}
 
 
@@ -74,14 +74,14 @@ def routes(board: Board, live: Live, drawing: Drawing, commands: Commands, clock
     async def stream(key: Watcher, wanted: Wanted) -> StreamingResponse:
         """Server-sent events for the board with these filters: rows and figures, drawn."""
         team_condition(key, wanted.team or None)
-        return StreamingResponse(live.follow(wanted, key), media_type="text/event-stream", headers=_STREAMED)
+        return streamed(live.follow(wanted, key))
 
     @router.get("/board/contact", response_class=StreamingResponse, responses=NO_CONTACT)
     async def stream_contact(key: Watcher, contact_id: Annotated[str, Query(max_length=200)]) -> StreamingResponse:
         """Server-sent events for a contact's page: `changed` when to read it again."""
         if not await live.shows(contact_id, key):
             raise Problem(404, f"there is no contact {contact_id!r} here")
-        return StreamingResponse(live.follow_contact(contact_id), media_type="text/event-stream", headers=_STREAMED)
+        return streamed(live.follow_contact(contact_id))
 
     @router.post("/act", responses={**BACK, 200: {"content": {"application/json": {"schema": {}}}}})
     async def act(request: Request, key: Actor) -> Response:

@@ -27,6 +27,7 @@ from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import Change, Feed
 from sla_monitor.followers import Followers
+from sla_monitor.streaming import event
 
 log = shared.logger()
 
@@ -112,20 +113,20 @@ class Live:
         due: datetime | None = None
         with self._boards.joined() as queue, telemetry.BOARDS.track_inprogress():
             await self._open.wait()
-            yield _event("ready", {})
+            yield event("ready", {})
             while not self._stopped:
                 batch = await _next(queue, self._seconds_to(due))
                 if batch is None:
-                    yield _event("reset", {})
+                    yield event("reset", {})
                 elif rows := _rows(batch, wanted, key):
-                    yield _event("rows", rows)
+                    yield event("rows", rows)
                 now = self._clock.now()
                 if batch != [] and due is None:
                     due = now.replace(microsecond=0) + _SECOND
                 if due is None or now >= due:
                     due = None
                     if figures := await self._figures_of(wanted, key):
-                        yield _event("figures", {"html": figures})
+                        yield event("figures", {"html": figures})
 
     async def shows(self, contact_id: str, key: Key) -> bool:
         """Whether there is such a contact for this key."""
@@ -135,7 +136,7 @@ class Live:
     async def follow_contact(self, contact_id: str) -> AsyncIterator[str]:
         """Server-sent events: `changed` when the contact is another than before, `alive` in between."""
         before, looks = await self._look_at(contact_id), 0
-        yield _event("ready", {})
+        yield event("ready", {})
         while not self._stopped:
             await self._clock.sleep(_LOOK_EVERY)
             try:
@@ -145,9 +146,9 @@ class Live:
             looks += 1
             if now != before:
                 before = now
-                yield _event("changed", {})
+                yield event("changed", {})
             elif looks % _ALIVE_EVERY == 0:
-                yield _event("alive", {})
+                yield event("alive", {})
 
     async def _look_at(self, contact_id: str) -> object:
         """The contact as it is stored, to be compared and nothing else."""
@@ -196,7 +197,3 @@ def _rows(batch: Batch, wanted: BoardFilter, key: Key) -> list[dict[str, Any]]:
             row |= {"sort": drawn.sort, "html": drawn.acting if may_act else drawn.watching}
         rows.append(row)
     return rows
-
-
-def _event(name: str, data: Any) -> str:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
