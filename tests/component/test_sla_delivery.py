@@ -16,7 +16,7 @@ from tests.support.clock import ManualClock
 from tests.support.receivers import Receiver, receiver
 from tests.support.stack import Addresses
 
-LETTER = Letter("msg_1", "Title", "One line", {"version": "4", "text": "One line ü"})
+LETTER = Letter("msg_1", "One line", {"version": "4", "text": "One line ü"}, title="Title")
 
 
 @pytest.fixture

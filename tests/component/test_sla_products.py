@@ -52,7 +52,7 @@ def message(*alerts: AlertState, kind: str = "breach", **fields: Any) -> Message
 
 
 def letter(written: Message, via: str) -> Letter:
-    return Letter(written.name, "title", written.text, written.body(), tuple(written.posts(via)))
+    return Letter(written.name, written.text, written.body(), tuple(written.posts(via)))
 
 
 async def test_pagerduty_opens_takes_and_resolves_one_incident_per_alert(delivery: Delivery, pager: PagerDuty):
@@ -89,7 +89,7 @@ async def test_a_storm_is_one_incident_that_ends_with_the_last_of_its_alerts(del
 async def test_what_pagerduty_refuses_is_not_sent_again_and_what_it_can_not_take_now_is(
     delivery: Delivery, pager: PagerDuty
 ):
-    broken = Letter("msg_1", "t", "t", {}, ({"event_action": "trigger", "payload": {"summary": ""}},))
+    broken = Letter("msg_1", "t", {}, ({"event_action": "trigger", "payload": {"summary": ""}},))
     refused = await delivery.send(pager.address, broken)
     assert (refused.ok, refused.again) == (False, False)
     assert "Event object is invalid" in refused.detail

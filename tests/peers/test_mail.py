@@ -9,7 +9,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from rapport.runtime.clock import SystemClock
 from sla_monitor.delivery import Delivery, Letter
 
-LETTER = Letter("msg_1", "BREACHED 12 min", "BREACHED 12 min · first response · Ms Rossi – “wrong”", {})
+LETTER = Letter("msg_1", "BREACHED 12 min · first response · Ms Rossi – “wrong”", {}, title="BREACHED 12 min")
 
 
 class Box:

@@ -269,7 +269,7 @@ class Auditor:
             if place is None or self._means.health.closed_until(name) is not None:
                 continue
             posts = tuple(report.posts(kind_of(place.url)))
-            letter = Letter(report.name, report.text[:120], report.text, report.body(name), posts)
+            letter = Letter(report.name, report.text, report.body(name), posts)
             outcome = await self._means.delivery.send(place.url, letter)
             await self._means.health.note(name, outcome)
             if outcome.ok:

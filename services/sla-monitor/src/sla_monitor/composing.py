@@ -22,7 +22,6 @@ from sla_monitor.receivers import Place, place_of
 Alerts = Mapping[str, AlertState]
 Heard = Mapping[str, Sequence[NotificationState]]
 
-_LONGEST_TITLE: Final = 120
 OVER: Final = ("acknowledged", "cleared")
 _AT_ONCE: Final = 5000
 
@@ -111,5 +110,4 @@ def via(place: Place | None) -> str:
 
 
 def letter_of(message: Message, place: Place) -> Letter:
-    line = message.text
-    return Letter(message.name, line[:_LONGEST_TITLE], line, message.body(), tuple(message.posts(via(place))))
+    return Letter(message.name, message.text, message.body(), tuple(message.posts(via(place))))

@@ -22,6 +22,7 @@ PAGERDUTY: Final = "https://events.pagerduty.com/v2/enqueue"
 _WHSEC: Final = "whsec_"
 _LONGEST_WAIT: Final = 300.0
 _MOST_SAID: Final = 300
+_LONGEST_TITLE: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,14 @@ class Letter:
     """
     What is sent: a name that stays the same when it is sent again, a line, and a body for webhooks.
 
-    `posts` are the bodies for a product with an API of its own.
+    `posts` are the bodies for a product with an API of its own. Without a title the line begins as one.
     """
 
     name: str
-    title: str
     text: str
     body: dict[str, Any]
     posts: tuple[Any, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class Outcome:
     again: bool = False
     after: float = 0.0
     perhaps: bool = False
+
+    @property
+    def word(self) -> str:
+        """What became of the message, as figures and the log say it."""
+        return "sent" if self.ok else "retried" if self.again else "failed"
 
 
 class Delivery:
@@ -99,7 +105,7 @@ class Delivery:
         plugin = await self._apprise.plugin(url)
         if plugin is not None:
             # apprise would put a title that has no place before the text, which says the same
-            title = letter.title if plugin.title_maxlen else ""
+            title = (letter.title or letter.text[:_LONGEST_TITLE]) if plugin.title_maxlen else ""
             carried = await self._apprise.send(plugin, title, letter.text)
             return Outcome(carried.taken, carried.says, carried.again, perhaps=carried.perhaps)
         if kind in ("http", "https"):

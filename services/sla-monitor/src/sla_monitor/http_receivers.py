@@ -79,4 +79,4 @@ def _letter(name: str, line: str, via: str, clock: Clock) -> Letter:
         posts = [*to_pagerduty([one], group="test", client=""), *resolved]
     group = {"alertname": labels["alertname"]}
     body = webhook_body([one], key=one.id, receiver=name, group=group, url="", text=line)
-    return Letter(f"test_{int(now.timestamp() * 1000)}", "Test from Rapport", line, body, tuple(posts))
+    return Letter(f"test_{int(now.timestamp() * 1000)}", line, body, tuple(posts), "Test from Rapport")

@@ -159,13 +159,17 @@ class RiskTeller:
         name, now, via = receiver_of(place), self._means.clock.now(), kind_of(found.url)
         shared_names = await self._shared(those)
         message = RiskMessage(place, tuple(those), now, self._public_url, found.fields, shared_names)
-        letter = Letter(message.name, message.text[:120], message.text, message.body(), tuple(message.posts(via)))
+        letter = Letter(message.name, message.text, message.body(), tuple(message.posts(via)))
         with shared.timed(telemetry.SEND_SECONDS, receiver=name):
             outcome = await self._means.delivery.send(found.url, letter)
-        said = "sent" if outcome.ok else "retried" if outcome.again else "failed"
-        telemetry.MESSAGES.labels(name, said).inc()
+        telemetry.MESSAGES.labels(name, outcome.word).inc()
         log.info(
-            "risks told", receiver=name, over=message.over, customers=len(those), outcome=said, detail=outcome.detail
+            "risks told",
+            receiver=name,
+            over=message.over,
+            customers=len(those),
+            outcome=outcome.word,
+            detail=outcome.detail,
         )
         await self._means.health.note(name, outcome)
         await self._record(message, via, outcome)
@@ -184,7 +188,7 @@ class RiskTeller:
     async def _post_again(self, name: str, place: Place, those: Sequence[AtRisk]) -> None:
         now = self._means.clock.now()
         message = RiskMessage(name, tuple(those), now, self._public_url, place.fields)
-        letter = Letter("standing", "standing", "standing", {}, tuple(message.again(now + STANDS_FOR)))
+        letter = Letter("standing", "standing", {}, tuple(message.again(now + STANDS_FOR)))
         outcome = await self._means.delivery.send(place.url, letter)
         await self._means.health.note(receiver_of(name), outcome)
         if not outcome.ok:

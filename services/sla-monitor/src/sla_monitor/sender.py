@@ -215,15 +215,14 @@ class Sender:
             return Outcome(ok=False, detail="no policy knows where this receiver is")
         with shared.timed(telemetry.SEND_SECONDS, receiver=key.receiver):
             outcome = await self._means.delivery.send(place.url, letter_of(message, place))
-        said = "sent" if outcome.ok else "retried" if outcome.again else "failed"
-        telemetry.MESSAGES.labels(key.receiver, said).inc()
+        telemetry.MESSAGES.labels(key.receiver, outcome.word).inc()
         log.info(
             "message",
             receiver=key.receiver,
             kind=key.kind,
             group=key.group,
             alerts=len(members),
-            outcome=said,
+            outcome=outcome.word,
             detail=outcome.detail,
         )
         return outcome

@@ -87,7 +87,7 @@ class Standing:
         for key, members in groups.items():
             heard = {one.alert_id: [one] for one in members}
             post += (await self._composer.plain(key, members, alerts, heard)).again(until)
-        outcome = await self._means.delivery.send(place.url, Letter("standing", "standing", "standing", {}, (post,)))
+        outcome = await self._means.delivery.send(place.url, Letter("standing", "standing", {}, (post,)))
         await self._means.health.note(name, outcome)
         if not outcome.ok:
             log.warning("not told again of what stands", receiver=name, detail=outcome.detail)
