@@ -126,9 +126,7 @@ class Board:
         return Choices(await self._queries.teams(), await self._queries.owners(teams), await self._queries.policies())
 
     def _zone(self, contact: ContactState) -> str:
-        calendars = self._policies.book.version(contact.policy_version).calendars
-        calendar = calendars.get(contact.calendar or "")
-        return calendar.timezone if calendar else "UTC"
+        return self._policies.book.version(contact.policy_version).zone_of(contact.calendar)
 
 
 def _alert_lines(

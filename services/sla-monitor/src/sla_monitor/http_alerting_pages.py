@@ -136,8 +136,7 @@ def _add_receivers(router: APIRouter, outward: Outward, policies: Policies, draw
 
 def _local_to(policies: Policies, clock: Clock) -> Any:
     """Shows an instant as it reads where the policy's first calendar is, with the date."""
-    calendars = policies.book.in_force(clock.now()).calendars
-    there = ZoneInfo(next((calendar.timezone for calendar in calendars.values()), "UTC"))
+    there = ZoneInfo(policies.book.in_force(clock.now()).zone)
 
     def local(instant: datetime | str) -> str:
         at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant

@@ -79,8 +79,7 @@ def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Po
         customer = await store.get(CustomerState, contact.customer_id)
         ids = [f"{contact.id}/{name}" for name in contact.alerts]
         messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
-        calendar = policies.book.version(contact.policy_version).calendars.get(contact.calendar or "")
-        zone, now = calendar.timezone if calendar else "UTC", clock.now()
+        zone, now = policies.book.version(contact.policy_version).zone_of(contact.calendar), clock.now()
         view = detail(contact, policies.book, now, messages, await store.get(RiskState, contact.customer_id))
         return drawing.page(
             "contact.html",
@@ -104,8 +103,7 @@ def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Po
 def _add_workload(router: APIRouter, queries: Queries, drawing: Drawing, policies: Policies, clock: Clock) -> None:
     async def ask(key: Key, by: str, team: str | None) -> dict[str, Any]:
         now = clock.now()
-        calendars = policies.book.in_force(now).calendars
-        zone = next((calendar.timezone for calendar in calendars.values()), "UTC")
+        zone = policies.book.in_force(now).zone
         rows = await queries.workload(_OWNED[by], team_condition(key, team), now, _midnight(now, zone))
         return {"by": by, "as_of": format_instant(now), "tz": zone, "rows": rows}
 

@@ -93,6 +93,16 @@ class PolicyVersion(BaseModel):
         choices = [choice for policy in self.file.policies for choice in (policy.calendar, policy.escalation) if choice]
         return frozenset(found.union(*(choice.map for choice in choices if choice.by == "customer_id")))
 
+    @property
+    def zone(self) -> str:
+        """Where people work by it, as far as it says: the time zone of its first calendar."""
+        return next((calendar.timezone for calendar in self.calendars.values()), "UTC")
+
+    def zone_of(self, calendar: str | None) -> str:
+        """The time zone of that calendar; UTC where there is none such."""
+        known = self.calendars.get(calendar or "")
+        return known.timezone if known else "UTC"
+
     def match(self, facts: Facts) -> Rule | None:
         """The first policy that is meant for such a contact."""
         for rule in self.rules:
