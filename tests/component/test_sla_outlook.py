@@ -52,7 +52,12 @@ async def test_a_customer_at_risk_is_told_of_once_with_the_reasons_and_listed(sl
         ("K-1", "repeat_contacts"),
         ("K-2", "low_score"),
     ]
-    assert (await sla.get("/v1/risks", customer_id="K-2")).json()["risks"][0]["customer_id"] == "K-2"
+    one = (await sla.get("/v1/risks", customer_id="K-2", limit="1")).json()
+    assert ([risk["customer_id"] for risk in one["risks"]], one["cursor"]) == (["K-2"], None)
+    first = (await sla.get("/v1/risks", limit="1")).json()
+    second = (await sla.get("/v1/risks", limit="1", cursor=first["cursor"])).json()
+    assert [risk["customer_id"] for page in (first, second) for risk in page["risks"]] == ["K-1", "K-2"]
+    assert second["cursor"] is None
     assert (await sla.get("/v1/risks", "mail-key")).json()["risks"] == []
     await sla.tell("contact.received", "C-4", customer_id="K-2", team="mail", subject="Again")
 

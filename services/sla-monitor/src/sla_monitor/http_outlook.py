@@ -19,6 +19,7 @@ from sla_monitor.domain.contact_view import risks_shown
 from sla_monitor.domain.outlook import Due, coming
 from sla_monitor.domain.risk import RiskState
 from sla_monitor.domain.states import ContactState
+from sla_monitor.paging import Part, page
 from sla_monitor.policies import Policies
 from sla_monitor.store import Queries
 
@@ -27,6 +28,7 @@ Watcher = Annotated[Key, Depends(require("watch"))]
 _FARTHEST: Final = timedelta(days=366)
 _PAGE: Final = 500
 _SHOWN: Final = 100
+_BY_ID: Final = (Part({}),)
 
 
 def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> APIRouter:
@@ -56,23 +58,20 @@ def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> 
         key: Watcher,
         customer_id: str | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        cursor: str = "",
+        cursor: str | None = None,
     ) -> dict[str, Any]:
         """
         Customers with whom a conflict may be near, since when, why and who was told; what has cleared is left out.
 
         A key that is limited to teams sees the customers of whom these teams have or had contacts.
         """
-        where: dict[str, Any] = {"_id": customer_id} if customer_id else {"_id": {"$gt": cursor}}
-        states = await store.find(RiskState, {"at_risk": True, **where}, limit=limit)
+        where = {"at_risk": True, **({"_id": customer_id} if customer_id else {})}
+        states, following = await page(store, RiskState, where, _BY_ID, limit=limit, cursor=cursor)
         rules, now = policies.book.latest.file.risk, clock.now()
         own = await queries.customers_of(key.teams, [state.id for state in states]) if key.teams else None
         seen = [one for one in states if own is None or one.id in own]
         listed = [{"customer_id": one.id, "causes": risks_shown(one, rules, now)} for one in seen]
-        return {
-            "risks": [one for one in listed if one["causes"]],
-            "cursor": states[-1].id if len(states) == limit else None,
-        }
+        return {"risks": [one for one in listed if one["causes"]], "cursor": following}
 
     return router
 
