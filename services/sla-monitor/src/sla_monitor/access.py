@@ -7,6 +7,9 @@ from rapport.runtime.http import Auth, require
 from rapport.runtime.keys import Key
 from rapport.runtime.openapi import refusals
 from rapport.runtime.problem import Problem
+from rapport.runtime.store import Store
+
+from sla_monitor.domain.states import ContactState
 
 NO_CONTACT: Final = refusals({404: "there is no contact 'C-1' here"})
 
@@ -27,6 +30,14 @@ def teams_looked_at(key: Key, team: str = "") -> tuple[str, ...]:
 
 def may_see(key: Key, team: str | None) -> bool:
     return not key.teams or team in key.teams
+
+
+async def contact_for(key: Key, store: Store, contact_id: str) -> ContactState:
+    """The contact; 404 where there is none, or none that this key may see."""
+    contact = await store.get(ContactState, contact_id)
+    if contact is None or not may_see(key, contact.team):
+        raise Problem(404, f"there is no contact {contact_id!r} here")
+    return contact
 
 
 def emitter_or_watcher(request: Request) -> Key:

@@ -79,7 +79,7 @@ def create_app(settings: SlaSettings, clock: Clock | None = None) -> Service:
 
     service.http.include_router(http_alerts.routes(store, commands, feed, board))
     service.http.include_router(http_outlook.routes(store, queries, policies, now))
-    service.http.include_router(http_contacts.routes(store, policies, now))
+    service.http.include_router(http_contacts.routes(store, queries, policies, now))
     service.http.include_router(http_versions.routes(policies, applications, queries, now))
     service.http.include_router(http_policy.routes(policies, queries, now))
     service.http.include_router(http_closures.routes(closures, policies, queries, now))

@@ -8,15 +8,15 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.http import require
 from rapport.runtime.instants import SomeInstant
 from rapport.runtime.keys import Key
-from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
-from sla_monitor.access import NO_CONTACT, may_see, team_condition
+from sla_monitor.access import NO_CONTACT, contact_for, team_condition
 from sla_monitor.domain.contact_view import detail, summary
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import ContactState, NotificationState, Status
+from sla_monitor.domain.states import ContactState, Status
 from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
 from sla_monitor.policies import Policies
+from sla_monitor.store import Queries
 
 _LATE = {"in_work": True, "breached": True}
 _AHEAD = {"in_work": True, "breached": False, "next_due_at": {"$ne": None}}
@@ -29,7 +29,7 @@ STATUSES: tuple[str, ...] = get_args(Status)
 Watcher = Annotated[Key, Depends(require("watch"))]
 
 
-def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
+def routes(store: Store, queries: Queries, policies: Policies, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
 
     @router.get("")
@@ -59,11 +59,8 @@ def routes(store: Store, policies: Policies, clock: Clock) -> APIRouter:
     @router.get("/{contact_id:path}", responses=NO_CONTACT)
     async def get_contact(contact_id: str, key: Watcher) -> dict[str, Any]:
         """One contact: every target with its deadline, which explains itself second by second, and the history."""
-        contact = await store.get(ContactState, contact_id)
-        if contact is None or not may_see(key, contact.team):
-            raise Problem(404, f"there is no contact {contact_id!r} here")
-        ids = [f"{contact.id}/{name}" for name in contact.alerts]
-        messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
+        contact = await contact_for(key, store, contact_id)
+        messages = await queries.messages_about(contact)
         risk = await store.get(RiskState, contact.customer_id)
         return detail(contact, policies.book, clock.now(), messages, risk)
 

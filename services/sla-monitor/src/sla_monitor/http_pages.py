@@ -15,14 +15,14 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from sla_monitor.access import NO_CONTACT, may_see, team_condition
+from sla_monitor.access import NO_CONTACT, contact_for, team_condition
 from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.history import in_short
 from sla_monitor.domain.plain_words import promised
 from sla_monitor.domain.risk import RiskState, causes_in_words
 from sla_monitor.domain.rules import Spec
-from sla_monitor.domain.states import ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import CustomerState
 from sla_monitor.drawing import Drawing
 from sla_monitor.policies import Policies
 from sla_monitor.store import Queries
@@ -42,7 +42,7 @@ _OWNED: Final = {"agent": "owner", "team": "team"}
 
 def routes(store: Store, queries: Queries, drawing: Drawing, policies: Policies, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
-    _add_contact(router, store, drawing, policies, clock)
+    _add_contact(router, store, queries, drawing, policies, clock)
     _add_workload(router, queries, drawing, policies, clock)
 
     @router.get("/policy")
@@ -69,16 +69,15 @@ def routes(store: Store, queries: Queries, drawing: Drawing, policies: Policies,
     return router
 
 
-def _add_contact(router: APIRouter, store: Store, drawing: Drawing, policies: Policies, clock: Clock) -> None:
+def _add_contact(
+    router: APIRouter, store: Store, queries: Queries, drawing: Drawing, policies: Policies, clock: Clock
+) -> None:
     @router.get("/contacts/{contact_id:path}", responses=NO_CONTACT)
     async def show_contact(contact_id: str, key: Watcher, refused: str = "", done: str = "") -> Response:
         """One contact: its deadlines, each with its explanation, and what has happened."""
-        contact = await store.get(ContactState, contact_id)
-        if contact is None or not may_see(key, contact.team):
-            raise Problem(404, f"there is no contact {contact_id!r} here")
+        contact = await contact_for(key, store, contact_id)
         customer = await store.get(CustomerState, contact.customer_id)
-        ids = [f"{contact.id}/{name}" for name in contact.alerts]
-        messages = await store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
+        messages = await queries.messages_about(contact)
         zone, now = policies.book.version(contact.policy_version).zone_of(contact.calendar), clock.now()
         view = detail(contact, policies.book, now, messages, await store.get(RiskState, contact.customer_id))
         return drawing.page(

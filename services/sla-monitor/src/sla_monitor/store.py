@@ -75,9 +75,10 @@ class Queries:
         where = {"customer_id": {"$in": list(ids)}, "team": {"$in": list(teams)}}
         return set(await self._contacts.distinct("customer_id", where))
 
-    async def contacts(self, ids: Iterable[str]) -> dict[str, ContactState]:
-        found = await self.store.find(ContactState, {"_id": {"$in": sorted(set(ids))}})
-        return {contact.id: contact for contact in found}
+    async def messages_about(self, contact: ContactState) -> list[NotificationState]:
+        """What has been sent about its alerts."""
+        ids = [f"{contact.id}/{name}" for name in contact.alerts]
+        return await self.store.find(NotificationState, {"alert_id": {"$in": ids}, "status": "sent"}) if ids else []
 
     async def messages_still_needed(self, ids: Sequence[str]) -> set[str]:
         """
