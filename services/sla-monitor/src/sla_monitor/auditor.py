@@ -28,7 +28,7 @@ from sla_monitor.domain.silences import FIELDS
 from sla_monitor.domain.states import AlertState, ContactState, NotificationState
 from sla_monitor.domain.text import length
 from sla_monitor.means import Means
-from sla_monitor.receivers import Place, names_in, places_in
+from sla_monitor.receivers import Place, forgets, names_in, places_in
 from sla_monitor.risk_waiting import PLACES, over, row_of, unheard
 from sla_monitor.silences import IS_SILENT, LAGS, Holding
 
@@ -245,7 +245,7 @@ class Auditor:
             log.warning("trouble", cause=finding.cause, about=finding.about, says=finding.says, told=told)
             await self._trouble.update_one({"_id": finding.id}, {"$addToSet": {"told": {"$each": told}}})
         if now - row.get("again_at", row["since"]) >= self._tell_again_every:
-            forgetful = [name for name in row["told"] if any(_forgets(place) for place in places_in(file, name)[:1])]
+            forgetful = [name for name in row["told"] if any(forgets(place) for place in places_in(file, name)[:1])]
             await self._tell(report, forgetful)
             await self._trouble.update_one({"_id": finding.id}, {"$set": {"again_at": now}})
 
@@ -282,11 +282,6 @@ def _show(confirmed: Mapping[Cause, int], failing: int) -> None:
     for cause in CAUSES:
         telemetry.TROUBLE.labels(cause).set(confirmed.get(cause, 0))
     telemetry.FAILING.set(failing)
-
-
-def _forgets(place: Place) -> bool:
-    """Whether what hears no more of a trouble there takes it for over."""
-    return kind_of(place.url) == "alertmanager"
 
 
 def _unreachable(place: Place) -> str:

@@ -56,6 +56,16 @@ def names_in(file: PolicyFile) -> list[str]:
     return [*file.receivers, *(name for name, person in file.people.items() if person.url)]
 
 
+def forgetful_in(file: PolicyFile) -> dict[str, Place]:
+    """The Alertmanagers by `receiver#entry`: what they hear no more of they take for over, so they are told again."""
+    places = {f"{name}#{entry}": at for name in names_in(file) for entry, at in enumerate(places_in(file, name))}
+    return {name: place for name, place in places.items() if forgets(place)}
+
+
+def forgets(place: Place) -> bool:
+    return kind_of(place.url) == "alertmanager"
+
+
 class Health:
     """
     How each receiver fares, kept where all replicas see it.

@@ -20,7 +20,7 @@ from sla_monitor.domain.risk_notices import NEWS, Decide, Key, followed, looked_
 from sla_monitor.domain.signals import STANDS_FOR, STORM_KEY
 from sla_monitor.domain.silences import muted_until
 from sla_monitor.means import Means
-from sla_monitor.receivers import Place, names_in, place_of, places_in
+from sla_monitor.receivers import Place, forgetful_in, place_of
 from sla_monitor.risk_waiting import PLACES, in_parts, over, row_of, standing_in, unheard
 from sla_monitor.silences import Silences
 
@@ -177,9 +177,7 @@ class RiskTeller:
 
     async def _tell_again(self) -> None:
         """Alertmanager forgets, and takes for over what it hears no more of."""
-        file = self._means.policies.book.latest.file
-        places = {f"{name}#{entry}": at for name in names_in(file) for entry, at in enumerate(places_in(file, name))}
-        products = {name: place for name, place in places.items() if kind_of(place.url) == "alertmanager"}
+        products = forgetful_in(self._means.policies.book.latest.file)
         known = await standing_in(products, self._means) if products else {}
         for place, those in known.items():
             if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 from rapport.runtime import telemetry as shared
-from rapport.runtime.addresses import kind_of
 
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter
@@ -15,7 +14,7 @@ from sla_monitor.domain.message import LISTED
 from sla_monitor.domain.signals import STANDS_FOR, labels_in
 from sla_monitor.domain.states import AlertState, NotificationState
 from sla_monitor.means import Means
-from sla_monitor.receivers import Place, names_in, places_in
+from sla_monitor.receivers import Place, forgetful_in
 from sla_monitor.sender import Sender
 
 log = shared.logger()
@@ -49,15 +48,14 @@ class Standing:
                 await self._means.processor.patiently("standing alerts", self._tell_all)
 
     async def _tell_all(self) -> None:
-        file = self._means.policies.book.latest.file
-        places = [(n, at, place) for n in names_in(file) for at, place in enumerate(places_in(file, n))]
-        products = [(n, at, place) for n, at, place in places if kind_of(place.url) == "alertmanager"]
+        products = forgetful_in(self._means.policies.book.latest.file)
         if not products:
             return
         ids = [row["_id"] async for row in self._alerts.find({"active": True}, {"_id": 1})]
-        for name, entry, place in products:
+        for at, place in products.items():
+            name, _, entry = at.rpartition("#")
             if self._means.health.closed_until(name) is None:
-                await self._tell(name, entry, place, ids)
+                await self._tell(name, int(entry), place, ids)
 
     async def _tell(self, name: str, entry: int, place: Place, ids: Sequence[str]) -> None:
         """All that one of them has been told, in pieces; the first that it does not take ends the round."""
