@@ -14,7 +14,7 @@ from devkit.mapping import find_mapping, table_of
 _JOURNALS: Final = (".ndjson", ".jsonl", ".json")
 
 
-def read_events(path: Path, mapping: str | None, rows: int | None = None) -> Iterator[Event[Data]]:
+def read_events(path: Path, mapping: str | None, rows: int | None) -> Iterator[Event[Data]]:
     """
     The events of a file; CommandFailed names the line that can't be read.
 

@@ -126,7 +126,7 @@ class Queries:
         ]
         return [{"name": row.pop("_id"), **row} async for row in self._contacts.aggregate(stages, hint=BOARD.name)]
 
-    async def backfills(self, limit: int, after: tuple[datetime, str] | None = None) -> list[dict[str, Any]]:
+    async def backfills(self, limit: int, after: tuple[datetime, str] | None) -> list[dict[str, Any]]:
         """What history brought that was past already, the newest hour first; `after` is an entry's hour and source."""
         rest: dict[str, Any] = {}
         if after is not None:

@@ -120,7 +120,7 @@ def create_http(
     auth: Auth,
     ready: Ready,
     asyncapi: Callable[[], dict[str, Any]],
-    notes: Callable[[], dict[str, str]] = dict,
+    notes: Callable[[], dict[str, str]],
 ) -> Application:
     """
     The application of a service with all that is the same everywhere.

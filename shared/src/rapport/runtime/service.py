@@ -96,7 +96,7 @@ class Service:
         self._stores.append(store)
         return store
 
-    def consume(self, domain: Domain, *, topics: Sequence[str], store: Store, sends: Sequence[str] = ()) -> Processor:
+    def consume(self, domain: Domain, *, topics: Sequence[str], store: Store, sends: Sequence[str]) -> Processor:
         """Feed these topics through the domain, sweep its states, publish its events to `sends`."""
         processor = Processor(
             self.name,

@@ -46,7 +46,7 @@ def unreachable(way: Route, customer: CustomerState, rules: Rules) -> str | None
     return customer.blocked.get(address_key(way.address))
 
 
-def consents(purpose: str, customer: CustomerState, rules: Rules, channel: Channel = "email") -> bool:
+def consents(purpose: str, customer: CustomerState, rules: Rules, channel: Channel) -> bool:
     """
     What the customer said last that counts for this channel; before that, what the file presumes for their region.
 

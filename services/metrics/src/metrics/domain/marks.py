@@ -33,16 +33,14 @@ _HOUR = 3_600_000
 _SHORT_MILLIS = 5_000
 """Who gives up so soon has hardly waited."""
 
-NO_MOVES: Final[Mapping[str, int]] = {}
-
 
 def marks_of(
     story: Story,
     runs: Mapping[str, Run],
     answers: Mapping[str, Answer],
-    reviews: Iterable[Review] = (),
-    moves: Mapping[str, int] = NO_MOVES,
-    language: str | None = None,
+    reviews: Iterable[Review],
+    moves: Mapping[str, int],
+    language: str | None,
 ) -> tuple[Mark, ...]:
     """
     Everything that a contact adds to the figures, in integers: counts and milliseconds.

@@ -30,7 +30,7 @@ def _given(data: Data, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(data, name)) is not None}
 
 
-def _agent(data: Data, names: tuple[str, ...] = ()) -> dict[str, Any]:
+def _agent(data: Data, names: tuple[str, ...]) -> dict[str, Any]:
     what = _given(data, names)
     agent = getattr(data, "agent_id", None)
     if agent is not None:
@@ -38,7 +38,7 @@ def _agent(data: Data, names: tuple[str, ...] = ()) -> dict[str, Any]:
     return what
 
 
-def _handled(data: ContactResponded | ContactResolved, names: tuple[str, ...] = ()) -> dict[str, Any]:
+def _handled(data: ContactResponded | ContactResolved, names: tuple[str, ...]) -> dict[str, Any]:
     what = _agent(data, names)
     if data.handle_seconds is not None:
         what["handled"] = int(data.handle_seconds * 1000 + 0.5)

@@ -44,7 +44,7 @@ def text(
     return one_line(" · ".join(part for part in parts if part))
 
 
-def in_common(alerts: Sequence[AlertState], now: datetime, *, channel: bool = True) -> str:
+def in_common(alerts: Sequence[AlertState], now: datetime, *, channel: bool) -> str:
     """What all of them share, which is where to look for the cause: "all first response, e-mail, due 17:00 CET"."""
     first = alerts[0]
     shared = []
