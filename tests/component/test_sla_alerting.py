@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from rapport.runtime.retention import Over, forget
-from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import AlertState
 from sla_monitor.store import Queries
 
 from tests.support.pagerduty import SECRET, PagerDuty, webhook

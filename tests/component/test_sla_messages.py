@@ -8,8 +8,9 @@ from rapport.decision import Ref, States
 from sla_monitor.domain import sending
 from sla_monitor.domain.grouping import STORM, Batch, batches, key_of, may_go, moot
 from sla_monitor.domain.message import LISTED, Message, worst_first
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy import Grouping
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 
 NOW = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
 GROUPING = Grouping.model_validate({"wait": "10s", "interval": "5m"})

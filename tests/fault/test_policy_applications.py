@@ -11,7 +11,8 @@ import pytest
 from sla_monitor import walking
 from sla_monitor.applying import Applications
 from sla_monitor.domain.monitor import SlaDomain
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.policies import Policies
 
 from tests.support.clock import EPOCH, ManualClock

@@ -12,9 +12,10 @@ from rapport.decision import Decision
 from rapport.erasing import is_erased
 from sla_monitor import walking
 from sla_monitor.domain.log import to_millis
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.erasing import Erasures
 

@@ -11,8 +11,9 @@ from rapport.contracts import EVENT_DATA, Data, Event, tell
 from rapport.decision import Counted, Decision, Ref, State, States, Touch
 from rapport.erasing import Pseudonyms
 from sla_monitor.domain.monitor import SlaDomain
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook, PolicyVersion, publish
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 
 from tests.support.declared import assert_declared
 

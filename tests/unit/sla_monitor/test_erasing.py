@@ -6,9 +6,10 @@ import pytest
 from rapport.contracts import Data, Event
 from sla_monitor.domain import actions
 from sla_monitor.domain.erasing import Forgetting, done, regrouped
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.watch import WatchDomain
 
 from tests.support.risk import PEOPLE, Watch

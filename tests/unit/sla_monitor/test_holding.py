@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 from sla_monitor.domain.audit import Finding, Report, listeners
 from sla_monitor.domain.grouping import AT_ONCE, folded, in_pieces, rest_after, to_repeat
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.silences import Endless, Silence, judge
-from sla_monitor.domain.states import NotificationState
 from sla_monitor.links import Link, Links, NoLink
 from sla_monitor.policies import Policies
 from sla_monitor.settings import SlaSettings

@@ -6,7 +6,8 @@ import pytest
 from rapport.business_time import Calendar
 from rapport.decision import Ref, States
 from sla_monitor.domain import sending
-from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import ContactState
 
 from tests.support.sla import at, notification, play, policy, received, targets
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 from sla_monitor.domain.grouping import key_of
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy import Grouping
-from sla_monitor.domain.states import NotificationState
 from sla_monitor.silences import LAGS, OUTSIDE_HOURS, Holding
 from sla_monitor.waiting import Waiting
 

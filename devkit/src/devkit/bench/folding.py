@@ -17,8 +17,9 @@ from rapport.runtime.publisher import Outgoing, Publisher
 from rapport.runtime.settings import Settings
 from rapport.runtime.store import Store
 from sla_monitor.domain.monitor import SlaDomain
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook, publish
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.policies import read_file
 
 CONTACTS: Final = 2_000

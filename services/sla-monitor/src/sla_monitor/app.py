@@ -27,8 +27,9 @@ from sla_monitor.applying import Applications
 from sla_monitor.board import Board
 from sla_monitor.closures import Closures
 from sla_monitor.commands import Commands
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.drawing import Drawing
 from sla_monitor.erasing import Erasures

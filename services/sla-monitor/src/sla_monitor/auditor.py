@@ -21,11 +21,12 @@ from sla_monitor import telemetry
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.audit import CAUSES, Cause, Finding, Report, listeners
 from sla_monitor.domain.log import EPOCH
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_checks import missing
 from sla_monitor.domain.risk import receiver_of
 from sla_monitor.domain.risk_message import AtRisk
 from sla_monitor.domain.silences import FIELDS
-from sla_monitor.domain.states import AlertState, ContactState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.domain.text import length
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, forgets, names_in, places_in

@@ -13,8 +13,9 @@ from rapport.runtime.store import Store
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.grouping import GroupKey
 from sla_monitor.domain.message import LISTED, Message, worst_first
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.signals import STORM_KEY
-from sla_monitor.domain.states import AlertState, CustomerState, NotificationState
+from sla_monitor.domain.states import AlertState, CustomerState
 from sla_monitor.links import Link, Links
 from sla_monitor.policies import Policies
 from sla_monitor.receivers import Place, place_of

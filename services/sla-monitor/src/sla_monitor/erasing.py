@@ -19,8 +19,9 @@ from rapport.runtime.store import Store
 
 from sla_monitor.domain.erasing import Forgetting, done, erase, regrouped
 from sla_monitor.domain.log import instant
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState, alerts_of
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState, alerts_of
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.walking import Document, walk
 

@@ -21,7 +21,8 @@ from rapport.runtime.problem import Problem
 from rapport.runtime.store import Store
 
 from sla_monitor.commands import Action, Command, Commands, Refused
-from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import AlertState
 
 log = shared.logger()
 

@@ -8,7 +8,8 @@ from rapport.decision import Ref
 from rapport.runtime.processor import Processor
 
 from sla_monitor.domain import sending
-from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import ContactState
 
 _AT_ONCE: Final = 25
 """Notifications that one transaction records: so few that events never wait long behind it."""

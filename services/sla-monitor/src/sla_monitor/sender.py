@@ -23,8 +23,9 @@ from sla_monitor.domain import sending
 from sla_monitor.domain.escalation import PRODUCTS
 from sla_monitor.domain.grouping import STORM, Batch, GroupKey, folded, in_pieces, may_go, moot, rest_after
 from sla_monitor.domain.message import Message
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.silences import facts_of
-from sla_monitor.domain.states import AlertState, ContactState, NotificationState
+from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.means import Means
 from sla_monitor.records import Records
 from sla_monitor.silences import Holding

@@ -10,8 +10,8 @@ from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database
 
 from sla_monitor.domain.grouping import outside_hours, waits_since
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.silences import Silence, judge, muted_until
-from sla_monitor.domain.states import NotificationState
 from sla_monitor.policies import Policies
 from sla_monitor.sources import Sources
 from sla_monitor.store import Reading

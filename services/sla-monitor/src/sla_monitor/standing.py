@@ -11,8 +11,9 @@ from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter
 from sla_monitor.domain.grouping import GroupKey, key_of
 from sla_monitor.domain.message import LISTED
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.signals import STANDS_FOR, labels_in
-from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.domain.states import AlertState
 from sla_monitor.means import Means
 from sla_monitor.receivers import Place, forgetful_in
 from sla_monitor.sender import Sender

@@ -11,8 +11,9 @@ from rapport.runtime.store import Store
 
 from sla_monitor.domain.board import Figures
 from sla_monitor.domain.board_filter import SOON
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import BOARD, AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.states import BOARD, AlertState, ContactState, CustomerState
 
 
 class Queries:

@@ -10,9 +10,10 @@ from rapport.runtime.store import Store
 
 from sla_monitor import telemetry
 from sla_monitor.domain.grouping import Batch, GroupKey, batches, key_of, to_repeat
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy import Grouping
 from sla_monitor.domain.silences import FIELDS
-from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.domain.states import AlertState
 from sla_monitor.silences import OUTSIDE_HOURS, Holding
 
 _FACTS: Final = dict.fromkeys(FIELDS, 1)

@@ -17,9 +17,10 @@ from sla_monitor.domain.clocks import Clock
 from sla_monitor.domain.escalation import LATE, Escalation, hears_of_taking, keeps_alerts
 from sla_monitor.domain.fold import Folding
 from sla_monitor.domain.log import arrived, instant
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyVersion
 from sla_monitor.domain.rules import Facts
-from sla_monitor.domain.states import DEEDS, Alert, AlertState, ContactState, NotificationState
+from sla_monitor.domain.states import DEEDS, Alert, AlertState, ContactState
 from sla_monitor.domain.telling import Numbered
 
 Taken = Literal["acknowledged", "cleared"]

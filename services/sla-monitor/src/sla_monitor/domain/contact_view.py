@@ -9,12 +9,13 @@ from rapport.contracts import format_instant
 from sla_monitor.domain.clocks import NEVER_OPENS
 from sla_monitor.domain.history import Happened, clocks_of, history
 from sla_monitor.domain.log import instant
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.plain_words import TO_DO, promised
 from sla_monitor.domain.policy import Risk
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState, standing
 from sla_monitor.domain.risk_notices import heard
-from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.states import ContactState
 from sla_monitor.domain.telling import Numbered
 
 _HIDDEN: Final = {

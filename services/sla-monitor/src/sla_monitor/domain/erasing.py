@@ -17,9 +17,10 @@ from rapport.decision import Decision, Ref, State, States
 from rapport.erasing import OURS, Erased, is_erased
 
 from sla_monitor.domain.log import CONTACT_TYPES, to_millis
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook
 from sla_monitor.domain.risk import RiskState
-from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry, NotificationState
+from sla_monitor.domain.states import Alert, AlertState, ContactState, CustomerState, Entry
 
 ERASED: Final = "customer.erased"
 Decide = Callable[[State | None, States, datetime], Decision[Any]]

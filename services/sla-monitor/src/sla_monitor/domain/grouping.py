@@ -14,8 +14,9 @@ from typing import Final, NamedTuple, TypeVar
 from rapport.business_time import Calendar
 
 from sla_monitor.domain.escalation import LATE, opening
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy import Grouping
-from sla_monitor.domain.states import AlertState, NotificationState
+from sla_monitor.domain.states import AlertState
 
 T = TypeVar("T")
 

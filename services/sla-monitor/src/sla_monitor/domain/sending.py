@@ -9,8 +9,9 @@ from rapport.contracts.sla_events import AlertNotified
 from rapport.decision import Decision, States, Tell
 
 from sla_monitor.domain.actions import climb
+from sla_monitor.domain.notifications import NotificationState
 from sla_monitor.domain.policy_book import PolicyBook
-from sla_monitor.domain.states import ContactState, NotificationState
+from sla_monitor.domain.states import ContactState
 from sla_monitor.domain.telling import sequenced
 
 Decide = Callable[[NotificationState | None, States, datetime], Decision[Any]]
