@@ -1,12 +1,14 @@
 """What every test may ask for: the stack of the run, a stack of its own, names that nobody shares."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 from devkit.stack import Stack, local_stack
 from hypothesis import HealthCheck, settings
 
 from tests.support import stack as support
+from tests.support.clock import ManualClock
+from tests.support.replica import Site
 
 _SHARED = pytest.StashKey[support.SharedStack]()
 _NEED_A_STACK = {"stack", "own_stack"}
@@ -62,6 +64,15 @@ def own_stack(_stack_of_this_module: Stack) -> Iterator[Stack]:
             server.resume()
         else:
             server.start()
+
+
+@pytest.fixture
+async def site(stack: support.Addresses, unique: Callable[[str], str]) -> AsyncIterator[Site]:
+    """A database of its own for tallies, to which replicas come and go."""
+    site = Site(stack.mongodb, unique("tally"), ManualClock())
+    await site.prepare()
+    yield site
+    await site.close()
 
 
 @pytest.fixture

@@ -9,21 +9,13 @@ from rapport.contracts import topics
 from rapport.runtime.clock import SystemClock
 from rapport.runtime.processor import Processor
 
-from tests.support.clock import EPOCH, ManualClock
+from tests.support.clock import EPOCH
 from tests.support.replica import Log, Record, Site, horizons, received
 from tests.support.suspension import Killed, Suspended, cancel_here, die_here, the_end_of
 from tests.support.tally import WAKE_AFTER, Tally, click
 
 MOST_AWAITS = 80
 LATER = EPOCH + timedelta(hours=10)  # its wake-up lies past every horizon here
-
-
-@pytest.fixture
-async def site(stack, unique):
-    site = Site(stack.mongodb, unique("tally"), ManualClock())
-    await site.prepare()
-    yield site
-    await site.close()
 
 
 class Scene:

@@ -6,20 +6,11 @@ import pytest
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.lanes import Lanes
 
-from tests.support.clock import ManualClock
 from tests.support.replica import PARTITIONS, Log, Record, Site, horizons, received, suspension
 
 EACH = 3
 CONTACTS = 90
 AT_ONCE = 40
-
-
-@pytest.fixture
-async def site(stack, unique):
-    site = Site(stack.mongodb, unique("lanes"), ManualClock())
-    await site.prepare()
-    yield site
-    await site.close()
 
 
 def large(log: Log) -> list[Record]:

@@ -3,23 +3,13 @@
 import asyncio
 from typing import Any
 
-import pytest
 from rapport.decision import Decision
 from rapport.runtime.mongo import connect
 from rapport.runtime.processor import Processor
 from rapport.runtime.sweep import publish_left_overs_for_ever
 
-from tests.support.clock import ManualClock
 from tests.support.replica import Log, Published, Site, received, suspension
 from tests.support.tally import Tally, click
-
-
-@pytest.fixture
-async def site(stack, unique):
-    site = Site(stack.mongodb, unique("tally"), ManualClock())
-    await site.prepare()
-    yield site
-    await site.close()
 
 
 def steps(site: Site, contact: str) -> list[int]:

@@ -11,20 +11,12 @@ from rapport.runtime.due import Due
 from rapport.runtime.sweep import sweep_for_ever
 from rapport.runtime.waking import AT_ONCE
 
-from tests.support.clock import EPOCH, ManualClock
+from tests.support.clock import EPOCH
 from tests.support.replica import PARTITIONS, Log, Site, horizons, received
 from tests.support.tally import WAKE_AFTER, Tally, TallyDomain
 
 DUE = EPOCH + WAKE_AFTER
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def site(stack, unique):
-    site = Site(stack.mongodb, unique("tally"), ManualClock())
-    await site.prepare()
-    yield site
-    await site.close()
 
 
 async def woken(site: Site) -> list[str]:
