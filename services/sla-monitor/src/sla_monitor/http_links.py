@@ -17,10 +17,9 @@ from rapport.runtime.store import Store
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from sla_monitor.commands import Action, Command, Commands, Outcome, Refused, command_of
-from sla_monitor.domain.board import local
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
-from sla_monitor.domain.text import text
+from sla_monitor.domain.text import local, text
 from sla_monitor.drawing import Drawing
 from sla_monitor.feed import shown
 from sla_monitor.links import Link, Links, NoLink

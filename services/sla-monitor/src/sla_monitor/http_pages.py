@@ -16,13 +16,14 @@ from rapport.runtime.store import Store
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from sla_monitor.access import NO_CONTACT, contact_for, team_condition
-from sla_monitor.domain.board import instants_in, local, name_of, tier_of, web_link
+from sla_monitor.domain.board import instants_in, name_of, web_link
 from sla_monitor.domain.contact_view import detail
 from sla_monitor.domain.history import in_short
 from sla_monitor.domain.plain_words import promised
 from sla_monitor.domain.risk import RiskState, causes_in_words
 from sla_monitor.domain.rules import Spec
 from sla_monitor.domain.states import CustomerState
+from sla_monitor.domain.text import local, tier_of
 from sla_monitor.drawing import Drawing
 from sla_monitor.policies import Policies
 from sla_monitor.store import Queries

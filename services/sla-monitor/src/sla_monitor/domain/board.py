@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from rapport.erasing import is_erased
 
 from sla_monitor.domain.silences import Silence
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState
-from sla_monitor.domain.text import length
+from sla_monitor.domain.text import length, local, tier_of
 
 Mark = Literal["breached", "warned", "acknowledged", "snoozed", "running", "paused"]
 
@@ -185,10 +184,6 @@ def name_of(customer: CustomerState | None, customer_id: str) -> str:
     return " ".join(part for part in (customer.title, customer.name) if part)
 
 
-def tier_of(customer: CustomerState | None) -> str | None:
-    return (customer.tier or customer.earned_tier) if customer else None
-
-
 def web_link(url: str | None) -> str | None:
     """An address that a page may link to; nothing that a browser would run."""
     return url if url and url.lower().startswith(("http://", "https://")) else None
@@ -203,15 +198,6 @@ def relative(due_at: datetime, now: datetime) -> str:
     if due_at < now:
         return f"{length(now - due_at)} late"
     return f"due in {length(max(due_at - now, timedelta()))}"
-
-
-def local(instant: datetime, zone: str, now: datetime, *, seconds: bool = False) -> str:
-    """The time where the calendar is; with the date where that is not today's."""
-    there = ZoneInfo(zone)
-    at = instant.astimezone(there)
-    same = at.date() == now.astimezone(there).date()
-    time = "%H:%M:%S" if seconds else "%H:%M"
-    return at.strftime(f"{time} %Z" if same else f"%-d %b {time} %Z")
 
 
 def duration(seconds: float) -> str:

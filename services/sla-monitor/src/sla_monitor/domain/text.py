@@ -53,7 +53,7 @@ def in_common(alerts: Sequence[AlertState], now: datetime, *, channel: bool) -> 
     if channel and first.channel and all(alert.channel == first.channel for alert in alerts):
         shared.append(_CHANNEL.get(first.channel, first.channel))
     if all(alert.due_at == first.due_at and not alert.paused for alert in alerts):
-        shared.append(f"due {_at(first.due_at, first, now, zone=True)}")
+        shared.append(f"due {local(first.due_at, first.timezone, now)}")
     return f"all {', '.join(shared)}" if shared else ""
 
 
@@ -89,27 +89,32 @@ def called(customer: CustomerState | None, otherwise: str) -> str:
     if customer is None:
         return otherwise
     name = cut(" ".join(part for part in (customer.title, customer.name) if part), _LONGEST) or otherwise
-    tier = customer.tier or customer.earned_tier
+    tier = tier_of(customer)
     return f"{name} ({tier})" if tier else name
+
+
+def tier_of(customer: CustomerState | None) -> str | None:
+    """What customer.updated says, else what was earned."""
+    return (customer.tier or customer.earned_tier) if customer else None
+
+
+def local(instant: datetime, zone: str, now: datetime, *, seconds: bool = False, named: bool = True) -> str:
+    """The time of day in that zone, `named` with its name; with the date where that is not today's."""
+    there = ZoneInfo(zone)
+    at = instant.astimezone(there)
+    day = "" if at.date() == now.astimezone(there).date() else "%-d %b "
+    return at.strftime(f"{day}{'%H:%M:%S' if seconds else '%H:%M'}{' %Z' if named else ''}")
 
 
 def _since(alert: AlertState, now: datetime) -> str:
     channel = _CHANNEL.get(alert.channel or "", alert.channel or "")
-    waiting = f"{'waiting' if alert.waiting else 'waited'} since {_at(alert.started_at, alert, now, zone=True)}"
+    waiting = f"{'waiting' if alert.waiting else 'waited'} since {local(alert.started_at, alert.timezone, now)}"
     if not alert.waiting and alert.met_at:
-        waiting += f" until {_at(alert.met_at, alert, now)}"
+        waiting += f" until {local(alert.met_at, alert.timezone, now, named=False)}"
     return f"{channel}, {waiting}" if channel else waiting
 
 
 def _next(alert: AlertState, now: datetime) -> str:
     if alert.next_step_at is None or not alert.next_receivers:
         return ""
-    return f"next: {', '.join(alert.next_receivers)} {_at(alert.next_step_at, alert, now)}"
-
-
-def _at(instant: datetime, alert: AlertState, now: datetime, *, zone: bool = False) -> str:
-    """The time of day where the calendar is; with the date where that is not today's."""
-    there = ZoneInfo(alert.timezone)
-    local = instant.astimezone(there)
-    pattern = "%H:%M" if local.date() == now.astimezone(there).date() else "%-d %b %H:%M"
-    return local.strftime(pattern + " %Z" if zone else pattern)
+    return f"next: {', '.join(alert.next_receivers)} {local(alert.next_step_at, alert.timezone, now, named=False)}"
