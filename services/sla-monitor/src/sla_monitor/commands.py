@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from rapport.contracts import cut_to_milliseconds
 from rapport.decision import Decision, States
@@ -23,12 +23,7 @@ Action = Literal["acknowledge", "snooze", "assign", "close"]
 LONGEST_SNOOZE: Final = timedelta(days=30)
 PATIENCE: Final = timedelta(seconds=20)
 """So long whoever asks for something to be done to many is kept waiting."""
-_ACTIONS: Final[dict[str, Action]] = {
-    "acknowledge": "acknowledge",
-    "snooze": "snooze",
-    "assign": "assign",
-    "close": "close",
-}
+_ACTIONS: Final[dict[str, Action]] = {action: action for action in get_args(Action)}
 _LONGEST_TEXT: Final = 1000
 
 

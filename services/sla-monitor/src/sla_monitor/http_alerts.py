@@ -1,7 +1,7 @@
 """`/v1/alerts` and `/v1/board`: who waits, who has taken it, and every change as it happens."""
 
 import re
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, get_args
 
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from sla_monitor.access import may_see, team_condition
 from sla_monitor.board import Board
-from sla_monitor.commands import Command, Commands, Refused
+from sla_monitor.commands import Action, Command, Commands, Refused
 from sla_monitor.domain.states import AlertState, AlertStatus, alerts_of
 from sla_monitor.feed import Feed, shown
 from sla_monitor.paging import Part, Sought, order_of, page, prefix, words_of
@@ -31,8 +31,8 @@ _MOST = 1000
 
 Watcher = Annotated[Key, Depends(require("watch"))]
 Actor = Annotated[Key, Depends(require("act"))]
-STATES: tuple[str, ...] = (*get_args(AlertStatus), "active")
-States = words_of(STATES)
+_STATES: tuple[str, ...] = (*get_args(AlertStatus), "active")
+States = words_of(_STATES)
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -90,7 +90,7 @@ class Bulk(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["acknowledge", "snooze", "assign", "close"]
+    action: Action
     ids: Annotated[list[str] | None, Field(max_length=_MOST)] = None
     group: str | None = None
     filter: Filters | None = None
@@ -118,7 +118,7 @@ def _add_lists(router: APIRouter, store: Store, feed: Feed, board: Board) -> Non
     @router.get("/alerts")
     async def list_alerts(
         key: Watcher,
-        status: Annotated[list[str], Query(description=", ".join(STATES)), States] = [],  # noqa: B006 - never changed
+        status: Annotated[list[str], Query(description=", ".join(_STATES)), States] = [],  # noqa: B006 - never changed
         team: str | None = None,
         agent: str | None = None,
         customer_id: str | None = None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from sla_monitor.domain.policy import PolicyFile
 from sla_monitor.domain.signals import (
@@ -25,15 +25,7 @@ Cause = Literal[
     "unreached",
 ]
 
-CAUSES: Final[tuple[Cause, ...]] = (
-    "steps_overdue",
-    "messages_overdue",
-    "events_lag",
-    "source_silent",
-    "receiver_missing",
-    "receiver_failing",
-    "unreached",
-)
+CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 
 
 @dataclass(frozen=True, slots=True)
