@@ -1,6 +1,5 @@
 """Tells people that a conflict with a customer is near, as the policy's `risk: notify` says, and when it is over."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from sla_monitor.means import Means
 from sla_monitor.receivers import Place, forgetful_in, place_of
 from sla_monitor.risk_waiting import PLACES, in_parts, over, row_of, standing_in, unheard
 from sla_monitor.silences import Silences
+from sla_monitor.tasks import Tasks
 
 log = shared.logger()
 
@@ -48,7 +48,7 @@ class RiskTeller:
         self._public_url = public_url
         self._places = means.database[PLACES]
         self._lease = Lease(means.database, "risks", means.clock)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
         self._looked_with: int | None = None
         """The version of the policy by whose rules all ends were looked at."""
         self._tell_again_every = tell_again_every
@@ -61,22 +61,21 @@ class RiskTeller:
                 await self._means.processor.patiently("risks", self._look)
                 await self._means.clock.sleep(_EVERY.total_seconds())
         finally:
-            await self._stop()
+            await self._tasks.stop()
             await self._lease.release()
 
     async def _look(self) -> None:
         if await self._lease.held() is None:
-            await self._stop()
+            await self._tasks.stop()
             self._looked_with = None
             telemetry.RISKS_WAITING.set(0)
             return
-        for place in [place for place, task in self._tasks.items() if task.done()]:
-            self._tasks.pop(place).result()
+        self._tasks.reap()
         if self._looked_with != self._version:
             await self._look_at_all()
         for (place, _), those in sorted((await self._ready()).items(), key=lambda one: one[0]):
             if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
-                self._tasks[place] = asyncio.create_task(self._tell(place, those))
+                self._tasks.begin(place, self._tell(place, those))
         now = self._means.clock.now()
         if self._told_again_at is None or now - self._told_again_at >= self._tell_again_every:
             self._told_again_at = now
@@ -181,7 +180,7 @@ class RiskTeller:
         known = await standing_in(products, self._means) if products else {}
         for place, those in known.items():
             if place not in self._tasks and self._means.health.closed_until(receiver_of(place)) is None:
-                self._tasks[place] = asyncio.create_task(self._post_again(place, products[place], those))
+                self._tasks.begin(place, self._post_again(place, products[place], those))
 
     async def _post_again(self, name: str, place: Place, those: Sequence[AtRisk]) -> None:
         now = self._means.clock.now()
@@ -233,12 +232,6 @@ class RiskTeller:
 
     async def _act(self, customer_id: str, decide: Decide) -> None:
         await self._means.processor.act(RiskState, customer_id, decide)
-
-    async def _stop(self) -> None:
-        tasks, self._tasks = self._tasks, {}
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 def _known_as(one: AtRisk) -> list[str]:

@@ -5,7 +5,6 @@ Each receiver has its own task, so a dead one delays nobody else. A crash while
 sending sends again under the same name; whoever took over is told by the token.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from sla_monitor.domain.states import AlertState, ContactState
 from sla_monitor.means import Means
 from sla_monitor.records import Records
 from sla_monitor.silences import Holding
+from sla_monitor.tasks import Tasks
 from sla_monitor.waiting import Waiting
 
 log = shared.logger()
@@ -57,7 +57,7 @@ class Sender:
         self._waiting = Waiting(means.store, means.database, means.clock)
         self._lease = Lease(means.database, "sender", means.clock)
         self._looked_around: datetime | None = None
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
         self.token: int | None = None
         """Of the lease, while this replica sends."""
 
@@ -69,14 +69,14 @@ class Sender:
                 await self._means.processor.patiently("sender", self._look)
                 await self._means.clock.sleep(rest_after(self._means.clock.now() - began))
         finally:
-            await self._stop()
+            await self._tasks.stop()
             await self._means.delivery.close()
             await self._lease.release()
 
     async def _look(self) -> None:
         token = await self._lease.held()
         if token != self.token:
-            await self._stop()
+            await self._tasks.stop()
             self.token = token
             if token is not None:
                 await self._take_over()
@@ -84,7 +84,11 @@ class Sender:
             telemetry.WAITING.set(0)
             telemetry.HELD.set(0)
             return
-        self._reap()
+        try:
+            self._tasks.reap()
+        except Exception:
+            self.token = None  # what it was sending is taken up again
+            raise
         now = self._means.clock.now()
         grouping = self._means.policies.book.latest.file.grouping
         if self._looked_around is None or now - self._looked_around >= _LOOK_AROUND_EVERY:
@@ -102,7 +106,7 @@ class Sender:
                 ready[batch.key.receiver].append(batch)
         for receiver, waiting in ready.items():
             if receiver not in self._tasks and self._means.health.closed_until(receiver) is None:
-                self._tasks[receiver] = asyncio.create_task(self._serve(waiting, token))
+                self._tasks.begin(receiver, self._serve(waiting, token))
 
     async def _take_over(self) -> None:
         """What another sender was about to send when it stopped is sent by us; alerts may repeat, never get lost."""
@@ -265,22 +269,6 @@ class Sender:
         """Let these alerts climb past their receiver, each once."""
         left = [one for one in members if one.kind == "breach" and not one.passed]
         await self._records.carry_out(left, partial(sending.pass_over, book=self._means.policies.book), contacts=True)
-
-    # --- tasks ------------------------------------------------------------------------------
-
-    def _reap(self) -> None:
-        for receiver, task in list(self._tasks.items()):
-            if task.done():
-                del self._tasks[receiver]
-                if task.exception():
-                    self.token = None  # what it was sending is taken up again
-                task.result()
-
-    async def _stop(self) -> None:
-        tasks, self._tasks = self._tasks, {}
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 def _was_rung(heard: Sequence[NotificationState]) -> bool:
