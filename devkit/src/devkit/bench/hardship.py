@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Final
 
+from rapport.cloudevents import json_format
 from rapport.runtime.clock import SystemClock
 
 from devkit.bench import servers
@@ -20,7 +21,6 @@ SENDERS: Final = 16
 
 _PAUSE: Final = 0.02
 _LOOK_EVERY: Final = 0.1
-_MANY: Final = "application/cloudevents-batch+json"
 
 
 async def hardships(events: Sequence[bytes]) -> list[Row]:
@@ -33,7 +33,7 @@ async def hardships(events: Sequence[bytes]) -> list[Row]:
 
 async def _slow_clients(ours: Running, events: Sequence[bytes]) -> Row:
     """Batches of almost 4 MiB from 64 clients, each in pieces of 16 KiB with pauses."""
-    large = request(EVENTS, _MANY, b"[" + b",".join(_padded(events, 3_800_000)) + b"]")
+    large = request(EVENTS, json_format.BATCH, b"[" + b",".join(_padded(events, 3_800_000)) + b"]")
     before, answers = ours.megabytes, Counter[int]()
 
     async def client() -> None:
@@ -52,7 +52,7 @@ async def _slow_clients(ours: Running, events: Sequence[bytes]) -> Row:
 
 async def _kafka_away(ours: Running, stack: Stack, events: Sequence[bytes]) -> Row:
     """Senders that go on as fast as they may while the broker is stopped, and until it is back."""
-    batch = request(EVENTS, _MANY, b"[" + b",".join(events) + b"]")
+    batch = request(EVENTS, json_format.BATCH, b"[" + b",".join(events) + b"]")
     clock, before, answers, away = SystemClock(), ours.megabytes, Counter[int](), asyncio.Event()
 
     async def sender() -> None:

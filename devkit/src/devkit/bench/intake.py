@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from pydantic_core import to_json
+from rapport.cloudevents import json_format
 from rapport.contracts import format_instant, topics
 from rapport.runtime.batching import partition_of_key
 from rapport.runtime.clock import SystemClock
@@ -35,8 +36,6 @@ ROUNDS: Final = 3
 SINGLE_SENDERS: Final = 64
 BATCH_SENDERS: Final = 8
 
-_ONE: Final = "application/cloudevents+json"
-_MANY: Final = "application/cloudevents-batch+json"
 
 Round = Callable[[], Awaitable[float]]
 """A round of something that is timed; answers its rate."""
@@ -64,7 +63,7 @@ async def _singles(ours: Running, theirs: Running) -> list[Row]:
 
     def load(url: str, path: str) -> Round:
         async def one_round() -> float:
-            requests = [request(path, _ONE, next(events)) for _ in range(SINGLES)]
+            requests = [request(path, json_format.EVENT, next(events)) for _ in range(SINGLES)]
             return SINGLES / await all_at_once(url, requests, SINGLE_SENDERS)
 
         return one_round
@@ -73,7 +72,7 @@ async def _singles(ours: Running, theirs: Running) -> list[Row]:
     loads = [load(*path) for path in paths]
     rate, noop, short, peer = await _best(*loads)
     cpu = [await _cpu(server, one, SINGLES) for server, one in zip((ours, ours, ours, theirs), loads, strict=True)]
-    requests = [request(EVENTS, _ONE, next(events)) for _ in range(int(rate * 2))]
+    requests = [request(EVENTS, json_format.EVENT, next(events)) for _ in range(int(rate * 2))]
     median, late = await at_a_rate(ours.url, requests, SINGLE_SENDERS, rate / 2)
     name = "intake, one event a request"
     return [
@@ -112,7 +111,7 @@ async def _batches(ours: Running, theirs: Running, place: Place) -> list[Row]:
 
         return one_round
 
-    mine, its = load(ours.url, EVENTS, _MANY), load(theirs.url, PEER_BATCH, "application/json")
+    mine, its = load(ours.url, EVENTS, json_format.BATCH), load(theirs.url, PEER_BATCH, "application/json")
     rate, send, send_batch, peer = await _best(mine, produced(_send), produced(_send_batch), its)
     cpu = [await _cpu(server, one, BATCHES * BATCH) for server, one in ((ours, mine), (theirs, its))]
     name = f"intake, {BATCH} events a request"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 from pydantic_core import to_json
+from rapport.cloudevents import json_format
 from rapport.contracts import format_instant
 from rapport.runtime.clock import Clock
 
@@ -92,7 +93,7 @@ class Sender:
 
     async def _deliver(self, http: httpx.AsyncClient, events: Sequence[dict[str, Any]]) -> None:
         single = len(events) == 1 and self._random.random() < 0.5  # noqa: PLR2004 - either way of sending one
-        kind = "application/cloudevents+json" if single else "application/cloudevents-batch+json"
+        kind = json_format.EVENT if single else json_format.BATCH
         body = to_json(events[0] if single else events)
         while True:
             url = self._random.choice(self._urls)

@@ -7,13 +7,14 @@ from typing import Any, Final
 import httpx
 
 from rapport.client.events import Event
+from rapport.cloudevents.json_format import BATCH
 from rapport.cloudevents.media import render
 from rapport.runtime.clock import backoff
 
 MOST_EVENTS: Final = 500
 MOST_BYTES: Final = 3 << 20
 PATH: Final = "/v1/events"
-HEADERS: Final = {"content-type": "application/cloudevents-batch+json"}
+HEADERS: Final = {"content-type": BATCH}
 
 _TOO_MANY, _OUR_FAULT, _TIMEOUT = 429, 500, 408
 _ABOUT_EVENTS: Final = frozenset({400, 413, 422})
