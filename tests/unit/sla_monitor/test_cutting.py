@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sla_monitor.domain import log
 from sla_monitor.domain.log import instant, to_millis
 from sla_monitor.domain.states import LOG_LIMIT, ContactState
 
 from tests.support.sla import (
     MONDAY,
     Desk,
+    abandoned,
     at,
     desk,
     play,
@@ -62,6 +64,13 @@ def test_a_contact_that_is_open_again_keeps_its_log():
     played.take(reopened("+29 09:00"))
     played.look("+40 09:00")
     assert (played.contact.cut, played.contact.status) == (0, "open")
+
+
+def test_an_answer_after_the_end_is_remembered_where_one_before_the_opening_is_too():
+    """Answered is answered: what is learnt of the customer later chooses no other policy."""
+    contact = play([responded("08:00"), received("09:00"), abandoned("09:10"), responded("09:20")], under=UNDER).contact
+    kept = log.cut(contact.log, log.to_millis(at("10:00")), {})
+    assert [when(log.instant(entry.millis)) for entry in kept] == ["08:00", "09:00", "09:10", "09:20"]
 
 
 def test_who_writes_again_after_the_cut_is_owed_the_next_cycles_and_no_first_response():

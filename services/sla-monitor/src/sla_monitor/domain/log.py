@@ -155,17 +155,19 @@ def cut(log: list[Entry], border: int, needed: Mapping[str, Iterable[str]]) -> l
     """
     A log without what was said before the border (milliseconds) and is over.
 
-    Kept are the first of each kind, what ended waiting for the customer, and what
-    is `needed`: the entries that clocks began or ended with, each with the targets
-    that it began and that still run at the border. It begins nothing else any
-    more; everything but talk keeps its effect. Past the limit, the oldest goes.
+    Kept are the first of each kind (of answers also the first that had something to answer),
+    what ended waiting for the customer, and what is `needed`: the entries that clocks began
+    or ended with, each with the targets that it began and that still run at the border. It
+    begins nothing else any more; everything but talk keeps its effect. Past the limit, the
+    oldest goes.
     """
     kept: list[Entry] = []
     spare: list[Entry] = []
     seen: set[tuple[str, Any]] = set()
-    awaited = False
+    opened = awaited = False
     for known in log:
-        kind = (known.type, known.facts.get("direction"))
+        kind = (known.type, opened if known.type == "contact.responded" else known.facts.get("direction"))
+        opened = opened or known.type == "contact.received"
         first = kind not in seen
         seen.add(kind)
         spoken = kind == ("contact.received", None)
