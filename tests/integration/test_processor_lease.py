@@ -61,3 +61,20 @@ async def test_leases_of_other_names_are_apart(database):
     clock = ManualClock()
     assert await Lease(database, "sender", clock).held() == 1
     assert await Lease(database, "reports", clock).held() == 1
+
+
+async def test_it_lasts_for_a_term_from_when_it_was_asked_for_last(database):
+    clock = ManualClock()
+    one, other = Lease(database, "sender", clock), Lease(database, "sender", clock)
+    assert not one.lasts
+    await one.held()
+    await other.held()
+    clock.advance(14)
+    assert (one.lasts, other.lasts) == (True, False)
+    await one.held()
+    clock.advance(14)
+    assert one.lasts
+    clock.advance(1)
+    assert not one.lasts
+    assert await other.held() == 2
+    assert (await one.held(), one.lasts, other.lasts) == (None, False, True)

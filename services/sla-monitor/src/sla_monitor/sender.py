@@ -3,6 +3,8 @@ The one replica that sends: takes what waits, groups it, looks again, delivers a
 
 Each receiver has its own task, so a dead one delays nobody else. A crash while
 sending sends again under the same name; whoever took over is told by the token.
+A process that stood still past its term hands nothing over any more, and what it
+takes all the same is found by whoever sends now.
 """
 
 from collections import defaultdict
@@ -93,6 +95,7 @@ class Sender:
         grouping = self._means.policies.book.latest.file.grouping
         if self._looked_around is None or now - self._looked_around >= _LOOK_AROUND_EVERY:
             self._looked_around = now
+            await self._take_back()
             await self._holding.refresh()
             await self._waiting.renew(self._holding)
             await self._records.carry_out(await self._waiting.due_again(grouping), sending.again)
@@ -109,12 +112,16 @@ class Sender:
                 self._tasks.begin(receiver, self._serve(waiting, token))
 
     async def _take_over(self) -> None:
+        await self._waiting.take_over()
+        await self._means.health.load()
+        self._looked_around = None
+
+    async def _take_back(self) -> None:
         """What another sender was about to send when it stopped is sent by us; alerts may repeat, never get lost."""
-        unsure = await self._waiting.take_over()
+        unsure = await self._waiting.on_their_way(but=self._tasks)
         await self._records.carry_out(
             unsure, lambda ids: sending.give_back(ids, None, "the sender stopped", perhaps=True)
         )
-        await self._means.health.load()
 
     async def _behind(self, now: datetime) -> bool:
         """Whether deadlines have passed that nobody has looked at yet."""
@@ -167,7 +174,12 @@ class Sender:
         if not wanted:
             return wanted
         message = await self._composer.message(key, wanted, alerts, heard)
+        if not self._lease.lasts:
+            return None
         await self._take(message, wanted, alerts, token)
+        if not self._lease.lasts:
+            await self._records.carry_out(wanted, lambda ids: sending.give_back(ids, token, "its sender stood still"))
+            return None
         outcome = await self._deliver(message, wanted)
         await self._means.health.note(key.receiver, outcome)
         if outcome.ok:

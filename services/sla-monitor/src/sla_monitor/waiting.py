@@ -41,13 +41,16 @@ class Waiting:
         self._sent: dict[str, datetime] = {}
         self._renewed_up_to = ""
 
-    async def take_over(self) -> list[NotificationState]:
-        """Begin anew; answers what the sender before was about to send when it stopped."""
+    async def take_over(self) -> None:
+        """Begin anew, where the sender before stopped."""
         self._sent = {row["_id"]: row["sent_at"] async for row in self._groups.find({})}
         self._seen.clear()
         self._facts.clear()
         self._pending = []
-        return await self._store.find(NotificationState, {"status": "sending"})
+
+    async def on_their_way(self, *, but: Iterable[str]) -> list[NotificationState]:
+        """What somebody is about to send, but for that to these receivers."""
+        return await self._store.find(NotificationState, {"status": "sending", "receiver": {"$nin": sorted(but)}})
 
     async def refresh(self) -> None:
         """Read what has come to wait, if it is another number than we know."""

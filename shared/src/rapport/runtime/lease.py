@@ -1,7 +1,7 @@
 """At most one replica at a time does what must not be done twice, such as sending."""
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, DuplicateKeyError
@@ -22,10 +22,26 @@ class Lease:
         self._name = name
         self._clock = clock
         self._me = secrets.token_hex(8)
+        self._until = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def lasts(self) -> bool:
+        """
+        Whether the term that `held` was last answered still runs.
+
+        To be asked right before what must not be done twice: a process that stood still
+        believes that it holds what others have taken over.
+        """
+        return self._clock.now() < self._until
 
     async def held(self) -> int | None:
         """The fencing token while this replica holds the lease, None while another does."""
         now = self._clock.now()
+        token = await self._held_from(now)
+        self._until = now if token is None else now + _TERM
+        return token
+
+    async def _held_from(self, now: datetime) -> int | None:
         mine = await self._leases.find_one_and_update(
             {"_id": self._name, "holder": self._me, "until": {"$gt": now}}, {"$set": {"until": now + _TERM}}
         )
