@@ -115,6 +115,11 @@ def answered_at_once(collection: Collection) -> Collection:
     return collection.with_options(write_concern=WriteConcern(1, j=False))
 
 
+def safe_within(collection: Collection, milliseconds: int) -> Collection:
+    """The same collection, whose writes fail when they are not safe with a majority after so long."""
+    return collection.with_options(write_concern=WriteConcern("majority", j=True, wtimeout=milliseconds))
+
+
 @asynccontextmanager
 async def transaction(client: Client) -> AsyncIterator[Session]:
     """Commits at the end, aborts on any error. Nothing in it is ever sent again by itself."""

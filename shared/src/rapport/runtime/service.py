@@ -25,6 +25,7 @@ from rapport.runtime.kafka import Reader, ensure_topics, make_broker
 from rapport.runtime.keys import Keys, Sessions
 from rapport.runtime.lanes import Lanes
 from rapport.runtime.mongo import MongoError, connect, hold_to_transactions
+from rapport.runtime.mongo_health import MongoHealth
 from rapport.runtime.patience import Patience
 from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.progress import Progress
@@ -65,6 +66,7 @@ class Service:
         self.patiently = Patience(name, self.clock)
         self.client = connect(settings.mongodb_uri)
         self.database = self.client[settings.database_prefix + name.replace("-", "_")]
+        self._mongo = MongoHealth(name, self.database, self.clock)
         self.publisher = Publisher(
             settings.kafka_bootstrap_servers, client_id=f"rapport-{name}", topic_prefix=settings.topic_prefix
         )
@@ -236,16 +238,17 @@ class Service:
     async def wrong(self) -> Mapping[str, str]:
         """What keeps this replica from its work, by part; empty when nothing does."""
         found: dict[str, str] = {}
-        try:
-            await asyncio.wait_for(self.client.admin.command("ping"), _PING_SECONDS)
-        except (TimeoutError, *MongoError) as error:
-            found["mongodb"] = f"does not answer: {type(error).__name__}"
+        if why := await self._mongo.wrong():
+            found["mongodb"] = why
         try:
             await asyncio.wait_for(self.publisher.ping(), _PING_SECONDS)
         except (TimeoutError, NotAcknowledged, KafkaError) as error:
             found["kafka"] = f"does not answer: {type(error).__name__}"
         idle = self._progress.idle(self.clock.now())
-        if not found and idle > self.settings.stuck_after / 2:
+        waits = idle > self.settings.stuck_after / 2
+        if not found and (waits or not self._mongo.takes_writes) and (why := await self._mongo.wrong_with_writes()):
+            found["mongodb"] = why
+        if not found and waits:
             found["consumer"] = f"records wait, but nothing has moved for {idle.total_seconds():.0f} s"
         if self.http.state.starting and not found:
             found["service"] = "starting"
@@ -275,7 +278,8 @@ class Service:
 
     def _notes(self) -> dict[str, str]:
         joining = {"consumer": "joining its group"} if self.starting else {}
-        return joining | {file.name: file.note for file in self._followed if file.note}
+        clock = {"clock": self._mongo.note} if self._mongo.note else {}
+        return joining | clock | {file.name: file.note for file in self._followed if file.note}
 
     def _asyncapi(self) -> dict[str, Any]:
         return asyncapi.document(

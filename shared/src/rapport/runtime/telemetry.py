@@ -27,6 +27,7 @@ FORGOTTEN = Counter("rapport_forgotten_total", "States deleted since their time 
 LAG = Gauge("rapport_lag_records", "Records of a topic not yet settled by this replica", ["service", "topic"])
 PARTITIONS = Gauge("rapport_partitions_owned", "Partitions this replica owns", ["service"])
 KEYS_WRONG = Gauge("rapport_keys_file_wrong", "1 while a changed keys file is wrong and older keys stay", ["service"])
+CLOCK_AHEAD = Gauge("rapport_clock_ahead_seconds", "By how much our clock is ahead of MongoDB's", ["service"])
 REQUESTS = Counter("rapport_http_requests_total", "HTTP requests answered", ["service", "method", "route", "status"])
 CUT_OFF = Counter("rapport_http_cut_off_total", "Connections ended since a request took too long to arrive")
 REQUEST_SECONDS = Histogram("rapport_http_request_seconds", "Seconds to answer a request", ["service", "route"])

@@ -1,0 +1,76 @@
+"""What a replica says of MongoDB: that it takes no writes, which nobody else would tell, and that clocks differ."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from devkit.stack import Stack
+from rapport.runtime.mongo import connect
+from rapport.runtime.mongo_health import MongoHealth
+from rapport.runtime.service import Service
+from structlog.testing import capture_logs
+
+from tests.support.clock import ManualClock
+from tests.support.stack import Addresses
+from tests.support.toy_service import settings_for
+
+
+@pytest.fixture
+async def database(own_stack: Stack, unique: Callable[[str], str]) -> AsyncIterator[Any]:
+    client = connect(own_stack.mongodb)
+    name = unique("health")
+    yield client[name]
+    await client.drop_database(name)
+    client.close()
+
+
+async def test_a_mongodb_that_answers_and_takes_no_writes_is_told_apart(database: Any):
+    health = MongoHealth("toy", database, ManualClock())
+    assert (await health.wrong_with_writes(), health.takes_writes) == ("", True)
+    await database.client.admin.command("fsync", lock=True)
+    try:
+        assert await health.wrong() == ""
+        assert (await health.wrong_with_writes()).startswith("takes no writes: ")
+        assert not health.takes_writes
+    finally:
+        await database.client.admin.command("fsyncUnlock")
+    assert (await health.wrong_with_writes(), health.takes_writes) == ("", True)
+
+
+async def test_what_waits_for_a_mongodb_without_writes_is_no_stuck_consumer(
+    own_stack: Stack, unique: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+):
+    """No restart mends that, and it is not ready again until a write has gone through."""
+    service = Service("toy", settings_for(own_stack.kafka, own_stack.mongodb, unique("writes")))
+    await service.publisher.start()
+    service.http.state.starting = False
+    waiting = timedelta(minutes=1)
+    monkeypatch.setattr(service._progress, "idle", lambda _: waiting)
+    assert list(await service.wrong()) == ["consumer"]
+    await service.client.admin.command("fsync", lock=True)
+    try:
+        assert list(await service.wrong()) == ["mongodb"]
+        waiting = timedelta()
+        assert list(await service.wrong()) == ["mongodb"]
+    finally:
+        await service.client.admin.command("fsyncUnlock")
+    assert await service.wrong() == {}
+    await service.publisher.stop()
+    await service.client.drop_database(service.database.name)
+    service.client.close()
+
+
+@pytest.mark.parametrize(("off", "said"), [(90, "90 s ahead of MongoDB's"), (-90, "90 s behind MongoDB's"), (0, "")])
+async def test_a_clock_that_differs_is_noted_and_logged_once(
+    stack: Addresses, unique: Callable[[str], str], off: int, said: str
+):
+    client = connect(stack.mongodb)
+    there: datetime = (await client.admin.command("hello"))["localTime"]
+    clock = ManualClock(there.replace(tzinfo=UTC) + timedelta(seconds=off))
+    health = MongoHealth("toy", client[unique("clock")], clock)
+    with capture_logs() as logs:
+        assert [await health.wrong(), await health.wrong()] == ["", ""]
+    assert health.note == said
+    assert [line["says"] for line in logs] == ([said] if said else [])
+    client.close()
