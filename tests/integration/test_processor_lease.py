@@ -78,3 +78,28 @@ async def test_it_lasts_for_a_term_from_when_it_was_asked_for_last(database):
     assert not one.lasts
     assert await other.held() == 2
     assert (await one.held(), one.lasts, other.lasts) == (None, False, True)
+
+
+async def test_given_back_by_a_clock_that_is_ahead_it_is_free_at_once(database):
+    ahead, clock = ManualClock(), ManualClock()
+    ahead.advance(90)
+    one, other = Lease(database, "sender", ahead), Lease(database, "sender", clock)
+    assert await one.held() == 1
+    await one.release()
+    assert await other.held() == 2
+
+
+async def test_a_holder_whose_clock_is_ahead_keeps_it_while_it_lives_and_no_longer(database):
+    """It was written until next year, and the process is gone that would have renewed it."""
+    ahead, clock = ManualClock(), ManualClock()
+    ahead.advance(365 * 24 * 3600)
+    one, other = Lease(database, "sender", ahead), Lease(database, "sender", clock)
+    assert await one.held() == 1
+    for _ in range(4):
+        assert (await one.held(), await other.held()) == (1, None)
+        ahead.advance(10)
+        clock.advance(10)
+    assert await other.held() is None
+    clock.advance(10)
+    assert await other.held() == 2
+    assert other.lasts

@@ -1,12 +1,15 @@
 """At most one replica at a time does what must not be done twice, such as sending."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from rapport.runtime.clock import Clock
 from rapport.runtime.mongo import Database, DuplicateKeyError
 
 _TERM = timedelta(seconds=15)
+_FREE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Lease:
@@ -15,6 +18,8 @@ class Lease:
 
     Whoever asks while it is free or run out gets it for 15 s; asking again renews
     it. Work done under it carries the token, so that a late writer is recognised.
+    One that was written for longer than that, by a clock that is ahead of ours, has
+    run out when nobody has renewed it for a term.
     """
 
     def __init__(self, database: Database, name: str, clock: Clock) -> None:
@@ -22,7 +27,9 @@ class Lease:
         self._name = name
         self._clock = clock
         self._me = secrets.token_hex(8)
-        self._until = datetime.min.replace(tzinfo=UTC)
+        self._until = _FREE
+        self._too_long: tuple[datetime, datetime] | None = None
+        """Until when it was written, where that is more than a term, and since when we see that."""
 
     @property
     def lasts(self) -> bool:
@@ -54,9 +61,24 @@ class Lease:
                 upsert=True,
             )
         except DuplicateKeyError:
-            return None
+            before = await self._taken_from_the_future(now)
+            return int(before["token"]) + 1 if before else None
         return int(before["token"]) + 1 if before else 1
+
+    async def _taken_from_the_future(self, now: datetime) -> Mapping[str, Any] | None:
+        """The row as it was, where it had been written for too long and not renewed for a term, and is ours now."""
+        row = await self._leases.find_one({"_id": self._name, "until": {"$gt": now + _TERM}})
+        if row is None or self._too_long is None or row["until"] != self._too_long[0]:
+            self._too_long = (row["until"], now) if row else None
+            return None
+        if now - self._too_long[1] < _TERM:
+            return None
+        ours = {"$set": {"holder": self._me, "until": now + _TERM}, "$inc": {"token": 1}}
+        before: Mapping[str, Any] | None = await self._leases.find_one_and_update(
+            {"_id": self._name, "until": row["until"]}, ours
+        )
+        return before
 
     async def release(self) -> None:
         """Let another replica take it at once."""
-        await self._leases.update_one({"_id": self._name, "holder": self._me}, {"$set": {"until": self._clock.now()}})
+        await self._leases.update_one({"_id": self._name, "holder": self._me}, {"$set": {"until": _FREE}})

@@ -1,6 +1,7 @@
 """How MongoDB is, as one replica sees it: whether it answers, whether it takes writes, and what time it has."""
 
 import asyncio
+from collections import deque
 from datetime import UTC, timedelta
 from typing import Final
 
@@ -12,6 +13,8 @@ log = telemetry.logger()
 
 _SECONDS: Final = 2.0
 _MILLISECONDS: Final = 1500
+_IN_A_ROW: Final = 2
+"""Writes that must have failed before it is said: one may have been slow."""
 _APART: Final = timedelta(seconds=2)
 """By how much clocks may differ before it is said: NTP keeps them within some milliseconds."""
 
@@ -25,31 +28,30 @@ class MongoHealth:
         self._clock = clock
         self.note = ""
         """What is to be said of our clock beside MongoDB's; empty when they agree."""
-        self.takes_writes = True
-        """As far as was last tried."""
+        self._refusals: deque[str] = deque(maxlen=_IN_A_ROW)
 
     async def wrong(self) -> str:
-        """Why it does not answer, or empty; on the way the clocks are compared."""
+        """Why it is of no use now, or empty; on the way the clocks are compared."""
         asked = self._clock.now()
         try:
             hello = await asyncio.wait_for(self._database.client.admin.command("hello"), _SECONDS)
         except (TimeoutError, *MongoError) as error:
+            self._refusals.clear()
             return f"does not answer: {type(error).__name__}"
         half = (self._clock.now() - asked) / 2
         self._compare(asked + half - hello["localTime"].replace(tzinfo=UTC), at_most=half)
-        return ""
+        return f"takes no writes: {self._refusals[-1]}" if len(self._refusals) == _IN_A_ROW else ""
 
-    async def wrong_with_writes(self) -> str:
-        """Why it takes no write though it answers (no disk left, locked, no majority), or empty."""
+    async def try_a_write(self) -> None:
+        """A server answers all the same where its disk is full, it is locked, or it has no majority."""
         rows = safe_within(self._database["health"], _MILLISECONDS)
         update = {"$set": {"tried_at": self._clock.now()}}
         try:
             await rows.find_one_and_update({"_id": "write"}, update, upsert=True, maxTimeMS=_MILLISECONDS)
         except MongoError as error:
-            self.takes_writes = False
-            return f"takes no writes: {type(error).__name__}"
-        self.takes_writes = True
-        return ""
+            self._refusals.append(type(error).__name__)
+        else:
+            self._refusals.clear()
 
     def _compare(self, ahead: timedelta, *, at_most: timedelta) -> None:
         """`at_most` is how wrong the difference may be, by the way that the answer took."""
