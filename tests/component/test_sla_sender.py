@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from rapport.decision import Decision, Ref, States
 from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter, Outcome
 from sla_monitor.domain import sending
+from sla_monitor.domain.grouping import key_of
 from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.means import Means
@@ -22,7 +24,11 @@ from tests.support.clock import ManualClock
 from tests.support.replica import Site
 from tests.support.sla import at, book, notification, targets
 
-POLICY = targets("first_response: {within: 4h}", rest="receivers: {desk: {url: 'webhook:https://desk.example'}}\n")
+RECEIVERS = """
+receivers: {desk: {url: "webhook:https://desk.example"}}
+grouping: {by: [team], wait: 0s, interval: 10s}
+"""
+POLICY = targets("first_response: {within: 4h}", rest=RECEIVERS)
 Happens = Callable[[], Awaitable[None]]
 
 
@@ -206,4 +212,12 @@ async def test_what_somebody_takes_without_a_lease_and_leaves_is_sent_by_who_hol
     await desk.records().carry_out([one], lambda ids: sending.take({}, dict.fromkeys(ids, "billing/mail"), token))
     assert await desk.status(one) == "sending"
     await looks(now, clock=desk.clock)
+    assert (len(desk.letters), await desk.status(one)) == (1, "sent")
+
+
+async def test_a_group_waits_no_longer_where_the_sender_before_had_a_clock_that_was_ahead(desk: Desk):
+    one = await desk.missed()
+    sent = {"_id": key_of(one).text, "sent_at": at("12:00") + timedelta(days=365)}
+    await desk.site.database["groups"].insert_one(sent)
+    await looks(desk.sender(), clock=desk.clock)
     assert (len(desk.letters), await desk.status(one)) == (1, "sent")

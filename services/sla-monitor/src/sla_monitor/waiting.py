@@ -42,8 +42,9 @@ class Waiting:
         self._renewed_up_to = ""
 
     async def take_over(self) -> None:
-        """Begin anew, where the sender before stopped."""
-        self._sent = {row["_id"]: row["sent_at"] async for row in self._groups.find({})}
+        """Begin anew, where the sender before stopped; what it sent in our future, by its clock, was sent by now."""
+        now = self._clock.now()
+        self._sent = {row["_id"]: min(row["sent_at"], now) async for row in self._groups.find({})}
         self._seen.clear()
         self._facts.clear()
         self._pending = []
