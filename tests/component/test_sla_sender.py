@@ -12,7 +12,8 @@ from sla_monitor.composing import Composer
 from sla_monitor.delivery import Letter, Outcome
 from sla_monitor.domain import sending
 from sla_monitor.domain.grouping import key_of
-from sla_monitor.domain.states import AlertState, ContactState, CustomerState, NotificationState
+from sla_monitor.domain.notifications import NotificationState
+from sla_monitor.domain.states import AlertState, ContactState, CustomerState
 from sla_monitor.domain.watch import WatchDomain
 from sla_monitor.means import Means
 from sla_monitor.receivers import Health
@@ -170,7 +171,7 @@ async def looks(*senders: Sender, times: int = 8, clock: ManualClock) -> None:
 
 
 async def ended(sender: Sender) -> None:
-    for task in list(sender._tasks.values()):
+    for task in list(sender._tasks._running.values()):
         await task
 
 

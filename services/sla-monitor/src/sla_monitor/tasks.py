@@ -1,7 +1,7 @@
 """Work that goes on beside the loop that began it."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 
@@ -13,6 +13,9 @@ class Tasks:
 
     def __contains__(self, name: str) -> bool:
         return name in self._running
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._running)
 
     def begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._running[name] = asyncio.create_task(work)

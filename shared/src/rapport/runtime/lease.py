@@ -81,4 +81,5 @@ class Lease:
 
     async def release(self) -> None:
         """Let another replica take it at once."""
+        self._until = _FREE
         await self._leases.update_one({"_id": self._name, "holder": self._me}, {"$set": {"until": _FREE}})

@@ -47,8 +47,9 @@ class MongoHealth:
         rows = safe_within(self._database["health"], _MILLISECONDS)
         update = {"$set": {"tried_at": self._clock.now()}}
         try:
-            await rows.find_one_and_update({"_id": "write"}, update, upsert=True, maxTimeMS=_MILLISECONDS)
-        except MongoError as error:
+            written = rows.find_one_and_update({"_id": "write"}, update, upsert=True, maxTimeMS=_MILLISECONDS)
+            await asyncio.wait_for(written, _SECONDS)
+        except (TimeoutError, *MongoError) as error:
             self._refusals.append(type(error).__name__)
         else:
             self._refusals.clear()
