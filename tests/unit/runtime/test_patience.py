@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaConnectionError
 from pymongo.errors import AutoReconnect, OperationFailure
 from rapport.runtime.patience import Patience
 from rapport.runtime.publisher import NotAcknowledged
+from structlog.testing import capture_logs
 
 from tests.support.clock import EPOCH, ManualClock
 
@@ -46,6 +47,20 @@ async def test_the_waits_grow_but_never_past_five_seconds() -> None:
     await Patience("test", clock)("work", Failing(*[AutoReconnect() for _ in range(200)]))
 
     assert timedelta(seconds=300) < clock.now() - EPOCH < timedelta(seconds=200 * 5)
+
+
+async def test_the_log_says_once_a_minute_what_is_waited_for_and_when_it_goes_on() -> None:
+    clock = ManualClock()
+    away = "refused, Timeout: 3.0s, Topology Description: <all that the driver knows>"
+
+    with capture_logs() as logs:
+        await Patience("test", clock)("work", Failing(*[AutoReconnect(away) for _ in range(200)]))
+
+    *waiting, going_on = logs
+    assert {line["error"] for line in waiting} == {"refused, Timeout: 3.0s"}
+    minutes = (clock.now() - EPOCH) / timedelta(minutes=1)
+    assert 1 < len(waiting) <= minutes + 1
+    assert (going_on["event"], going_on["tries"]) == ("going on", 200)
 
 
 async def test_piece_after_piece_is_done_at_once_and_it_rests_where_there_is_none() -> None:
