@@ -143,6 +143,13 @@ def test_a_snoozed_alert_comes_back_and_goes_on_climbing():
     assert rung(played) == [("sun", "13:00"), ("sun", "14:00"), ("lead", "14:15")]
 
 
+def test_nothing_is_snoozed_until_an_instant_that_is_over():
+    played = play([received("09:00")], under=NOW, looks=["13:05"])
+    for until in ("13:05", "13:06"):
+        with pytest.raises(actions.NotPossible, match="still to come"):
+            act(played, "snooze", "13:06", book=played.domain.book, until=at(until), by="ada")
+
+
 def test_a_warning_that_is_snoozed_past_its_deadline_is_quiet_until_then_and_rings_from_then_on():
     events = [received("09:00", team="billing")]
     played = play(events, under=ringing(warn="[75%]"), looks=["12:30"])

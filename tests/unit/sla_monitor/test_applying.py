@@ -88,6 +88,12 @@ receivers: {lead: {url: "webhook:https://example.org/"}}
     assert getattr(cause.data, "cause", None) == "policy.published"
 
 
+def test_what_the_new_version_promises_no_more_is_cancelled_by_its_publishing():
+    desk = put_under(play([received("09:00")], under=FOUR), targets("resolution: {within: 8h}"), "10:00")
+    [cancelled] = [event for event in desk.events if event.type == "sla.cancelled"]
+    assert (when(cancelled.time), getattr(cancelled.data, "cause", None)) == ("10:00", "policy.published")
+
+
 def test_a_breach_announced_before_stands():
     desk = put_under(play([received("09:00")], under=TWO, looks=["11:30"]), FOUR, "12:00")
     assert desk.told() == [("sla.breached", "11:00")]

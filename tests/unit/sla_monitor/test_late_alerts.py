@@ -45,6 +45,14 @@ def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_aga
     assert (played.alert("resolution/1").state, played.alert("resolution/1").warned_at) == ("warned", at("16:00"))
 
 
+def test_a_deadline_that_a_backfill_has_run_again_and_miss_in_the_past_rings_nobody():
+    played = play([received("09:00"), waiting("10:00")], under=SOLVE)
+    played.take(resumed("10:20", backfill=True, recorded="Thu 09:00"), now="Thu 09:00")
+    played.look("Thu 09:01")
+    [breached] = [event for event in played.events if event.type == "sla.breached"]
+    assert (when(breached.time), breached.backfill, rung(played)) == ("13:20", True, [])
+
+
 OWNED = SOLVE.replace("receivers:", 'people: {ada: {url: "json://ada"}}\nreceivers:')
 
 

@@ -49,6 +49,17 @@ def test_what_may_ring_in_business_hours_alone_is_tried_for_twenty_four_of_those
     assert is_tried_out(tried, days=3.01, calendar=policy().calendars["office"])
 
 
+def test_alerts_of_one_contact_that_go_out_in_one_message_are_told_each_by_itself_in_order():
+    states, some = States(), [notification(number, status="sending", token=1) for number in (1, 2)]
+    contact = ContactState(id="C-1", partition=0, customer_id="K-1", sequence=4)
+    states.loaded([Ref(NotificationState, one.id) for one in some], [contact, *some])
+    told = sending.sent([one.id for one in some], 1, DUE)(None, states, DUE).events
+    assert [(one.event.id, one.event.sequence) for one in told] == [
+        ("C-1/first_response/1/1/notified", "5"),
+        ("C-1/first_response/1/2/notified", "6"),
+    ]
+
+
 def test_what_is_told_again_because_nobody_took_it_is_tried_for_a_day_anew():
     told = after(taken(ONE, days=0), sending.sent([ONE.id], 1, DUE), days=0)
     again = after(told, sending.again([ONE.id]), days=2)
