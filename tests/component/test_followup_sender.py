@@ -69,9 +69,35 @@ class ProcessorInDoubt(StoryProcessor):
 class HeldLease:
     def __init__(self, token: int | None) -> None:
         self.token = token
+        self.lasts = token is not None
 
     async def held(self) -> int | None:
         return self.token
+
+
+class StoreThatEnds(StoryStore):
+    """Its answers come when the lease is over: the process stood still."""
+
+    def __init__(self, told: Story, lease: HeldLease) -> None:
+        super().__init__(told)
+        self._lease = lease
+
+    async def find(self, *args: Any, **kwargs: Any) -> list[Any]:
+        found = await super().find(*args, **kwargs)
+        self._lease.lasts = False
+        return found
+
+
+class ProcessorThatEnds(StoryProcessor):
+    """What it decides is carried out when the lease is over: the process stood still."""
+
+    def __init__(self, told: Story, lease: HeldLease) -> None:
+        super().__init__(told)
+        self._lease = lease
+
+    async def act(self, *args: Any, **kwargs: Any) -> Any:
+        self._lease.lasts = False
+        return await super().act(*args, **kwargs)
 
 
 @pytest.fixture
@@ -97,12 +123,16 @@ def sender(
     token: int | None,
     processor: StoryProcessor | None = None,
     texts: Receiver | None = None,
+    *,
+    store: StoryStore | None = None,
+    lease: HeldLease | None = None,
+    clock: ManualClock | None = None,
 ) -> Sender:
     parts: tuple[Any, ...] = (
         processor or StoryProcessor(told),
-        StoryStore(told),
-        HeldLease(token),
-        ManualClock(told.now),
+        store or StoryStore(told),
+        lease or HeldLease(token),
+        clock or ManualClock(told.now),
     )
     outlets: dict[str, Outlet] = {"default": Server.read(mails.url)}
     if texts:
@@ -162,6 +192,40 @@ async def test_what_a_crash_left_on_its_way_has_failed_and_is_not_sent_again(mai
     assert mails.mails == []
     assert [one.reason for one in told.of("followup.failed")] == ["unknown"]
     assert [slot.followup_id for slot in told.customer().slots] == [message.id]
+
+
+async def test_who_stood_still_past_its_lease_takes_nothing_up(mails: MailServer):
+    told, message = waiting()
+    lease = HeldLease(1)
+    await sender(told, mails, 1, store=StoreThatEnds(told, lease), lease=lease).round()
+    assert (mails.mails, told.message(message.id).status) == ([], "pending")
+    assert await sender(told, mails, token=2).round() == 1
+    assert len(mails.mails) == len(told.of("followup.sent")) == 1
+
+
+async def test_what_was_taken_up_while_the_lease_ended_is_not_handed_over_and_waits_for_the_next_try(mails: MailServer):
+    told, message = waiting()
+    lease = HeldLease(1)
+    await sender(told, mails, 1, ProcessorThatEnds(told, lease), lease=lease).round()
+    assert (mails.mails, told.message(message.id).status) == ([], "pending")
+    told.now = told.message(message.id).next_at
+    assert await sender(told, mails, token=2).round() == 1
+    assert len(mails.mails) == len(told.of("followup.sent")) == 1
+
+
+async def test_what_somebody_takes_without_a_lease_and_leaves_has_failed_under_the_same_sender(mails: MailServer):
+    told, message = waiting()
+    clock = ManualClock(told.now)
+    holding = sender(told, mails, token=2, clock=clock)
+    mails.answers = ["450 come back later"]
+    assert await holding.round() == 1
+    told.now = told.message(message.id).next_at
+    assert told.take(told.message(message.id), fence=1)  # and here the process died, whose lease was over
+
+    clock.advance(5)
+    assert await holding.round() == 0
+    assert [one.reason for one in told.of("followup.failed")] == ["unknown"]
+    assert mails.mails == []
 
 
 async def test_a_message_of_which_nobody_said_whether_it_is_taken_up_goes_out_later(mails: MailServer):

@@ -7,7 +7,7 @@ One replica at a time, to a mail server or to a service that carries texts.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rapport.decision import Decision, Ref, States
@@ -38,6 +38,7 @@ _IDLE_SECONDS: Final = 0.25
 _OTHERS_SECONDS: Final = 2.0
 _LAST_SECONDS: Final = 20.0
 """How long a stop waits for what is on its way; a mail server has less."""
+_LOOK_AROUND_EVERY: Final = timedelta(seconds=5)
 
 
 class Sender:
@@ -45,8 +46,11 @@ class Sender:
     Sends under a lease whose token it leaves on every message it takes.
 
     One trip to a mail server is shorter than the lease, so a message in `sending`
-    under an older token was lost in a crash: it has failed, nobody knows how. What
-    a mail server said is recorded however long MongoDB is away; where MongoDB did
+    under an older token was lost in a crash: it has failed, nobody knows how. A
+    process that stood still past its term hands nothing over any more, and what it
+    takes all the same and leaves is found by whoever sends now.
+
+    What a mail server said is recorded however long MongoDB is away; where MongoDB did
     not say whether a message is taken, it has not been handed over, and waits again.
     `of_customer` names what is read of a customer, by whatever name they have now.
     """
@@ -72,6 +76,7 @@ class Sender:
         self._links = links
         self._apprise = ThroughApprise(allow_internal=True)
         self._settled: int | None = None
+        self._looked_around = clock.now()
         self._unsure: set[str] = set()
         self._sent = 0
 
@@ -92,11 +97,12 @@ class Sender:
         if fence is None:
             self._settled = None
             return 0
-        if self._settled != fence:
+        now = self._clock.now()
+        if self._settled != fence or now - self._looked_around >= _LOOK_AROUND_EVERY:
             await self._settle_lost(fence)
-            self._settled = fence
+            self._settled, self._looked_around = fence, now
         await self._put_back_unsure(fence)
-        where = {"status": "pending", "next_at": {"$lte": self._clock.now()}}
+        where = {"status": "pending", "next_at": {"$lte": now}}
         waiting = await self._store.find(Message, where, sort=(("next_at", 1),), limit=_AT_ONCE)
         ends = await asyncio.gather(*(self._send(message, fence) for message in waiting), return_exceptions=True)
         for error in filter(None, ends):
@@ -127,6 +133,8 @@ class Sender:
             self._unsure.discard(name)
 
     async def _send(self, message: Message, fence: int) -> None:
+        if not self._lease.lasts:
+            return
         token = new_token()
         version = self._playbook.in_force
         taken: sending.Taken | None = None
@@ -147,7 +155,9 @@ class Sender:
             self._unsure.add(message.id)
             raise
         if taken is not None:
-            await self._record(message, await self._deliver(taken, token, version), taken)
+            stood_still = Outcome("later", "its sender stood still")
+            outcome = await self._deliver(taken, token, version) if self._lease.lasts else stood_still
+            await self._record(message, outcome, taken)
 
     async def _deliver(self, taken: sending.Taken, token: str, version: Version) -> Outcome:
         to, outlet = taken.way.address or "", version.outlets[taken.way.sender]
