@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from followup.domain.budget import free_at
@@ -111,9 +112,18 @@ def earliest(
     wanted = slot_of(followup, at, rules.plays)
     if not wanted.exempt:
         taken += _kept_for_more_important(followup, at, customer, rules)
-    moment, why = at, None
-    if quiet := quiet_until(now, customer, rules.plays):
-        moment, why = let_go_at(followup.id, quiet[0], customer, rules.plays), quiet[1]
+    quiet = quiet_until(now, customer, rules.plays)
+    if quiet is None:
+        return _first_chance(followup, wanted, taken, customer, rules)
+    moment = let_go_at(followup.id, quiet[0], customer, rules.plays)
+    return _first_chance(followup, wanted.but(at=moment), taken, customer, rules)[0], quiet[1]
+
+
+def _first_chance(
+    followup: Followup, wanted: Slot, taken: Sequence[Slot], customer: CustomerState, rules: Rules
+) -> tuple[datetime, str | None]:
+    """The first instant, from the wanted one on, that is neither quiet nor taken, and what first stood in the way."""
+    moment, why = wanted.at, None
     for _ in range(_MOST_MOVES):
         if quiet := quiet_until(moment, customer, rules.plays):
             moment, why = let_go_at(followup.id, quiet[0], customer, rules.plays), why or quiet[1]
@@ -128,12 +138,16 @@ def earliest(
 
 def _kept_for_more_important(followup: Followup, at: datetime, customer: CustomerState, rules: Rules) -> list[Slot]:
     """The slots that what is planned and matters more will have; what has fallen due meanwhile has its own now."""
-    kept = []
-    for other in customer.followups.values():
-        ahead = other.status in {"planned", "deferred"} and other.priority > followup.priority
-        if ahead and refusal(other, customer, rules) is None:
+    kept: list[Slot] = []
+    ahead = [
+        one
+        for one in customer.followups.values()
+        if one.status in {"planned", "deferred"} and one.priority > followup.priority
+    ]
+    for other in sorted(ahead, key=lambda one: (-one.priority, one.release_at, one.id)):
+        if refusal(other, customer, rules) is None:
             wanted = slot_of(other, max(other.release_at, at), rules.plays)
-            free, _ = free_at(wanted, customer.slots, rules.plays.budget)
+            free, _ = _first_chance(other, wanted, [*customer.slots, *kept], customer, rules)
             if free <= other.patient_until:
                 kept.append(wanted.but(at=free))
     return kept
