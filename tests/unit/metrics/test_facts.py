@@ -82,6 +82,21 @@ def test_open_seconds_are_what_sla_monitor_measured():
     assert row["calendar_mean"] == 16.5 * 3600
 
 
+def test_business_time_to_resolution_is_that_of_all_cycles_and_to_the_first_that_of_the_first():
+    def solved(cycle: int, when: datetime, seconds: float) -> Any:
+        return verdict("met", when, at("17:00"), target="resolution", cycle=cycle, open_seconds=seconds)
+
+    memory = Memory().feed(received(at("09:00")), resolved(at("10:00")), solved(1, at("10:00"), 3000))
+    memory.feed(event("contact.reopened", at("11:00")), resolved(at("12:00")), solved(2, at("12:00"), 1200))
+    row = first(memory, "resolution")
+    assert (row["mean"], row["first_mean"], row["open_count"], row["first_open_count"]) == (4200, 3000, 1, 1)
+
+
+def test_what_is_resolved_in_the_instant_in_which_it_was_asked_took_no_time():
+    row = first(Memory().feed(received(at("09:00")), resolved(at("09:00"))), "resolution")
+    assert (row["count"], row["calendar_mean"], row["still_waiting"]) == (1, 0, 0)
+
+
 def test_of_a_late_answer_the_open_time_is_at_least_that_of_the_breach():
     memory = Memory().feed(
         received(at("09:00")),
