@@ -5,7 +5,20 @@ from sla_monitor.domain import actions
 from sla_monitor.domain.board import alert_line
 from sla_monitor.domain.text import text
 
-from tests.support.sla import at, desk, play, promised, received, resolved, responded, resumed, targets, waiting, when
+from tests.support.sla import (
+    at,
+    desk,
+    play,
+    promised,
+    received,
+    reclassified,
+    resolved,
+    responded,
+    resumed,
+    targets,
+    waiting,
+    when,
+)
 
 RINGING = """
 escalations: {up: [{after: 0m, notify: [lead]}, {after: 30m, notify: [manager]}]}
@@ -181,3 +194,18 @@ def test_a_message_says_in_whose_hours_alone_it_may_ring(page: str, hours: str |
     under = ringing("first_response: {within: 4h}").replace("page: now", f"page: {page}")
     played = play([received("09:00")], under=under, looks=["13:00:01"])
     assert [one.calendar for one in played.notifications] == [hours]
+
+
+def test_who_heard_that_a_warning_was_withdrawn_hears_too_that_the_breach_after_it_is_over():
+    quiet = "  - {name: quiet, match: {priority: high}, calendar: office, escalation: up, targets: {resolution: %s}}"
+    long = quiet % "{within: 7h, pause_on: [customer]}"
+    under = OWNED.replace("json://ada", "pagerduty:key").replace("policies:\n", f"policies:\n{long}\n")
+    under = under.replace("notify: [lead]", "notify: [owner]")
+    played = play([received("09:00", agent_id="ada")], under=under, looks=["12:05"])
+    played.take(waiting("10:00"), now="12:10")
+    played.take(reclassified("12:20", priority="high"))
+    played.take(resumed("12:30"))
+    played.look("Tue 10:31")
+    played.take(resolved("Tue 10:45"))
+    assert rung(played) == [("ada", "Tue 10:30")]
+    assert [when(one.due) for one in played.notifications if one.kind == "cleared"] == ["10:00", "Tue 10:45"]

@@ -101,7 +101,7 @@ class Alerting:
             return known.but(raised_at=due)
         alert = known or Alert(state="breached")
         steps = {"base_at": None, "next_at": None} if _is_quiet(clock) else escalation.start(due)
-        again = {"rounds": alert.rounds + 1} if alert.raised_at is not None else {}
+        again = {"rounds": alert.rounds + 1} if alert.raised_at is not None or alert.state == "cleared" else {}
         update: Facts = {
             "state": "breached",
             "raised_at": due,
