@@ -196,6 +196,20 @@ def test_a_message_says_in_whose_hours_alone_it_may_ring(page: str, hours: str |
     assert [one.calendar for one in played.notifications] == [hours]
 
 
+def test_what_is_snoozed_before_its_first_step_rings_no_sooner_than_it_would_have():
+    under = ringing("first_response: {within: 4h}").replace("after: 0m", "after: 10m")
+    for until, rings in (("13:05", ["13:10", "13:30"]), ("13:20", ["13:20", "13:40"])):
+        played = play([received("09:00")], under=under, looks=["13:00:01"])
+        book = played.domain.book
+        snoozed = actions.snooze(
+            played.contact, "c-1/first_response/1", until=at(until), by="ada", now=at("13:01"), book=book
+        )
+        played.carry_out(snoozed)
+        for look in ("13:05", "13:10", "13:20", "13:30", "13:40"):
+            played.look(look)
+        assert rung(played) == list(zip(["lead", "manager"], rings, strict=True))
+
+
 def test_who_heard_that_a_warning_was_withdrawn_hears_too_that_the_breach_after_it_is_over():
     quiet = "  - {name: quiet, match: {priority: high}, calendar: office, escalation: up, targets: {resolution: %s}}"
     long = quiet % "{within: 7h, pause_on: [customer]}"

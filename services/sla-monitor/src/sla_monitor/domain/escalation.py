@@ -44,11 +44,19 @@ class Escalation:
         return {"base_at": base, "next_at": self.may_ring(base + self.steps[0].after), "level": 0, "repeats": 0}
 
     def come_back(self, alert: Alert, at: datetime) -> dict[str, object]:
-        """What changes of an alert whose snooze ends then: the step that it had reached rings again."""
+        """
+        What changes of an alert whose snooze ends then: the step that it had reached rings again.
+
+        Where none had rung, the first one rings, and no sooner than it would have.
+        """
         if not self.rings:
             return {"next_at": None}
         level = min(max(alert.level - 1, 0), len(self.steps) - 1)
         ring = self.may_ring(at)
+        if not alert.level and alert.base_at is not None:
+            first = self.may_ring(alert.base_at + self.steps[0].after)
+            if first > ring:
+                return {"next_at": first}
         return {"base_at": ring - self.steps[level].after, "next_at": ring, "level": level}
 
     def waits_for_opening(self, alert: Alert, now: datetime) -> datetime | None:
