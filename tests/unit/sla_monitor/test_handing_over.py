@@ -1,9 +1,11 @@
 """Alerts of a contact that comes under another escalation while they stand: another team's, another kind's."""
 
+from datetime import timedelta
+
 import pytest
 from sla_monitor.domain import actions
 
-from tests.support.sla import Desk, assigned, at, play, received, reclassified, targets, when
+from tests.support.sla import Desk, assigned, at, play, received, reclassified, responded, targets, when
 
 BY_TEAM = targets(
     "first_response: {within: 1h}",
@@ -90,3 +92,34 @@ receivers: {lead: {url: "json://lead"}, boss: {url: "json://boss"}}
     assert rung(played) == [("lead", "13:00")]
     played.look("Tue 09:00:01")
     assert rung(played)[1:] == [("boss", "Tue 09:00")]
+
+
+TWO = BY_TEAM.replace("{within: 1h}", "{within: 1h}, resolution: {within: 1h}")
+
+
+@pytest.mark.parametrize("targets", [("first_response", "resolution"), ("resolution", "first_response")])
+def test_a_contact_that_nobody_has_is_theirs_to_whom_one_of_its_alerts_was_assigned_last(targets: tuple[str, ...]):
+    played = play([received("09:00")], under=TWO, looks=["10:01"])
+    for target, to in zip(targets, ("ada", "bob"), strict=True):
+        assign(played, f"c-1/{target}/1", to)
+        assert played.contact.owner == to
+    played.look("10:02")
+    assert played.contact.owner == "bob"
+
+
+def test_a_contact_stays_theirs_to_whom_one_of_its_alerts_was_assigned_when_its_log_is_cut():
+    under = BY_TEAM.replace("{within: 1h}", "{within: 1h}, next_response: {within: 1h}")
+    events = [received("09:00"), responded("09:05"), received("09:10")]
+    played = play(events, under=under, looks=["10:11"])
+    assign(played, "c-1/next_response/1", "ada")
+    for minute in range(300):
+        stamp = at("10:12") + timedelta(minutes=minute)
+        played.take(responded(stamp))
+        played.take(received(stamp + timedelta(seconds=30)))
+    assert played.contact.cut
+    assert played.contact.owner == "ada"
+
+
+def assign(played: Desk, alert_id: str, to: str) -> None:
+    book = played.domain.book
+    played.carry_out(actions.assign(played.contact, alert_id, to=to, by="lead", now=at("10:02"), book=book))

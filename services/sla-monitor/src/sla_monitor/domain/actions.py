@@ -159,7 +159,8 @@ def _act(
         return Decision(why=f"{verb} already")
     deeds = alert.done(now, verb, by, changed.why)
     after = alert.but(**changed.update, revision=alert.revision + 1, deeds=deeds)
-    alerting = Alerting(contact, folding, horizon, now, {**contact.alerts, key: after})
+    others = {name: known for name, known in contact.alerts.items() if name != key or verb != "assigned"}
+    alerting = Alerting(contact, folding, horizon, now, {**others, key: after})
     if verb in ("acknowledged", "closed"):
         after = alerting.tell_who_was_rung(one, after, "acknowledged" if verb == "acknowledged" else "cleared", now)
     facts = {**alerting.facts(key, after, one.clock.due_at or now), **changed.facts, "by": by}

@@ -27,7 +27,7 @@ Taken = Literal["acknowledged", "cleared"]
 
 
 def owner_of(folding: Folding, alerts: Mapping[str, Alert]) -> str | None:
-    """Whose a contact is: as events say, else whoever one of its alerts was assigned to last."""
+    """Whose a contact is: as events say, else whoever one of its alerts was assigned to last, which stands last."""
     return folding.owner or next((alert.owner for alert in reversed(list(alerts.values())) if alert.owner), None)
 
 

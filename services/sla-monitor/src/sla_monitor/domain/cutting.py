@@ -43,10 +43,15 @@ def cut_if_due(contact: ContactState, folding: Folding, horizon: datetime) -> Co
 
 
 def cut_before(contact: ContactState, folding: Folding, horizon: datetime, border: int) -> ContactState:
-    """The contact without what was over before the border (milliseconds); `folding` is what its whole log says."""
+    """
+    The contact without what was over before the border (milliseconds); `folding` is what its whole log says.
+
+    The alert that was assigned last stays: it says whose a contact is that nobody had.
+    """
     shorter = log.cut(contact.log, border, _needed(folding, border))
     clocks, _ = number(fold(shorter, folding.book, horizon), contact.cycles, horizon)
     kept = {one.key for one in clocks}
+    assigned = next((key for key, alert in reversed(list(contact.alerts.items())) if alert.owner), None)
     highest: dict[str, int] = {}
     for key, cycle in contact.cycles.items():
         target = key.partition(":")[0]
@@ -61,7 +66,7 @@ def cut_before(contact: ContactState, folding: Folding, horizon: datetime, borde
         cut=border,
         cycles=cycles,
         told={key: known for key, known in contact.told.items() if key in kept},
-        alerts={key: alert for key, alert in contact.alerts.items() if key in kept or alert.active},
+        alerts={key: a for key, a in contact.alerts.items() if key in kept or key == assigned or a.active},
     )
 
 
