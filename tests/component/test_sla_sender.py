@@ -145,6 +145,14 @@ class Desk:
         await self.write(ContactState(id="C-1", partition=0, customer_id="K-1"), alert, one)
         return one
 
+    async def over(self, number: int) -> NotificationState:
+        """It is missed no more, and the message of that waits."""
+        one = notification(number, kind="cleared", group="billing/mail", policy_version=1, due=self.clock.now())
+        alert = await self.site.new_store().get(AlertState, one.alert_id)
+        assert alert is not None
+        await self.write(alert.but(state="cleared"), one)
+        return one
+
     async def status(self, one: NotificationState) -> str:
         found = await self.site.new_store().get(NotificationState, one.id)
         assert found is not None
@@ -214,6 +222,18 @@ async def test_what_somebody_takes_without_a_lease_and_leaves_is_sent_by_who_hol
     assert await desk.status(one) == "sending"
     await looks(now, clock=desk.clock)
     assert (len(desk.letters), await desk.status(one)) == (1, "sent")
+
+
+async def test_who_has_heard_the_end_and_was_not_rung_since_does_not_hear_it_again(desk: Desk):
+    sender = desk.sender()
+    await desk.missed()
+    await looks(sender, clock=desk.clock)
+    ends = []
+    for number in (2, 3):
+        ends.append(await desk.over(number))
+        await looks(sender, clock=desk.clock)
+    assert [await desk.status(one) for one in ends] == ["sent", "dropped"]
+    assert len(desk.letters) == 2
 
 
 async def test_a_group_waits_no_longer_where_the_sender_before_had_a_clock_that_was_ahead(desk: Desk):

@@ -47,6 +47,18 @@ def test_a_breach_withdrawn_when_its_deadline_is_near_all_the_same_leaves_a_warn
     assert rung(played) == [("lead", "13:00"), ("lead", "13:20")]
 
 
+def test_whoever_was_rung_before_a_breach_was_withdrawn_hears_the_end_of_the_one_after_it():
+    """What would have told them of the withdrawing may have been dropped, for something was missed again."""
+    played = play([received("09:00")], under=SOLVE, looks=["13:01", "13:31"])
+    played.take(waiting("10:00"), now="13:40")
+    played.take(resumed("10:30"), now="13:40")
+    played.look("13:41")
+    played.take(resolved("13:45"))
+    assert rung(played) == [("lead", "13:00"), ("manager", "13:30"), ("lead", "13:30")]
+    over = [(one.receiver, when(one.due)) for one in played.notifications if one.kind == "cleared"]
+    assert over == [("lead", "10:00"), ("manager", "10:00"), ("lead", "13:45"), ("manager", "13:45")]
+
+
 def test_what_comes_near_again_after_its_breach_was_withdrawn_is_on_the_list_again():
     played = play([received("09:00")], under=SOLVE, looks=["13:01"])
     played.take(waiting("10:00"), now="13:10")

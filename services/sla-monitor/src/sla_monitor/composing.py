@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from rapport.runtime.addresses import kind_of
@@ -42,17 +43,20 @@ class Composer:
         return place_of(self._policies.book, key.receiver, key.entry, members[0].policy_version)
 
     async def heard(self, key: GroupKey, members: Sequence[NotificationState]) -> Heard:
-        """What the receiver has had, or may have had, of each of these alerts."""
+        """What the receiver has had, or may have had, of each of these alerts since it last heard the end of it."""
         found: dict[str, list[NotificationState]] = defaultdict(list)
         ids = sorted({one.alert_id for one in members})
         for at in range(0, len(ids), _AT_ONCE):
             where = {"alert_id": {"$in": ids[at : at + _AT_ONCE]}, "receiver": key.receiver}
-            for one in await self._store.find(NotificationState, where):
-                if (
-                    one.entry == key.entry
-                    and one.kind not in OVER
-                    and (one.sent_at or one.perhaps or (one.attempts and one.known_as))
-                ):
+            rows = [one for one in await self._store.find(NotificationState, where) if one.entry == key.entry]
+            ended: dict[str, datetime] = {}
+            for one in rows:
+                if one.kind == "cleared" and one.sent_at:
+                    ended[one.alert_id] = max(one.sent_at, ended.get(one.alert_id, one.sent_at))
+            for one in rows:
+                had = one.sent_at or one.perhaps or (one.attempts and one.known_as)
+                border = ended.get(one.alert_id)
+                if one.kind not in OVER and had and not (border and one.sent_at and one.sent_at <= border):
                     found[one.alert_id].append(one)
         return found
 

@@ -204,7 +204,7 @@ class Sender:
         for one in members:
             reason = moot(one, alerts.get(one.alert_id))
             if key.kind in OVER and one.alert_id not in heard:
-                reason = "this receiver was never told of it"
+                reason = "this receiver knows of nothing that goes on"
             elif key.kind == "cleared" and product not in PRODUCTS and not _was_rung(heard[one.alert_id]):
                 reason = "this receiver was only warned of it"
             if deaf:

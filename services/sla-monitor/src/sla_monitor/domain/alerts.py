@@ -130,14 +130,13 @@ class Alerting:
     def _cleared(self, key: str, alert: Alert, why: str, at: datetime, *, due: datetime, **met: Any) -> Alert:
         facts = self.facts(key, alert, due)
         self._tell("alert.cleared", AlertCleared, facts, f"cleared/{alert.revision}", at, cause=why, **met)
-        for receiver in alert.notified:
+        for receiver in alert.notified if alert.active else ():
             name, _, entry = receiver.rpartition("#")
             self._notify(key, alert, due, "cleared", name, int(entry), at, f"cleared/{alert.rounds}/{receiver}")
         update: Facts = {
             "state": "cleared",
             "next_at": None,
             "until": None,
-            "notified": [],
             "revision": alert.revision + 1,
             "deeds": alert.done(at, "cleared", why=why),
         }
@@ -151,9 +150,8 @@ class Alerting:
             name, _, entry = receiver.rpartition("#")
             if kind == "cleared" or hears_of_taking(file, name):
                 self._notify(one.key, alert, due, kind, name, int(entry), at, f"{word}/{alert.revision}/{receiver}")
-        after = alert.but(notified=[]) if kind == "cleared" else alert
-        self.alerts[one.key] = after
-        return after
+        self.alerts[one.key] = alert
+        return alert
 
     def _withdraw(self, key: str, alert: Alert, at: datetime) -> None:
         """The cycle turned out never to have been one."""

@@ -110,7 +110,7 @@ class Alert(Part, frozen=True, kw_only=True):
     until: datetime | None = None
     reason: str | None = None
     notified: list[str] = field(default_factory=list)
-    """Receivers that have been sent to, who are told when it clears."""
+    """Receivers that have been sent to, in this round or an earlier one, who are told when it clears."""
     deeds: list[Deed] = field(default_factory=list)
 
     def done(self, at: datetime, verb: Verb, by: str = "", why: str = "") -> list[Deed]:
