@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from metrics.domain.kept import Mark
+from metrics.domain.marks import NOTHING, Counting, difference
 from metrics.domain.notes import LONGEST_LOG
+from metrics.domain.story import Story
 from rapport.contracts import Data, Event
 
 from tests.support.metrics import Memory, at, event, opened, received, resolved, responded, verdict
@@ -221,6 +224,17 @@ def test_work_on_an_endless_contact_is_kept_by_the_hour():
     row = only(memory, "aht")
     assert (row["count"], row["mean"]) == (LONGEST_LOG, 10)
     assert len([mark for mark in memory.fact().marks if mark.measure == "aht"]) < LONGEST_LOG
+
+
+def test_of_answers_by_one_person_in_a_row_an_endless_contact_keeps_the_last():
+    answers: list[tuple[int, str | None]] = [(1, "ann"), (2, "ann"), (3, "bob"), (4, "ann"), (5, "ann")]
+    assert Story(answers=answers).by_the_hour().answers == [(2, "ann"), (3, "bob"), (5, "ann")]
+
+
+def test_measures_that_are_answered_from_facts_alone_have_no_hourly_rows():
+    marks = [Mark(name, 0, None, None, None, {"count": 1}) for name in ("first_response", "answered_within")]
+    [row] = difference(Counting(tuple(marks), "email"), NOTHING)
+    assert row.add == {"first_response.count": 1}
 
 
 def reviewed(score: float, *, out_of: float = 10, **data: Any) -> Event[Data]:
