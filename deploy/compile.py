@@ -40,9 +40,10 @@ disable_error_code = import-untyped, import-not-found
 def compile_in(directory: Path, python: str) -> None:
     """Put the compiled modules beside their sources, of those packages that are there."""
     paths = [f"{folder}/{name}.py" for folder, names in MODULES.items() for name in names.split()]
-    there = [path for path in paths if (directory / path.partition("/")[0]).is_dir()]
+    packages = {name for folder in MODULES if (directory / (name := folder.partition("/")[0])).is_dir()}
+    there = [path for path in paths if path.partition("/")[0] in packages]
     with tempfile.TemporaryDirectory() as made_in:
-        for package in {path.partition("/")[0] for path in there}:
+        for package in packages:
             shutil.copytree(directory / package, Path(made_in, package), ignore=shutil.ignore_patterns("*.so"))
         Path(made_in, "mypy.ini").write_text(_CONFIG)
         os.chdir(made_in)
@@ -54,6 +55,9 @@ def compile_in(directory: Path, python: str) -> None:
             ),
             script_args=["--quiet", "build_ext", "--inplace"],
         )
+        for package in packages:
+            for outdated in (directory / package).rglob("*.so"):
+                outdated.unlink()
         for compiled in Path().rglob("*.so"):
             if compiled.parts[0] != "build":
                 shutil.copy2(compiled, directory / compiled)

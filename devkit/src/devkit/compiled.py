@@ -18,11 +18,7 @@ from devkit.stack.progress import say
 _SCRIPT: Final = ROOT / "deploy" / "compile.py"
 _MADE: Final = ROOT / ".compiled"
 _BEGUN_ANEW: Final = "RAPPORT_BEGUN_ANEW"
-_PACKAGES: Final = (
-    ROOT / "shared/src/rapport",
-    ROOT / "services/sla-monitor/src/sla_monitor",
-    ROOT / "services/metrics/src/metrics",
-)
+_PACKAGES: Final = (ROOT / "shared/src/rapport", *sorted(ROOT.glob("services/*/src/*/")))
 
 
 class Uncompilable(Exception):

@@ -8,14 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mappi
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-import uvicorn
 from aiokafka.errors import KafkaError
 
 from rapport.decision import Domain, State, Unreadable
 from rapport.runtime import asyncapi, telemetry
 from rapport.runtime.clock import Clock, SystemClock
 from rapport.runtime.cluster import hold_to_cluster
-from rapport.runtime.connection import MOST_CONNECTIONS, Connection
 from rapport.runtime.dead_letter import TooManyDeadLetters
 from rapport.runtime.followed import Following
 from rapport.runtime.forwarding import Forwarder
@@ -31,6 +29,7 @@ from rapport.runtime.processor import Processor, WrongCluster
 from rapport.runtime.progress import Progress
 from rapport.runtime.publisher import NotAcknowledged, Publisher
 from rapport.runtime.retention import Over, forget_for_ever
+from rapport.runtime.server import Server
 from rapport.runtime.settings import Misconfigured, Settings, load, refuse
 from rapport.runtime.store import Store
 from rapport.runtime.subscribing import OnBatch
@@ -174,7 +173,7 @@ class Service:
             stack.push_async_callback(self.publisher.stop)
             stack.push_async_callback(self._finish)
             self.http.state.starting = True
-            server = await self._listen(stack)
+            await self._listen(stack)
             await self.patiently("MongoDB and Kafka", self._prepare)
             for lanes in self._lanes:
                 stack.push_async_callback(lanes.stop)
@@ -182,7 +181,7 @@ class Service:
             tasks = [asyncio.create_task(self._guard(work)) for work in (*self._backgrounds, self._watch)]
             stack.push_async_callback(_cancel, tasks)
             self.http.state.starting = False
-            server.log("ready")
+            log.info("ready", service=self.name, url=self.url)
             await self.patiently("Kafka", self.broker.start)
             self.starting = False
             yield self
@@ -205,25 +204,11 @@ class Service:
             except (TimeoutError, *MongoError) as error:
                 log.warning("could not finish", service=self.name, error=type(error).__name__)
 
-    async def _listen(self, stack: contextlib.AsyncExitStack) -> "_Server":
-        config = uvicorn.Config(
-            self.http,
-            http=Connection,
-            limit_concurrency=MOST_CONNECTIONS,
-            host=self.settings.host,
-            port=self.settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=5,
-            timeout_keep_alive=75,
-            server_header=False,
-        )
-        server = _Server(config, self)
+    async def _listen(self, stack: contextlib.AsyncExitStack) -> None:
+        server = Server(self.http, self.settings.host, self.settings.port, self.clock)
         await server.begin()
         stack.push_async_callback(server.end)
         self.url = server.url
-        return server
 
     async def _guard(self, work: Background) -> None:
         try:
@@ -288,47 +273,6 @@ class Service:
             partitions=self.settings.partitions,
             prefix=self.settings.topic_prefix,
         )
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside our own event loop, with our own signals."""
-
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
-        self._service = service
-        self._task: asyncio.Task[None] | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-    async def begin(self) -> None:
-        self._task = asyncio.create_task(self._served())
-        self._task.add_done_callback(lambda task: None if task.cancelled() else task.exception())
-        while not self.started:
-            if self._task.done():
-                settings = self._service.settings
-                raise Misconfigured(
-                    f"HTTP can't listen on {settings.host}:{settings.port}: is the port taken, or not ours?"
-                )
-            await self._service.clock.sleep(0.01)
-
-    async def _served(self) -> None:
-        with contextlib.suppress(SystemExit):  # what uvicorn ends the process with where it can't listen
-            await self.serve()
-
-    async def end(self) -> None:
-        self.should_exit = True
-        if self._task:
-            await self._task
-
-    @property
-    def url(self) -> str:
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
-
-    def log(self, message: str) -> None:
-        log.info(message, service=self._service.name, url=self.url)
 
 
 async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:

@@ -103,7 +103,7 @@ class Alert(Part, frozen=True, kw_only=True):
     rounds: int = 0
     """How many times it came back (from a snooze, or raised anew)."""
     revision: int = 0
-    """Rises with every event that is told about it."""
+    """Rises with what people do about it and with each end; part of the ids of the events that tell of these."""
     owner: str | None = None
     """Assigned by hand; else the contact's own."""
     by: str | None = None
